@@ -1,0 +1,87 @@
+"""The two-layer perceptron over channels."""
+
+import keras
+
+from keras_mlp.arguments import check_positive_int, check_rate
+from keras_mlp.layers.activations import gelu, gelu_tanh
+from keras_mlp.layers.dense import Dense
+
+
+@keras.saving.register_keras_serializable("keras_mlp")
+class MLP(keras.layers.Layer):
+    """Dense, GELU, dense, over the last axis, with the output as wide as the input.
+
+    Dropout follows the GELU and the second product.
+
+    Args:
+        hidden_dim: number of hidden units.
+        dropout_rate: in [0, 1).
+        gelu_approximate: use the tanh approximation of GELU.
+        kernel_initializer, bias_initializer: of both dense layers.
+        **kwargs: as for `keras.layers.Layer`.
+
+    Shapes: (B, ..., C) -> (B, ..., C).
+
+    Raises:
+        ValueError: an argument is out of range.
+
+    >>> MLP(hidden_dim=32)(numpy.ones((2, 4, 8))).shape
+    (2, 4, 8)
+    """
+
+    def __init__(
+        self,
+        hidden_dim,
+        dropout_rate=0.0,
+        gelu_approximate=False,
+        kernel_initializer="lecun_normal",
+        bias_initializer="zeros",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.hidden_dim = check_positive_int("hidden_dim", hidden_dim)
+        self.dropout_rate = check_rate("dropout_rate", dropout_rate)
+        self.gelu_approximate = bool(gelu_approximate)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+
+    def build(self, input_shape):
+        activation = gelu_tanh if self.gelu_approximate else gelu
+        hidden_shape = (*input_shape[:-1], self.hidden_dim)
+        self.fc1 = self._dense(self.hidden_dim, "fc1", activation)
+        self.dropout1 = keras.layers.Dropout(self.dropout_rate, dtype=self.dtype_policy)
+        self.fc2 = self._dense(input_shape[-1], "fc2")
+        self.dropout2 = keras.layers.Dropout(self.dropout_rate, dtype=self.dtype_policy)
+        self.fc1.build(input_shape)
+        self.dropout1.build(hidden_shape)
+        self.fc2.build(hidden_shape)
+        self.dropout2.build(input_shape)
+        self.built = True
+
+    def call(self, inputs, training=None):
+        hidden = self.dropout1(self.fc1(inputs), training=training)
+        return self.dropout2(self.fc2(hidden), training=training)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "hidden_dim": self.hidden_dim,
+            "dropout_rate": self.dropout_rate,
+            "gelu_approximate": self.gelu_approximate,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+        }
+
+    def _dense(self, units, name, activation=None):
+        return Dense(
+            units,
+            activation=activation,
+            # Clones: an unseeded initializer object used twice would repeat its numbers.
+            kernel_initializer=self.kernel_initializer.clone(),
+            bias_initializer=self.bias_initializer.clone(),
+            dtype=self.dtype_policy,
+            name=name,
+        )

@@ -1,0 +1,79 @@
+"""Image to tokens: one linear map shared by all patches."""
+
+import keras
+from keras import ops
+
+from keras_mlp.arguments import check_pair, check_positive_int
+
+
+@keras.saving.register_keras_serializable("keras_mlp")
+class PatchEmbedding(keras.layers.Layer):
+    """Cuts images into patches and maps each to a token (Dosovitskiy et al., arXiv:2010.11929).
+
+    A convolution whose stride is its size. Tokens are in row-major order: index = row * w + column.
+
+    Args:
+        patch_size: side P of a patch in pixels, or (height, width).
+        hidden_dim: number of channels C of a token.
+        kernel_initializer, bias_initializer: as for `keras.layers.Conv2D`.
+        **kwargs: as for `keras.layers.Layer`.
+
+    Shapes: (B, H, W, channels) -> (B, S, C) with S = (H / P) * (W / P).
+
+    Raises:
+        ValueError: an argument is out of range, or an image side is not a multiple of the patch.
+
+    >>> PatchEmbedding(patch_size=4, hidden_dim=16)(numpy.ones((2, 8, 12, 3))).shape
+    (2, 6, 16)
+    """
+
+    def __init__(
+        self,
+        patch_size,
+        hidden_dim,
+        kernel_initializer="lecun_normal",
+        bias_initializer="zeros",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.patch_size = check_pair("patch_size", patch_size)
+        self.hidden_dim = check_positive_int("hidden_dim", hidden_dim)
+        self.projection = keras.layers.Conv2D(
+            self.hidden_dim,
+            self.patch_size,
+            strides=self.patch_size,
+            data_format="channels_last",
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            dtype=self.dtype_policy,
+            name="projection",
+        )
+
+    def build(self, input_shape):
+        if len(input_shape) != 4:
+            raise ValueError(f"Images must have shape (B, H, W, channels), got {input_shape}.")
+        for side, patch in zip(input_shape[1:3], self.patch_size, strict=True):
+            if side is None or side % patch:
+                raise ValueError(
+                    f"Images of {input_shape[1]} x {input_shape[2]} pixels cannot be cut by "
+                    f"`patch_size`={self.patch_size}: each side must be a known multiple of it."
+                )
+        self.projection.build(input_shape)
+        self.built = True
+
+    def call(self, inputs):
+        tokens = self.projection(inputs)
+        return ops.reshape(tokens, (-1, tokens.shape[1] * tokens.shape[2], self.hidden_dim))
+
+    def compute_output_shape(self, input_shape):
+        h, w = (side // patch for side, patch in zip(input_shape[1:3], self.patch_size, strict=True))
+        return (input_shape[0], h * w, self.hidden_dim)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "patch_size": self.patch_size,
+            "hidden_dim": self.hidden_dim,
+            "kernel_initializer": keras.initializers.serialize(self.projection.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.projection.bias_initializer),
+        }

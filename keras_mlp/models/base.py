@@ -1,0 +1,111 @@
+"""What every architecture shares: pixels in, head out, variants, and a config that rebuilds it."""
+
+import inspect
+
+import keras
+
+from keras_mlp.arguments import check_choice, check_positive_int
+from keras_mlp.layers import PixelNormalization
+
+
+class VisionModel(keras.Model):
+    """Base of the architectures: a functional Keras model that remembers its arguments.
+
+    A subclass builds its graph between `image_input` and `feature_head` and hands it, with its own
+    arguments, to this constructor. Each argument is then an attribute of the same name and part of
+    `get_config`.
+
+    Attributes:
+        variants: from the paper's name of a size to the arguments that make it.
+        checkpoint_layouts: from the name of a source to how it names these weights.
+    """
+
+    variants = {}
+    checkpoint_layouts = {}
+
+    def __init__(self, inputs, outputs, arguments):
+        super().__init__(inputs, outputs, name=arguments["name"])
+        # Keras restores the policy of a functional model only if it is set after construction.
+        self.dtype_policy = keras.dtype_policies.get(arguments["dtype"])
+        for name in self._argument_names():
+            setattr(self, name, arguments[name])
+
+    @classmethod
+    def from_variant(cls, variant, **overrides):
+        """Builds a published size by its name.
+
+        Args:
+            variant: a key of `variants`, such as "B/16".
+            **overrides: arguments of the constructor that differ from the published ones.
+
+        Returns:
+            A new model with random weights.
+
+        Raises:
+            ValueError: there is no such variant (the nearest is named), or an argument is wrong.
+        """
+        check_choice("variant", variant, cls.variants)
+        return cls(**{**cls.variants[variant], **overrides})
+
+    @classmethod
+    def _argument_names(cls):
+        parameters = inspect.signature(cls.__init__).parameters
+        return [name for name in parameters if name not in ("self", "name", "dtype")]
+
+    def get_config(self):
+        config = {name: getattr(self, name) for name in self._argument_names()}
+        config["name"] = self.name
+        config["dtype"] = keras.dtype_policies.serialize(self.dtype_policy)
+        config["frozen"] = [layer.name for layer in self.layers if not layer.trainable]
+        return config
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        frozen = config.pop("frozen", ())
+        model = cls(**config)
+        for name in frozen:
+            model.get_layer(name).trainable = False
+        return model
+
+
+def image_input(image_shape, include_preprocessing, pixel_mean, pixel_std, dtype):
+    """The model's input, and the normalised image that its stem takes.
+
+    Returns:
+        (input, image), both symbolic, of shape (B, H, W, C).
+    """
+    pixels = keras.Input(image_shape, name="pixels")
+    if not include_preprocessing:
+        return pixels, pixels
+    return pixels, PixelNormalization(pixel_mean, pixel_std, dtype=dtype, name="normalize")(pixels)
+
+
+def feature_head(tokens, grid, *, include_top, pooling, num_classes, dtype, kernel_initializer):
+    """Logits, pooled features or a feature map, as the arguments ask.
+
+    Args:
+        tokens: symbolic, (B, S, C).
+        grid: (h, w) with h * w = S.
+        include_top: end in a linear classifier; then `pooling` must be "avg".
+        pooling: "avg" for (B, C), None for (B, h, w, C).
+        num_classes: K.
+        dtype: policy of the model; logits are float32 under every policy.
+        kernel_initializer: of the classifier.
+
+    Returns:
+        Symbolic logits (B, K) or features.
+    """
+    check_choice("pooling", pooling, ("avg",) if include_top else ("avg", None))
+    if pooling is None:
+        return keras.layers.Reshape((*grid, tokens.shape[-1]), dtype=dtype, name="features")(tokens)
+    pooled = keras.layers.GlobalAveragePooling1D(dtype=dtype, name="pool")(tokens)
+    if not include_top:
+        return pooled
+    head = keras.layers.Dense(
+        check_positive_int("num_classes", num_classes),
+        kernel_initializer=kernel_initializer,
+        dtype="float32",
+        name="head",
+    )
+    return head(pooled)
