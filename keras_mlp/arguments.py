@@ -56,8 +56,8 @@ def patch_grid(image_shape, patch_size):
     (height, width, _), (patch_height, patch_width) = image_shape, patch_size
     if height % patch_height or width % patch_width:
         raise ValueError(
-            f"`image_shape`={image_shape} is not divisible by `patch_size`={patch_size}: height and "
-            "width must be whole multiples of the patch."
+            f"`image_shape`={image_shape} is not divisible by `patch_size`={patch_size}: "
+            "height and width must be whole multiples of the patch."
         )
     return height // patch_height, width // patch_width
 

@@ -66,8 +66,9 @@ class PatchEmbedding(keras.layers.Layer):
         return ops.reshape(tokens, (-1, tokens.shape[1] * tokens.shape[2], self.hidden_dim))
 
     def compute_output_shape(self, input_shape):
-        h, w = (side // patch for side, patch in zip(input_shape[1:3], self.patch_size, strict=True))
-        return (input_shape[0], h * w, self.hidden_dim)
+        (_, height, width, _), (patch_height, patch_width) = input_shape, self.patch_size
+        tokens = (height // patch_height) * (width // patch_width)
+        return (input_shape[0], tokens, self.hidden_dim)
 
     def get_config(self):
         return {

@@ -37,8 +37,8 @@ class PixelNormalization(keras.layers.Layer):
             value = getattr(self, name)
             if isinstance(value, tuple) and len(value) != input_shape[-1]:
                 raise ValueError(
-                    f"`{name}`={value} has {len(value)} values for {input_shape[-1]} channels: give "
-                    "one number, or one per channel."
+                    f"`{name}`={value} has {len(value)} values for {input_shape[-1]} channels: "
+                    "give one number, or one per channel."
                 )
         self.built = True
 

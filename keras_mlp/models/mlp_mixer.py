@@ -250,7 +250,9 @@ class MLPMixer(VisionModel):
         drop_path_rate = check_rate("drop_path_rate", drop_path_rate)
         dtype = keras.dtype_policies.get(dtype)
 
-        pixels, image = image_input(image_shape, include_preprocessing, pixel_mean, pixel_std, dtype)
+        pixels, image = image_input(
+            image_shape, include_preprocessing, pixel_mean, pixel_std, dtype
+        )
         x = PatchEmbedding(patch_size, hidden_dim, dtype=dtype, name="stem")(image)
         for i, rate in enumerate(linear_ramp(drop_path_rate, num_layers)):
             x = MixerBlock(

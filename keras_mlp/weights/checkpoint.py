@@ -81,7 +81,8 @@ def _tensor_name(weight_path, layout):
     block = _BLOCK.search(weight_path)
     key = _BLOCK.sub("block_{i}", weight_path)
     if key not in layout.names:
-        raise KeyError(f"No published name for {weight_path}. {describe_choices(key, layout.names)}")
+        hint = describe_choices(key, layout.names)
+        raise KeyError(f"No published name for {weight_path}. {hint}")
     return layout.names[key].format(i=block.group(1) if block else "")
 
 

@@ -27,9 +27,10 @@ def read_tensors(path):
     readers = {".npz": _read_npz, ".safetensors": safetensors.numpy.load_file}
     if path.suffix not in readers:
         raise ValueError(f"{path} is not a checkpoint of a known kind: {', '.join(readers)}.")
+    damage = (safetensors.SafetensorError, zipfile.BadZipFile, ValueError, EOFError, OSError)
     try:
         return readers[path.suffix](path)
-    except (safetensors.SafetensorError, zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
+    except damage as error:
         raise ValueError(f"{path} cannot be read; it may be damaged: {error}") from error
 
 
