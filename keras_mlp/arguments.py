@@ -29,7 +29,7 @@ def check_positive(name, value):
 
 def check_choice(name, value, choices):
     """Returns `value`, or raises ValueError that lists `choices` and names the nearest one."""
-    if value not in choices:
+    if value not in list(choices):  # by equality: `value` may be of a kind that has no hash
         raise ValueError(f"`{name}` is {value!r}. {describe_choices(value, choices)}")
     return value
 
@@ -64,7 +64,7 @@ def patch_grid(image_shape, patch_size):
 
 def describe_choices(value, choices):
     """A sentence: the nearest choice, if one is near, and all of them."""
-    choices = [str(choice) for choice in choices]
-    near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]!r}? " if near else ""
-    return f"{hint}Allowed: {', '.join(repr(choice) for choice in choices)}."
+    names = {str(choice): repr(choice) for choice in choices}
+    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    hint = f"Did you mean {names[near[0]]}? " if near else ""
+    return f"{hint}Allowed: {', '.join(names.values())}."

@@ -25,7 +25,7 @@ class MLP(keras.layers.Layer):
     Raises:
         ValueError: an argument is out of range.
 
-    >>> MLP(hidden_dim=32)(numpy.ones((2, 4, 8))).shape
+    >>> tuple(MLP(hidden_dim=32)(numpy.ones((2, 4, 8))).shape)
     (2, 4, 8)
     """
 

@@ -23,7 +23,7 @@ class PatchEmbedding(keras.layers.Layer):
     Raises:
         ValueError: an argument is out of range, or an image side is not a multiple of the patch.
 
-    >>> PatchEmbedding(patch_size=4, hidden_dim=16)(numpy.ones((2, 8, 12, 3))).shape
+    >>> tuple(PatchEmbedding(patch_size=4, hidden_dim=16)(numpy.ones((2, 8, 12, 3))).shape)
     (2, 6, 16)
     """
 

@@ -40,6 +40,8 @@ class PixelNormalization(keras.layers.Layer):
                     f"`{name}`={value} has {len(value)} values for {input_shape[-1]} channels: "
                     "give one number, or one per channel."
                 )
+        # Without it a grey image would broadcast to the channels of `mean`.
+        self.input_spec = keras.layers.InputSpec(axes={-1: input_shape[-1]})
         self.built = True
 
     def call(self, inputs):
@@ -58,7 +60,11 @@ class PixelNormalization(keras.layers.Layer):
 
 def _channel_values(name, value):
     """A finite float, or a tuple of them."""
-    array = np.asarray(value, "float64")
+    error = ValueError(f"`{name}` must be a finite number or one per channel, got {value!r}.")
+    try:
+        array = np.asarray(value, "float64")
+    except (TypeError, ValueError) as cause:
+        raise error from cause
     if array.ndim > 1 or array.size == 0 or not np.all(np.isfinite(array)):
-        raise ValueError(f"`{name}` must be a finite number or one per channel, got {value!r}.")
+        raise error
     return float(array) if array.ndim == 0 else tuple(float(v) for v in array)

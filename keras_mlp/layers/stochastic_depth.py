@@ -20,7 +20,7 @@ class StochasticDepth(keras.layers.Layer):
 
     Shapes: (B, ...) -> (B, ...).
 
-    >>> StochasticDepth(0.5)(numpy.ones((2, 4, 3)), training=False).shape
+    >>> tuple(StochasticDepth(0.5)(numpy.ones((2, 4, 3)), training=False).shape)
     (2, 4, 3)
     """
 

@@ -16,7 +16,7 @@ class TokenMLP(MLP):
 
     Shapes: (B, S, C) -> (B, S, C).
 
-    >>> TokenMLP(hidden_dim=32)(numpy.ones((2, 4, 8))).shape
+    >>> tuple(TokenMLP(hidden_dim=32)(numpy.ones((2, 4, 8))).shape)
     (2, 4, 8)
     """
 

@@ -3,6 +3,7 @@
 import inspect
 
 import keras
+import numpy as np
 
 from keras_mlp.arguments import check_choice, check_positive_int
 from keras_mlp.layers import PixelNormalization
@@ -28,7 +29,7 @@ class VisionModel(keras.Model):
         # Keras restores the policy of a functional model only if it is set after construction.
         self.dtype_policy = keras.dtype_policies.get(arguments["dtype"])
         for name in self._argument_names():
-            setattr(self, name, arguments[name])
+            setattr(self, name, _plain(arguments[name]))
 
     @classmethod
     def from_variant(cls, variant, **overrides):
@@ -67,6 +68,13 @@ class VisionModel(keras.Model):
         for name in frozen:
             model.get_layer(name).trainable = False
         return model
+
+
+def _plain(value):
+    """An argument in plain Python: numpy's numbers as Python's, lists and arrays as tuples."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    return tuple(map(_plain, value)) if isinstance(value, (tuple, list)) else value
 
 
 def image_input(image_shape, include_preprocessing, pixel_mean, pixel_std, dtype):

@@ -38,7 +38,7 @@ class MixerBlock(keras.layers.Layer):
     Raises:
         ValueError: an argument is out of range.
 
-    >>> MixerBlock(token_mlp_dim=8, channel_mlp_dim=32)(numpy.ones((2, 4, 16))).shape
+    >>> tuple(MixerBlock(token_mlp_dim=8, channel_mlp_dim=32)(numpy.ones((2, 4, 16))).shape)
     (2, 4, 16)
     """
 
@@ -155,7 +155,7 @@ class MLPMixer(VisionModel):
     Example:
 
     >>> model = MLPMixer.from_variant("nano/4", num_classes=10)
-    >>> model(numpy.zeros((2, 32, 32, 3), "uint8")).shape
+    >>> tuple(model(numpy.zeros((2, 32, 32, 3), "uint8")).shape)
     (2, 10)
     """
 

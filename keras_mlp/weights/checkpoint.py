@@ -23,8 +23,9 @@ def load_checkpoint(model, path):
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, its naming is unknown, or tensors are missing, unused or
-            of another shape; all of them are listed, and the model is left as it was.
+        ValueError: the file is damaged, its naming is unknown, or tensors are missing, unused, of
+            another shape or no floating-point numbers; all of them are listed, and the model is
+            left as it was.
 
     Example:
 
@@ -40,17 +41,13 @@ def load_checkpoint(model, path):
         if name not in tensors:
             problems.append(f"missing: {name} (for {weight.path})")
             continue
-        array = _to_keras(tensors[name], weight, layout)
-        if array.shape != tuple(weight.shape):
-            problems.append(
-                f"shape: {name} gives {array.shape}, {weight.path} takes {tuple(weight.shape)}"
-            )
-        arrays[weight.path] = array
+        arrays[weight.path] = _to_keras(tensors[name], weight, layout)
+        problems += _misfits(name, arrays[weight.path], weight)
     problems += [f"unused: {name}" for name in sorted(tensors.keys() - set(names.values()))]
     if problems:
         raise ValueError(
             f"{path} ({source} naming) does not fit {model.name}; nothing was loaded. "
-            f"{len(problems)} tensors differ:\n  " + "\n  ".join(problems)
+            f"{len(problems)} problems:\n  " + "\n  ".join(problems)
         )
     for weight in model.weights:
         weight.assign(arrays[weight.path])
@@ -82,8 +79,18 @@ def _tensor_name(weight_path, layout):
     key = _BLOCK.sub("block_{i}", weight_path)
     if key not in layout.names:
         hint = describe_choices(key, layout.names)
-        raise KeyError(f"No published name for {weight_path}. {hint}")
+        raise ValueError(f"The weight {weight_path} has no published name. {hint}")
     return layout.names[key].format(i=block.group(1) if block else "")
+
+
+def _misfits(name, array, weight):
+    """What keeps an array from becoming this weight, as lines of the error."""
+    shape, lines = tuple(weight.shape), []
+    if array.shape != shape:
+        lines.append(f"shape: {name} gives {array.shape}, {weight.path} takes {shape}")
+    if not array.dtype.name.startswith(("float", "bfloat")):
+        lines.append(f"kind: {name} holds {array.dtype.name}, {weight.path} takes floating point")
+    return lines
 
 
 def _to_keras(array, weight, layout):

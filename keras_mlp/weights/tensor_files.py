@@ -1,7 +1,6 @@
 """Files of named tensors, read without running anything that they carry."""
 
 import pathlib
-import zipfile
 
 import numpy as np
 import safetensors
@@ -27,14 +26,21 @@ def read_tensors(path):
     readers = {".npz": _read_npz, ".safetensors": safetensors.numpy.load_file}
     if path.suffix not in readers:
         raise ValueError(f"{path} is not a checkpoint of a known kind: {', '.join(readers)}.")
-    damage = (safetensors.SafetensorError, zipfile.BadZipFile, ValueError, EOFError, OSError)
     try:
         return readers[path.suffix](path)
-    except damage as error:
+    except Exception as error:  # damaged bytes raise whatever they happen to break
         raise ValueError(f"{path} cannot be read; it may be damaged: {error}") from error
 
 
 def _read_npz(path):
-    # Without pickle an array of Python objects is refused rather than run.
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    # Opened here: numpy leaves the file open if it turns out damaged.
+    with open(path, "rb") as stream:
+        # Without pickle an array of Python objects is refused rather than run.
+        archive = np.load(stream, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("it is no archive of arrays.")
+        arrays = {name: archive[name] for name in archive.files}
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"its member {name} is no array.")
+    return arrays

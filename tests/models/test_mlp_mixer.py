@@ -1,45 +1,15 @@
-"""MLP-Mixer against the reference implementations, at every published size."""
+"""MLP-Mixer against the reference implementations, and what is its own."""
 
 import keras
 import numpy as np
 import pytest
 
-from keras_mlp import MLPMixer, load_checkpoint
+from keras_mlp import MixerBlock, MLPMixer, load_checkpoint
+from tests.contract import predict, some_pixels, with_random_weights
 from tests.oracle import Oracle
+from tests.test_contract import factory
 
-PARAMETERS = {
-    "S/32": 19_104_624,
-    "S/16": 18_528_264,
-    "B/32": 60_293_428,
-    "B/16": 59_880_472,
-    "L/32": 206_939_264,
-    "L/16": 208_196_168,
-    "H/14": 432_350_952,
-    # Ours, with 1,000 classes.
-    "nano/4": 1_259_880,
-    "pico/4": 306_638,
-    "pico/2": 203_624,
-}
-
-
-def tiny(**overrides):
-    arguments = {
-        "image_shape": (16, 24, 3),
-        "patch_size": 4,
-        "num_layers": 3,
-        "hidden_dim": 16,
-        "token_mlp_dim": 12,
-        "channel_mlp_dim": 32,
-        "num_classes": 5,
-    }
-    return MLPMixer(**{**arguments, **overrides})
-
-
-@pytest.mark.parametrize("variant", MLPMixer.variants)
-def test_every_variant_has_its_exact_parameter_count(variant):
-    with keras.StatelessScope():  # no memory: the largest has 432 million
-        model = MLPMixer.from_variant(variant)
-    assert model.count_params() == PARAMETERS[variant]
+tiny = factory("MLPMixer")
 
 
 def mixer_like(oracle, **overrides):
@@ -95,7 +65,8 @@ def test_initial_weights_are_the_papers():
 
 
 def test_drop_path_grows_linearly_with_depth():
-    rates = [tiny(drop_path_rate=0.2).get_layer(f"block_{i}").drop_path_rate for i in range(3)]
+    model = tiny(drop_path_rate=0.2, num_layers=3)
+    rates = [model.get_layer(f"block_{i}").drop_path_rate for i in range(3)]
     np.testing.assert_allclose(rates, [0.0, 0.1, 0.2])
 
 
@@ -105,3 +76,72 @@ def test_the_token_mlp_is_one_map_shared_by_all_channels():
     shuffled = np.random.default_rng(1).permutation(16)
     mixed = np.asarray(block.token_mlp(x))
     np.testing.assert_allclose(np.asarray(block.token_mlp(x[..., shuffled])), mixed[..., shuffled])
+
+
+def test_a_block_is_two_residual_branches():
+    x = np.random.default_rng(0).normal(size=(2, 24, 16)).astype("float32")
+    block = MixerBlock(token_mlp_dim=12, channel_mlp_dim=32)
+    block.build(x.shape)
+    middle = x + np.asarray(block.token_mlp(block.norm1(x)))
+    expected = middle + np.asarray(block.channel_mlp(block.norm2(middle)))
+    np.testing.assert_allclose(block(x), expected, rtol=0, atol=1e-5)
+    assert np.abs(middle - x).max() > 0.1 and np.abs(expected - middle).max() > 0.1
+
+
+def test_a_block_is_rebuilt_from_its_config():
+    block = MixerBlock(12, 32, 0.1, 0.2, gelu_approximate=True, layer_norm_epsilon=1e-5)
+    assert MixerBlock.from_config(block.get_config()).get_config() == block.get_config()
+
+
+def test_blocks_are_feature_extractors():
+    model = with_random_weights(tiny())
+    tokens = predict(
+        keras.Model(model.input, model.get_layer("block_1").output), some_pixels(model)
+    )
+    pooled = np.asarray(model.get_layer("norm")(tokens)).mean(axis=1)
+    logits = np.asarray(model.get_layer("head")(pooled))
+    np.testing.assert_allclose(logits, predict(model, some_pixels(model)), rtol=0, atol=1e-5)
+
+
+def test_arguments_reach_every_layer():
+    model = tiny(gelu_approximate=True, layer_norm_epsilon=1e-3, dropout_rate=0.25)
+    assert model.get_layer("norm").epsilon == 1e-3
+    for i in range(2):
+        block = model.get_layer(f"block_{i}")
+        assert block.norm1.epsilon == block.norm2.epsilon == 1e-3
+        for mlp in (block.token_mlp, block.channel_mlp):
+            assert mlp.gelu_approximate and mlp.dropout1.rate == mlp.dropout2.rate == 0.25
+
+
+@pytest.mark.parametrize("patch_size", [(4, 8), [8, 4]])
+def test_patches_need_not_be_square(patch_size):
+    model = with_random_weights(tiny(patch_size=patch_size))
+    assert model.patch_size == tuple(patch_size)
+    assert predict(model, some_pixels(model)).shape == (2, 5)
+
+
+def test_arguments_from_numpy_and_lists_survive_a_file(tmp_path):
+    model = tiny(
+        image_shape=[16, 24, 3],
+        hidden_dim=np.int64(16),
+        dropout_rate=np.float32(0.5),
+        pixel_mean=np.array([0.4, 0.5, 0.6]),
+        name="toy",
+    )
+    assert model.image_shape == (16, 24, 3) and model.pixel_mean == (0.4, 0.5, 0.6)
+    model.save(tmp_path / "toy.keras")
+    copy = keras.models.load_model(tmp_path / "toy.keras")
+    assert copy.get_config() == model.get_config()
+    assert type(copy.hidden_dim) is int
+
+
+@pytest.mark.parametrize("pooling", ["max", None, "average"])
+def test_refuses_another_pooling_before_the_classifier(pooling):
+    with pytest.raises(ValueError, match=r"`pooling` is .* Allowed: 'avg'\."):
+        tiny(pooling=pooling)
+
+
+@pytest.mark.parametrize("epsilon", [0, -1e-6, float("inf"), "1e-6", True])
+def test_refuses_a_bad_epsilon(epsilon):
+    with pytest.raises(ValueError, match="`layer_norm_epsilon` must be a finite number above 0"):
+        tiny(layer_norm_epsilon=epsilon)

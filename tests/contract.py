@@ -1,0 +1,282 @@
+"""What every architecture keeps, as functions of a factory of toy models.
+
+A factory `make(**overrides)` builds a small model of one architecture. A promise is a function that
+takes the factory and raises AssertionError where the promise is broken; `PROMISES` lists them.
+"""
+
+import re
+import tempfile
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+SIZES = (
+    "patch_size",
+    "num_layers",
+    "hidden_dim",
+    "token_mlp_dim",
+    "channel_mlp_dim",
+    "num_classes",
+)
+RATES = ("dropout_rate", "drop_path_rate")
+BAD_SIZES = (0, -1, 2.0, True, "8")
+BAD_RATES = (-0.1, 1.0, 1.5, float("nan"), True, "0.1")
+# The second of each pair is what the message shows: the whole shape, or the side that is wrong.
+BAD_IMAGE_SHAPES = (
+    ((16, 24), "(16, 24)"),
+    ((1, 16, 24, 3), "(1, 16, 24, 3)"),
+    (16, "16"),
+    ((0, 24, 3), "0"),
+    ((16, 24.0, 3), "24.0"),
+    ((16, True, 3), "True"),
+)
+
+
+def with_random_weights(model, seed=0):
+    """The model with noise on all weights, so that no zero and no symmetry hides a difference."""
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        weight.assign(np.asarray(weight) + 0.1 * rng.normal(size=weight.shape))
+    return model
+
+
+def some_pixels(model, batch=2, seed=1):
+    """Random uint8 images that the model takes, (B, H, W, C)."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (batch, *model.image_shape)).astype("uint8")
+
+
+def predict(model, images, training=False):
+    """Outputs of one call, as numpy."""
+    return np.asarray(model(images, training=training))
+
+
+def reloaded(model):
+    """The model after a `.keras` file."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(f"{folder}/model.keras")
+        return keras.models.load_model(f"{folder}/model.keras")
+
+
+def takes_images_that_are_not_square(make):
+    height, width, channels = make().image_shape
+    assert height != width, "the toy image must not be square"
+    for shape in ((height, width, channels), (width, height, channels)):
+        model = with_random_weights(make(image_shape=shape))
+        assert predict(model, some_pixels(model)).shape == (2, model.num_classes)
+
+
+def takes_any_batch_size(make):
+    model = with_random_weights(make())
+    images = some_pixels(model, batch=3)
+    one_by_one = np.concatenate([predict(model, images[i : i + 1]) for i in range(3)])
+    np.testing.assert_allclose(predict(model, images), one_by_one, rtol=0, atol=1e-5)
+    assert (
+        np.abs(one_by_one[0] - one_by_one[1]).max() > 1e-3
+    )  # the comparison above means something
+
+
+def config_rebuilds_the_model(make):
+    for policy in POLICIES:
+        model = with_random_weights(make(dtype=policy, name="toy"))
+        copy = type(model).from_config(model.get_config())
+        copy.set_weights(model.get_weights())
+        assert copy.get_config() == model.get_config()
+        assert copy.dtype_policy.name == policy
+        images = some_pixels(model)
+        np.testing.assert_array_equal(predict(copy, images), predict(model, images))
+
+
+def file_holds_the_model(make):
+    for policy in POLICIES:
+        model = with_random_weights(make(dtype=policy, drop_path_rate=0.1, name="toy"))
+        copy = reloaded(model)
+        assert type(copy) is type(model)
+        assert copy.get_config() == model.get_config()
+        assert copy.dtype_policy.name == policy
+        images, logits = some_pixels(model), predict(model, some_pixels(model))
+        assert logits.dtype == predict(copy, images).dtype == "float32"
+        np.testing.assert_array_equal(predict(copy, images), logits)
+
+
+def file_holds_the_global_policy(make):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = with_random_weights(make())
+    finally:
+        keras.config.set_dtype_policy("float32")
+    copy = reloaded(model)
+    assert copy.dtype_policy.name == "mixed_bfloat16"
+    images = some_pixels(model)
+    np.testing.assert_array_equal(predict(copy, images), predict(model, images))
+
+
+def file_holds_what_is_frozen(make):
+    model = make()
+    layers = [layer for layer in model.layers if layer.weights]
+    for layer in layers[:2]:
+        layer.trainable = False
+    copy = reloaded(model)
+    assert [layer.name for layer in copy.layers if not layer.trainable] == [
+        layer.name for layer in layers[:2]
+    ]
+    trainable = [weight.path for weight in model.trainable_weights]
+    assert 0 < len(trainable) < len(model.weights)
+    assert [weight.path for weight in copy.trainable_weights] == trainable
+
+
+def training_changes_only_what_is_random(make):
+    plain = with_random_weights(make(dropout_rate=0.0, drop_path_rate=0.0))
+    images = some_pixels(plain, batch=8)
+    inference = predict(plain, images)
+    np.testing.assert_array_equal(predict(plain, images, training=True), inference)
+    for rate in RATES:
+        model = make(**{rate: 0.5})
+        model.set_weights(plain.get_weights())
+        np.testing.assert_array_equal(predict(model, images), inference)
+        assert np.abs(predict(model, images, training=True) - inference).max() > 1e-3, rate
+
+
+def xla_changes_nothing(make):
+    model = with_random_weights(make())
+    images = some_pixels(model)
+    compiled = tf.function(lambda x: model(x, training=False), jit_compile=True)
+    np.testing.assert_allclose(compiled(images), predict(model, images), rtol=0, atol=1e-5)
+
+
+def same_seed_same_model(make):
+    def run(seed):
+        keras.utils.set_random_seed(seed)
+        model = make(include_top=False, dropout_rate=0.2, drop_path_rate=0.2)
+        return [*model.get_weights(), predict(model, some_pixels(model), training=True)]
+
+    first, again, other = run(7), run(7), run(8)
+    for array, same in zip(first, again, strict=True):
+        np.testing.assert_array_equal(array, same)
+    assert np.abs(first[-1] - other[-1]).max() > 1e-3
+
+
+def layer_names_have_no_slash(make):
+    names = [layer.name for layer in make().layers]
+    assert not [name for name in names if "/" in name]
+
+
+def gives_features(make):
+    model = make(include_top=False, pooling="avg")
+    feature_map = make(include_top=False, pooling=None)
+    feature_map.set_weights(with_random_weights(model).get_weights())
+    images = some_pixels(model)
+    pooled, grid = predict(model, images), predict(feature_map, images)
+    assert pooled.shape == (2, grid.shape[-1])
+    height, width, _ = model.image_shape
+    assert grid.ndim == 4 and grid.shape[1] * width == grid.shape[2] * height  # (B, h, w, C)
+    np.testing.assert_allclose(grid.mean(axis=(1, 2)), pooled, rtol=0, atol=1e-5)
+
+
+def takes_pixels_as_bytes_or_floats(make):
+    for policy in POLICIES:
+        model = with_random_weights(make(dtype=policy))
+        images = some_pixels(model)
+        as_bytes = predict(model, images)
+        np.testing.assert_array_equal(as_bytes, predict(model, images.astype("float32")))
+        assert np.abs(as_bytes - predict(model, 255 - images)).max() > 1e-3
+
+
+def normalises_inside_or_outside(make):
+    mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
+    inside = with_random_weights(make(pixel_mean=mean, pixel_std=std))
+    outside = make(include_preprocessing=False)
+    outside.set_weights(inside.get_weights())
+    images = some_pixels(inside)
+    normalised = ((images / 255 - mean) / std).astype("float32")
+    logits = predict(inside, images)
+    np.testing.assert_allclose(predict(outside, normalised), logits, rtol=0, atol=2e-5)
+
+
+def refuses_images_of_another_shape(make):
+    # Per-channel numbers would broadcast a grey image to colours if nothing checked.
+    model = make(pixel_mean=(0.4, 0.5, 0.6))
+    height, width, channels = model.image_shape
+    for shape in (
+        (height, width, channels),
+        (1, 1, height, width, channels),
+        (1, width, height, channels),
+        (1, height, width, 1),
+    ):
+        with pytest.raises(ValueError, match=r"(?s)expected .*shape"):
+            model(np.zeros(shape, "uint8"))
+
+
+def names_the_nearest_variant(make):
+    architecture = type(make())
+    for variant in architecture.variants:
+        with pytest.raises(ValueError, match=f"`variant` is .* mean {re.escape(repr(variant))}"):
+            architecture.from_variant(f"{variant}x")
+
+
+def refuses_sizes_that_are_no_counts(make):
+    for name in set(SIZES) & set(make().get_config()):
+        for value in BAD_SIZES:
+            _assert_refused(make, name, value, repr(value))
+
+
+def refuses_rates_outside_their_range(make):
+    for name in set(RATES) & set(make().get_config()):
+        for value in BAD_RATES:
+            _assert_refused(make, name, value, repr(value))
+
+
+def refuses_image_shapes_that_do_not_fit(make):
+    for value, shown in BAD_IMAGE_SHAPES:
+        _assert_refused(make, "image_shape", value, shown)
+    height, width, channels = make().image_shape
+    for shape in ((height + 1, width, channels), (height, width + 1, channels)):
+        _assert_refused(make, "image_shape", shape, f"{shape} is not divisible by `patch_size`")
+
+
+def _assert_refused(make, name, value, shown):
+    with pytest.raises(ValueError) as error:
+        make(**{name: value})
+    message = str(error.value)
+    assert f"`{name}`" in message and shown in message and "\n" not in message, message
+
+
+PROMISES = (
+    takes_images_that_are_not_square,
+    takes_any_batch_size,
+    config_rebuilds_the_model,
+    file_holds_the_model,
+    file_holds_the_global_policy,
+    file_holds_what_is_frozen,
+    training_changes_only_what_is_random,
+    xla_changes_nothing,
+    same_seed_same_model,
+    layer_names_have_no_slash,
+    gives_features,
+    takes_pixels_as_bytes_or_floats,
+    normalises_inside_or_outside,
+    refuses_images_of_another_shape,
+    names_the_nearest_variant,
+    refuses_sizes_that_are_no_counts,
+    refuses_rates_outside_their_range,
+    refuses_image_shapes_that_do_not_fit,
+)
+
+
+def weights_without_gradient(make):
+    """Paths of the weights that move no logit, and those that have no gradient at all."""
+    model = with_random_weights(make())
+    images = some_pixels(model, batch=4)
+    direction = np.random.default_rng(2).normal(size=(4, model.num_classes)).astype("float32")
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(images, training=True) * direction)
+    variables = [weight.value for weight in model.trainable_weights]
+    gradients = tape.gradient(loss, variables)
+    return [
+        weight.path
+        for weight, gradient in zip(model.trainable_weights, gradients, strict=True)
+        if gradient is None or not np.abs(gradient).max() > 1e-5
+    ]
