@@ -1,7 +1,9 @@
 """MLP-centric vision models for Keras 3, exact to their authors' code."""
 
 from keras_mlp import layers
+from keras_mlp.export import export_saved_model, saved_model_info
 from keras_mlp.models import ARCHITECTURES, MixerBlock, MLPMixer, VisionModel
+from keras_mlp.saved_model_layer import SavedModelLayer
 from keras_mlp.weights import load_checkpoint
 
 __version__ = "0.1.0"
@@ -10,7 +12,10 @@ __all__ = [
     "ARCHITECTURES",
     "MLPMixer",
     "MixerBlock",
+    "SavedModelLayer",
     "VisionModel",
+    "export_saved_model",
     "layers",
     "load_checkpoint",
+    "saved_model_info",
 ]

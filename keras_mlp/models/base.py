@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_mlp.arguments import check_choice, check_positive_int
-from keras_mlp.layers import PixelNormalization
+from keras_mlp.layers import ClassToken, GridTokens, PixelNormalization
 
 
 class VisionModel(keras.Model):
@@ -89,30 +89,51 @@ def image_input(image_shape, include_preprocessing, pixel_mean, pixel_std, dtype
     return pixels, PixelNormalization(pixel_mean, pixel_std, dtype=dtype, name="normalize")(pixels)
 
 
-def feature_head(tokens, grid, *, include_top, pooling, num_classes, dtype, kernel_initializer):
+def feature_head(
+    tokens,
+    grid,
+    *,
+    include_top,
+    pooling,
+    num_classes,
+    dtype,
+    kernel_initializer,
+    bias_initializer="zeros",
+    class_token=False,
+):
     """Logits, pooled features or a feature map, as the arguments ask.
 
     Args:
-        tokens: symbolic, (B, S, C).
+        tokens: symbolic, (B, S, C), or (B, 1 + S, C) with a class token in front.
         grid: (h, w) with h * w = S.
-        include_top: end in a linear classifier; then `pooling` must be "avg".
-        pooling: "avg" for (B, C), None for (B, h, w, C).
+        include_top: end in a linear classifier; then `pooling` must not be None.
+        pooling: "avg" for the mean over the grid, (B, C); "token" for the class token, (B, C);
+            None for the map (B, h, w, C).
         num_classes: K.
         dtype: policy of the model; logits are float32 under every policy.
-        kernel_initializer: of the classifier.
+        kernel_initializer, bias_initializer: of the classifier.
+        class_token: whether there is one.
 
     Returns:
         Symbolic logits (B, K) or features.
     """
-    check_choice("pooling", pooling, ("avg",) if include_top else ("avg", None))
-    if pooling is None:
-        return keras.layers.Reshape((*grid, tokens.shape[-1]), dtype=dtype, name="features")(tokens)
-    pooled = keras.layers.GlobalAveragePooling1D(dtype=dtype, name="pool")(tokens)
+    kinds = ("token", "avg") if class_token else ("avg",)
+    check_choice("pooling", pooling, kinds if include_top else (*kinds, None))
+    if pooling == "token":
+        pooled = ClassToken(dtype=dtype, name="pool")(tokens)
+    else:
+        if class_token:
+            tokens = GridTokens(dtype=dtype, name="grid_tokens")(tokens)
+        if pooling is None:
+            shape = (*grid, tokens.shape[-1])
+            return keras.layers.Reshape(shape, dtype=dtype, name="features")(tokens)
+        pooled = keras.layers.GlobalAveragePooling1D(dtype=dtype, name="pool")(tokens)
     if not include_top:
         return pooled
     head = keras.layers.Dense(
         check_positive_int("num_classes", num_classes),
         kernel_initializer=kernel_initializer,
+        bias_initializer=bias_initializer,
         dtype="float32",
         name="head",
     )

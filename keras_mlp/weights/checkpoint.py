@@ -1,8 +1,11 @@
 """Published checkpoints into our models: every tensor placed and checked, or nothing changed."""
 
+import dataclasses
+import fnmatch
 import re
 
 from keras_mlp.arguments import describe_choices
+from keras_mlp.models.checkpoint_layout import Converted
 from keras_mlp.weights.tensor_files import read_tensors
 
 _BLOCK = re.compile(r"block_(\d+)")
@@ -34,16 +37,16 @@ def load_checkpoint(model, path):
     """
     tensors = read_tensors(path)
     source, layout = _recognise(model, tensors, path)
-    names = {weight.path: _tensor_name(weight.path, layout) for weight in model.weights}
+    origins = {weight.path: _origin(weight.path, layout) for weight in model.weights}
     arrays, problems = {}, []
     for weight in model.weights:
-        name = names[weight.path]
-        if name not in tensors:
-            problems.append(f"missing: {name} (for {weight.path})")
+        origin = origins[weight.path]
+        if origin.name not in tensors:
+            problems.append(f"missing: {origin.name} (for {weight.path})")
             continue
-        arrays[weight.path] = _to_keras(tensors[name], weight, layout)
-        problems += _misfits(name, arrays[weight.path], weight)
-    problems += [f"unused: {name}" for name in sorted(tensors.keys() - set(names.values()))]
+        arrays[weight.path] = _to_keras(tensors[origin.name], origin)
+        problems += _misfits(tensors[origin.name], arrays[weight.path], weight, origin)
+    problems += [f"unused: {name}" for name in _unused(tensors, origins.values(), layout)]
     if problems:
         raise ValueError(
             f"{path} ({source} naming) does not fit {model.name}; nothing was loaded. "
@@ -62,7 +65,7 @@ def _recognise(model, tensors, path):
 
     def shared(source):
         layout = layouts[source]
-        return len({_tensor_name(w.path, layout) for w in model.weights} & tensors.keys())
+        return len({_origin(w.path, layout).name for w in model.weights} & tensors.keys())
 
     source = max(layouts, key=shared)
     if shared(source) == 0:
@@ -74,28 +77,52 @@ def _recognise(model, tensors, path):
     return source, layouts[source]
 
 
-def _tensor_name(weight_path, layout):
+def _origin(weight_path, layout):
+    """The published tensor that a weight comes from, as a `Converted`."""
     block = _BLOCK.search(weight_path)
-    key = _BLOCK.sub("block_{i}", weight_path)
+    key = weight_path if weight_path in layout.names else _BLOCK.sub("block_{i}", weight_path)
     if key not in layout.names:
         hint = describe_choices(key, layout.names)
         raise ValueError(f"The weight {weight_path} has no published name. {hint}")
-    return layout.names[key].format(i=block.group(1) if block else "")
+    origin = layout.names[key]
+    if isinstance(origin, str):
+        is_kernel = weight_path.endswith("/kernel")
+        origin = Converted(origin, _from_torch if layout.torch and is_kernel else _unchanged)
+    return dataclasses.replace(origin, name=origin.name.format(i=block.group(1) if block else ""))
 
 
-def _misfits(name, array, weight):
-    """What keeps an array from becoming this weight, as lines of the error."""
+def _unchanged(array):
+    return array
+
+
+def _from_torch(array):
+    """Linear (out, in) and convolution (out, in, h, w) kernels, turned round."""
+    if array.ndim == 4:
+        return array.transpose(2, 3, 1, 0)
+    return array.T if array.ndim == 2 else array
+
+
+def _unused(tensors, origins, layout):
+    left = tensors.keys() - {origin.name for origin in origins}
+    return sorted(n for n in left if not any(fnmatch.fnmatch(n, each) for each in layout.ignored))
+
+
+def _to_keras(array, origin):
+    """The array for a weight, or None where the tensor's shape does not let itself be converted."""
+    try:
+        return origin.convert(array)
+    except (ValueError, IndexError):
+        return None
+
+
+def _misfits(tensor, array, weight, origin):
+    """What keeps a tensor from becoming this weight, as lines of the error."""
     shape, lines = tuple(weight.shape), []
-    if array.shape != shape:
-        lines.append(f"shape: {name} gives {array.shape}, {weight.path} takes {shape}")
-    if not array.dtype.name.startswith(("float", "bfloat")):
-        lines.append(f"kind: {name} holds {array.dtype.name}, {weight.path} takes floating point")
+    if array is None:
+        lines.append(f"shape: {origin.name} {tensor.shape} cannot become {weight.path} {shape}")
+    elif array.shape != shape:
+        lines.append(f"shape: {origin.name} gives {array.shape}, {weight.path} takes {shape}")
+    if not tensor.dtype.name.startswith(("float", "bfloat")):
+        kind = tensor.dtype.name
+        lines.append(f"kind: {origin.name} holds {kind}, {weight.path} takes floating point")
     return lines
-
-
-def _to_keras(array, weight, layout):
-    """PyTorch's linear (out, in) and convolution (out, in, h, w) kernels, turned round."""
-    is_kernel = weight.path.endswith("/kernel")
-    if not layout.torch or not is_kernel or array.ndim not in (2, 4):
-        return array
-    return array.T if array.ndim == 2 else array.transpose(2, 3, 1, 0)

@@ -1,0 +1,38 @@
+# `make demo` and `make test` need git, python3 with venv, and make; they set up everything else.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+
+.PHONY: demo test test-fast lint format install clean
+
+demo: install
+	$(BIN)/python -m training.demo --folder demo
+
+test: install
+	$(BIN)/python -m pytest
+
+# Without the tests that train in processes of their own.
+test-fast: install
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+install: $(READY)
+
+# Made anew only when the dependencies change.
+$(READY): setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) demo

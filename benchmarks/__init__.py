@@ -1,0 +1,1 @@
+"""Speed against peers, measured in turn on one machine: see README.md."""

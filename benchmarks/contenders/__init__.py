@@ -1,0 +1,58 @@
+"""The contenders of the inference benchmark: names, needs, and where each is built.
+
+A factory takes the fields of a `Task` as a dict and returns a function without arguments that runs
+the batch and returns its logits (B, K) as a numpy array. It is called in a process of its own.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """One way to compute the task.
+
+    Attributes:
+        name: as on the command line.
+        description: as in the table.
+        factory: "module:function".
+        libraries: top-level modules it needs; without them it is reported as missing.
+    """
+
+    name: str
+    description: str
+    factory: str
+    libraries: tuple[str, ...]
+
+
+_OURS = ("tensorflow", "keras", "numpy")
+_TIMM = ("torch", "timm", "torchvision", "numpy")
+
+CONTENDERS = {
+    contender.name: contender
+    for contender in (
+        Contender(
+            "ours",
+            "keras_mlp, tf.function, 2-D products",
+            "benchmarks.contenders.ours:flat",
+            _OURS,
+        ),
+        Contender(
+            "ours_nd",
+            "keras_mlp, tf.function with XLA, products over all axes",
+            "benchmarks.contenders.ours:all_axes_with_xla",
+            _OURS,
+        ),
+        Contender(
+            "timm_eager",
+            "timm, inference_mode",
+            "benchmarks.contenders.timm_mixer:eager",
+            _TIMM,
+        ),
+        Contender(
+            "timm_compile",
+            "timm, torch.compile, inference_mode",
+            "benchmarks.contenders.timm_mixer:compiled",
+            _TIMM,
+        ),
+    )
+}

@@ -1,0 +1,188 @@
+"""A SavedModel as a Keras layer that trains."""
+
+import inspect
+import os
+import pathlib
+
+import keras
+
+# Keras has no public name for this question; its own TFSMLayer asks here too.
+from keras.src.saving.serialization_lib import in_safe_mode
+
+from keras_mlp.export import INFO_FILE, check_tensorflow_backend, saved_model_info, sha256_of
+
+
+@keras.saving.register_keras_serializable("keras_mlp")
+class SavedModelLayer(keras.layers.Layer):
+    """Runs and trains a Reusable SavedModel, ours or another's, inside a Keras model.
+
+    Its variables are this layer's weights: `fit` trains the trainable ones, a `.keras` file of the
+    surrounding model holds them all, and `trainable=False` freezes them and runs the SavedModel in
+    inference mode. A `.keras` file holds `path`, not the SavedModel: the folder must be there on
+    reload; its weights are then replaced by those of the file. As the graph of a SavedModel can
+    read and write files, reloading asks for `safe_mode=False`, as for `keras.layers.TFSMLayer`.
+
+    Args:
+        path: folder of the SavedModel. Its files are checked if `export_saved_model` wrote them.
+        trainable: train the SavedModel's trainable variables.
+        **kwargs: as for `keras.layers.Layer`. The SavedModel computes in the precision that it was
+            exported with, whatever `dtype` says.
+
+    Shapes: as exported; (B, H, W, channels) -> (B, classes) or (B, C) for ours. The dtype of the
+        inputs tells float images from uint8 pixels; see `export_saved_model`. In front of pixels
+        put `keras.Input(..., dtype="uint8")`, in a sequential model too: Keras makes floats of
+        them otherwise.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: it is not a SavedModel, is damaged or cannot be called; or, when called, the
+            inputs have a shape or dtype that the SavedModel does not take.
+        tensorflow.errors.InvalidArgumentError: pixels came as floats where it takes [0, 1].
+        RuntimeError: Keras runs on another backend than TensorFlow.
+
+    Example:
+
+    >>> keras.Sequential([SavedModelLayer("mixer"), keras.layers.Dense(5)])  # doctest: +SKIP
+    """
+
+    def __init__(self, path, trainable=True, **kwargs):
+        check_tensorflow_backend()
+        # The dtype of an input selects the function that is called, so it is kept.
+        super().__init__(trainable=trainable, autocast=False, **kwargs)
+        self.folder = os.fspath(path)  # Keras' layers have another `path`
+        self._loaded = _load(self.folder)
+        self._takes_unit_floats = _takes_unit_floats(self.folder)
+        self._takes_training = "training" in inspect.signature(self._loaded.__call__).parameters
+        with keras.name_scope(self.name, caller=self):
+            self._loaded_weights = _keras_variables(self._loaded)
+        for weight in self._loaded_weights:
+            # Only now: Keras could not thaw weights that were tracked as not trainable.
+            weight.trainable = weight.trainable and self.trainable
+        self.built = True
+
+    @property
+    def regularization_losses(self):
+        """Functions without arguments, one per loss of the SavedModel; none when frozen."""
+        return list(getattr(self._loaded, "regularization_losses", ())) if self.trainable else []
+
+    def call(self, inputs, training=None):
+        spec, _ = self._trace(inputs)
+        inputs = keras.ops.cast(inputs, spec.dtype.name)
+        if spec.dtype.is_floating and self._takes_unit_floats:
+            _refuse_pixels(inputs, self.folder)
+        for loss in self.regularization_losses:
+            self.add_loss(loss())
+        if not self._takes_training:
+            return self._loaded(inputs)
+        return self._loaded(inputs, training=bool(training) and self.trainable)
+
+    def compute_output_spec(self, inputs, training=None):
+        return keras.tree.map_structure(
+            lambda spec: keras.KerasTensor(spec.shape, dtype=spec.dtype.name),
+            self._trace(inputs)[1],
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "path": self.folder}
+
+    @classmethod
+    def from_config(cls, config):
+        if in_safe_mode():
+            raise ValueError(
+                f"The file names a SavedModel, {config['path']}, whose graph can read and write "
+                "files; if you trust it, pass `safe_mode=False` to the loading function."
+            )
+        return cls(**config)
+
+    def _trace(self, inputs):
+        """The (input, output) specs of the SavedModel's function that takes these inputs."""
+        traces = _traces(self._loaded)
+        dtype = keras.backend.standardize_dtype(inputs.dtype)
+        for spec, outputs in traces:
+            both_float = spec.dtype.is_floating and keras.backend.is_float_dtype(dtype)
+            same_dtype = both_float or spec.dtype.name == dtype
+            if same_dtype and spec.shape.is_compatible_with(tuple(inputs.shape)):
+                return spec, outputs
+        taken = sorted({f"{spec.dtype.name} {tuple(spec.shape)}" for spec, _ in traces})
+        raise ValueError(
+            f"The SavedModel {self.folder} takes {' or '.join(taken)}, got {dtype} "
+            f"{tuple(inputs.shape)}."
+        )
+
+
+def _load(path):
+    """The loaded object, after the checks that tell what is wrong with the folder."""
+    folder = pathlib.Path(path)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no SavedModel folder at {path}.")
+    if (folder / INFO_FILE).exists():
+        _check_files(folder)
+    if not any((folder / f"saved_model.{suffix}").is_file() for suffix in ("pb", "pbtxt")):
+        raise ValueError(f"{path} is not a SavedModel: it holds no saved_model.pb.")
+
+    import tensorflow as tf
+
+    try:
+        loaded = tf.saved_model.load(path)
+    except Exception as error:  # a damaged graph raises whatever it happens to break
+        reason = (str(error).splitlines() or [""])[0]
+        raise ValueError(f"{path} cannot be loaded; it may be damaged: {reason}") from error
+    if not callable(loaded) or not _traces(loaded):
+        raise ValueError(
+            f"{path} has no `__call__` of one tensor, so it cannot be a layer (`model.export` "
+            "writes such SavedModels; `export_saved_model` writes ones with it)."
+        )
+    return loaded
+
+
+def _check_files(folder):
+    """Names the first file that is not as `export_saved_model` wrote it."""
+    for name, expected in saved_model_info(folder)["sha256"].items():
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder} is damaged: {name} is missing.")
+        if sha256_of(folder / name) != expected:
+            raise ValueError(f"{folder} is damaged: {name} is not the file that was exported.")
+
+
+def _takes_unit_floats(path):
+    if not (pathlib.Path(path) / INFO_FILE).exists():
+        return False
+    return any(kind["range"] == [0, 1] for kind in saved_model_info(path)["inputs"])
+
+
+def _refuse_pixels(images, path):
+    """Stops where uint8 pixels became floats on their way: they would be scaled twice, silently."""
+    import tensorflow as tf
+
+    tf.debugging.assert_less_equal(
+        tf.reduce_max(images),
+        tf.constant(2.0, images.dtype),  # interpolation may leave [0, 1] a little
+        f"The SavedModel {path} takes float images in [0, 1], got pixels as floats: pass uint8 "
+        'and put keras.Input(..., dtype="uint8") in front.',
+    )
+
+
+def _traces(loaded):
+    """(input spec, output specs) of every function of one tensor that `__call__` dispatches to."""
+    import tensorflow as tf
+
+    traces = []
+    for function in loaded.__call__.concrete_functions:
+        arguments, keywords = function.structured_input_signature
+        specs = keras.tree.flatten((arguments, keywords))
+        tensors = [spec for spec in specs if isinstance(spec, tf.TensorSpec)]
+        if len(tensors) == 1:
+            traces.append((tensors[0], function.structured_outputs))
+    return traces
+
+
+def _keras_variables(loaded):
+    """Keras variables around the very variables that the loaded functions read."""
+    trainable = list(getattr(loaded, "trainable_variables", ()))
+    ids = {id(variable) for variable in trainable}
+    others = [v for v in getattr(loaded, "variables", ()) if id(v) not in ids]
+    return [
+        # Optimizers make names of their own from these, in which ":" and "/" are not allowed.
+        keras.Variable(v, trainable=id(v) in ids, name=v.name.split(":")[0].replace("/", "_"))
+        for v in trainable + others
+    ]

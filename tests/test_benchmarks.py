@@ -1,0 +1,163 @@
+"""The benchmark's method, with toy contenders in real processes; neither PyTorch nor timm."""
+
+import argparse
+import json
+import math
+import os
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import inference
+from benchmarks.agreement import Disagreement, check_agreement
+from benchmarks.contenders import CONTENDERS, Contender
+from benchmarks.report import markdown, write_json
+from benchmarks.rounds import Sample, run_in_turn, summarise, time_calls
+from benchmarks.task import mixer_tensors, write_mixer_task
+from benchmarks.worker_process import WorkerFailed, WorkerProcess
+from keras_mlp import MLPMixer, load_checkpoint
+from tests.toy_contenders import allowed_cpus, broken, chatter, doubled_picture_sums, picture_sums
+
+SIZES = {"num_classes": 10, **MLPMixer.variants["pico/2"]}
+
+
+def toy(function, name=None, libraries=("numpy",)):
+    factory = f"{function.__module__}:{function.__name__}"
+    return Contender(name or function.__name__, "a toy", factory, libraries)
+
+
+def options(**overrides):
+    defaults = {"variant": "pico/2", "batch": 2, "rounds": 2, "seconds": 0.001}
+    return argparse.Namespace(**{**defaults, "timm_python": sys.executable, **overrides})
+
+
+@pytest.fixture
+def cpu():
+    return max(os.sched_getaffinity(0))
+
+
+@pytest.fixture
+def task(tmp_path, cpu):
+    return write_mixer_task(tmp_path, SIZES, batch_size=2, cpus=[cpu])
+
+
+def samples(*milliseconds):
+    return [Sample(value, calls=1, cpu_share=1.0) for value in milliseconds]
+
+
+def test_contenders_run_in_turn():
+    order = []
+    samplers = {name: (lambda name=name: order.append(name)) for name in "abc"}
+    assert set(run_in_turn(samplers, rounds=2)) == {"a", "b", "c"}
+    assert order == list("abcabc")
+
+
+def test_ratios_are_paired_by_round():
+    # The second round was slow for both: paired, that changes no ratio much.
+    times = {"base": samples(10, 40, 12), "ours": samples(5, 25, 8)}
+    ours = summarise(times, "base")["ours"]
+    assert (ours.median, ours.best) == (8, 5)
+    assert (ours.ratio, ours.lowest, ours.highest) == (1.6, 1.5, 2.0)
+
+
+def test_without_the_baseline_there_are_no_ratios():
+    assert summarise({"ours": samples(5)}, "base")["ours"].ratio is None
+
+
+def test_a_sample_leaves_its_first_call_out_and_lasts_long_enough():
+    calls = []
+    sample = time_calls(lambda: calls.append(sum(range(10_000))), seconds=0.02, threads=1)
+    assert len(calls) == sample.calls + 1
+    assert sample.calls > 1
+    assert 0 < sample.milliseconds < 20
+
+
+def test_disagreement_is_an_error():
+    good, bad = [[1.0, 2.0]], [[1.0, 2.001]]
+    assert check_agreement({"a": good, "b": bad}, 1e-3)["b"] == pytest.approx(5e-4)
+    with pytest.raises(Disagreement, match=r"b differs from a by 5.0e-04"):
+        check_agreement({"a": good, "b": bad}, 1e-4)
+    with pytest.raises(Disagreement, match=r"b differs"):
+        check_agreement({"a": good, "b": [[1.0, math.nan]]}, 1e-4)
+    with pytest.raises(Disagreement, match=r"b gives \(1,\)"):
+        check_agreement({"a": good, "b": [1.0]}, 1e-4)
+
+
+def test_the_weights_are_a_checkpoint_of_the_model(task):
+    model = MLPMixer(**SIZES)
+    assert load_checkpoint(model, task.weights) == "timm"
+    assert len(mixer_tensors(**SIZES)) == len(model.weights)
+    assert all(np.std(weight) > 0 for weight in model.weights)
+
+
+def test_a_worker_is_pinned_and_may_print(task, cpu):
+    with WorkerProcess(toy(allowed_cpus), task, sys.executable, seconds=0.001) as worker:
+        assert worker.output == [cpu]
+    with WorkerProcess(toy(chatter), task, sys.executable, seconds=0.001) as worker:
+        np.testing.assert_allclose(worker.output, picture_sums({"images": task.images})())
+        assert worker.sample().calls >= 1
+
+
+def test_a_failing_worker_says_why(task):
+    with pytest.raises(WorkerFailed, match=r"(?s)broken ended early.*no such kernel"):
+        WorkerProcess(toy(broken), task, sys.executable, seconds=0.001)
+
+
+def test_a_run_reports_every_contender(tmp_path, cpu):
+    contenders = [
+        toy(picture_sums),
+        toy(picture_sums, "timm_eager"),
+        toy(picture_sums, "absent", ("numpy", "no_such_library")),
+    ]
+    run = inference.measure(contenders, options(), [cpu], {"date": "today"})
+    assert run["missing"] == {"absent": ["no_such_library"]}
+    assert run["contenders"]["timm_eager"]["summary"].ratio == 1
+    text = markdown(run)
+    assert "- date: today" in text
+    assert "| absent | missing: no_such_library |" in text
+    assert "| picture_sums | a toy |" in text
+
+    write_json(tmp_path / "run.json", run)
+    stored = json.loads((tmp_path / "run.json").read_text())
+    assert len(stored["contenders"]["picture_sums"]["samples"]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize(("share", "quotable"), [(0.99, True), (0.5, False)])
+def test_a_run_on_a_busy_machine_says_so(share, quotable):
+    turns = {"ours": [Sample(5.0, calls=1, cpu_share=1.0), Sample(5.0, calls=1, cpu_share=share)]}
+    result = {"description": "a toy", "difference": 0.0, "samples": turns["ours"]}
+    result["summary"] = summarise(turns, "ours")["ours"]
+    run = {"facts": {}, "baseline": "ours", "contenders": {"ours": result}, "missing": {}}
+    assert ("Not quotable" not in markdown(run)) == quotable
+
+
+def test_a_run_of_contenders_that_disagree_is_not_timed(cpu):
+    contenders = [toy(picture_sums), toy(doubled_picture_sums)]
+    with pytest.raises(Disagreement, match="doubled_picture_sums differs from picture_sums"):
+        inference.measure(contenders, options(), [cpu], {})
+
+
+def test_our_two_forms_agree(cpu):
+    contenders = [CONTENDERS["ours"], CONTENDERS["ours_nd"]]
+    run = inference.measure(contenders, options(rounds=1), [cpu], {})
+    assert set(run["contenders"]) == {"ours", "ours_nd"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--variant", "S/61"], "Did you mean 'S/16'?"),
+        (["--contenders", "our"], "Did you mean 'ours'?"),
+        (["--rounds", "0"], "`rounds` must be a whole number of at least 1, got 0"),
+        (["--threads", "9999"], "`threads` must be at most"),
+        (["--timm-python", "no/python"], "`timm_python` must be an interpreter"),
+        (["--json", "no/folder/out.json"], "`json` must lie in an existing folder"),
+    ],
+)
+def test_bad_arguments_end_before_any_work(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        inference.main(arguments)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,50 @@
+"""The embedded dataset, prepared once, and a config small enough to train in seconds."""
+
+import dataclasses
+
+import pytest
+
+from training.config import Augment, Config, Data, Model, Optimizer, Runtime
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    from training.data.sources import find_dataset
+
+    folder = tmp_path_factory.mktemp("tfds")
+    find_dataset("digits", str(folder))
+    return str(folder)
+
+
+@pytest.fixture
+def config(data_dir):
+    return Config(
+        epochs=2,
+        model=Model(
+            variant="pico/2",
+            arguments={
+                "image_shape": (8, 8, 1),
+                "num_layers": 2,
+                "hidden_dim": 16,
+                "channel_mlp_dim": 32,
+            },
+        ),
+        data=Data(name="digits", data_dir=data_dir, batch_size=64),
+        augment=Augment(shift=1),
+        optimizer=Optimizer(learning_rate=5e-3, clip_norm=0.5),
+        runtime=Runtime(steps_per_loop=5),
+    )
+
+
+@pytest.fixture
+def change(config):
+    """A function that returns the config with some sections' values changed."""
+
+    def changed(epochs=None, **sections):
+        new = {
+            name: dataclasses.replace(getattr(config, name), **values)
+            for name, values in sections.items()
+        }
+        return dataclasses.replace(config, epochs=epochs or config.epochs, **new)
+
+    return changed

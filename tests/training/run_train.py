@@ -1,0 +1,23 @@
+"""Trains the config in a JSON file: a process of its own for tests of strategies and of kills."""
+
+import json
+import sys
+
+from training import config as types
+from training.train import train
+
+
+def main(config_file, workdir):
+    with open(config_file) as file:
+        tree = json.load(file)
+    sections = {
+        name: getattr(types, name.capitalize())(**values)
+        for name, values in tree.items()
+        if isinstance(values, dict)
+    }
+    sections["data"].classes = tuple(sections["data"].classes)
+    train(types.check_config(types.Config(epochs=tree["epochs"], **sections)), workdir)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,187 @@
+"""Splits, the resumable stream and augmentation, on the embedded dataset."""
+
+import dataclasses
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training.config import Augment, Data
+from training.data.augmentation import augment_image
+from training.data.pipeline import evaluation_batches, load_splits, training_stream
+from training.data.sources import find_dataset
+
+SHAPE = (8, 8, 1)
+
+
+@pytest.fixture
+def data(data_dir):
+    return Data(name="digits", data_dir=data_dir, validation_percent=10, batch_size=50)
+
+
+def read(split):
+    images, labels = zip(*split.examples.as_numpy_iterator(), strict=True)
+    return np.stack(images), np.stack(labels)
+
+
+def test_digits_are_scikit_learns(data):
+    from sklearn.datasets import load_digits
+
+    splits = load_splits(dataclasses.replace(data, validation_percent=0), SHAPE)
+    assert (splits.train.size, splits.test.size) == (1437, 360)
+    images, labels = (
+        np.concatenate(parts) for parts in zip(*map(read, (splits.train, splits.test)), strict=True)
+    )
+    ours = sorted(
+        (int(label), image.tobytes()) for image, label in zip(images, labels, strict=True)
+    )
+    pixels, targets = load_digits(return_X_y=True)
+    pixels = np.round(pixels.reshape(-1, *SHAPE) * 255 / 16).astype(np.uint8)
+    assert ours == sorted(
+        (int(k), image.tobytes()) for image, k in zip(pixels, targets, strict=True)
+    )
+
+
+def test_validation_is_cut_from_train(data):
+    whole, _ = read(load_splits(dataclasses.replace(data, validation_percent=0), SHAPE).train)
+    splits = load_splits(data, SHAPE)
+    train, _ = read(splits.train)
+    validation, _ = read(splits.validation)
+    assert len(train) == splits.train.size and len(validation) == splits.validation.size == 144
+    np.testing.assert_array_equal(np.concatenate([train, validation]), whole)
+
+
+def test_classes_are_kept_and_renumbered(data):
+    splits = load_splits(dataclasses.replace(data, classes=(7, 3)), SHAPE)
+    _, labels = read(splits.test)
+    assert splits.classes == ["7", "3"]
+    assert len(labels) == splits.test.size and set(labels) == {0, 1}
+    assert np.bincount(labels).tolist() == [36, 37]
+
+
+def test_the_first_examples_of_each_class(data):
+    split = load_splits(dataclasses.replace(data, examples_per_class=4), SHAPE).train
+    _, labels = read(split)
+    assert np.bincount(labels).tolist() == [4] * 10 and split.size == 40
+
+
+def test_images_are_resized_to_the_models_size(data):
+    images, _ = read(load_splits(data, (16, 12, 1)).test)
+    assert images.shape[1:] == (16, 12, 1) and images.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("changes", "shape", "message"),
+    [
+        ({"train_split": "training"}, SHAPE, "`data.train_split` is 'training'; digits has"),
+        ({"classes": (3, 10)}, SHAPE, "labels from 0 to 9"),
+        ({"classes": (3, 3)}, SHAPE, "different labels"),
+        ({}, (8, 8, 3), "1 channel"),
+    ],
+)
+def test_what_does_not_fit_is_named(data, changes, shape, message):
+    with pytest.raises(ValueError, match=message):
+        load_splits(dataclasses.replace(data, **changes), shape)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("fashion_mnst", "Did you mean 'fashion_mnist'"), ("fashion_mnist", "download_and_prepare")],
+)
+def test_a_missing_dataset_fails_in_seconds(name, message, tmp_path):
+    began = time.monotonic()
+    with pytest.raises(ValueError, match=message) as error:
+        find_dataset(name, str(tmp_path))
+    assert time.monotonic() - began < 10
+    assert "\n" not in str(error.value)
+
+
+def take(stream, count):
+    return [(images.numpy(), labels.numpy()) for images, labels in stream.take(count)]
+
+
+def test_the_stream_can_start_at_any_step(data):
+    split = load_splits(data, SHAPE).train
+    options = {"batch_size": 50, "seed": 3, "augment": Augment(shift=1, flip=True)}
+    whole = take(training_stream(split, start_step=0, **options), 60)
+    tf.random.set_seed(99)  # whatever else is random in the process
+    for start in (1, 25, 26, 52):  # 1,293 examples: epochs end inside batches 25 and 51
+        rest = take(training_stream(split, start_step=start, **options), 60 - start)
+        for (images, labels), (expected, expected_labels) in zip(rest, whole[start:], strict=True):
+            np.testing.assert_array_equal(images, expected)
+            np.testing.assert_array_equal(labels, expected_labels)
+
+
+def test_an_epoch_holds_every_example_once_in_an_order_of_its_own(data):
+    split = load_splits(data, SHAPE).train
+    stream = training_stream(split, batch_size=1, seed=0, start_step=0, augment=Augment())
+    images = np.concatenate([image for image, _ in take(stream, 2 * split.size)])
+    expected = sorted(image.tobytes() for image in read(split)[0])
+    first, second = images[: split.size], images[split.size :]
+    assert sorted(image.tobytes() for image in first) == expected
+    assert sorted(image.tobytes() for image in second) == expected
+    assert (first != second).any()
+
+
+def test_evaluation_sees_every_example_once_in_order(data):
+    split = load_splits(data, SHAPE).test
+    images = np.concatenate([images for images, _ in evaluation_batches(split, 100)])
+    np.testing.assert_array_equal(images, read(split)[0])
+
+
+def test_augmentation_is_a_function_of_its_seed():
+    image = tf.cast(np.random.default_rng(0).integers(0, 256, (12, 10, 3)), tf.uint8)
+    augment = Augment(shift=2, flip=True, rotate=15, zoom=0.1)
+    once, again, other = (augment_image(image, (5, i), augment) for i in (1, 1, 2))
+    np.testing.assert_array_equal(once, again)
+    assert (once.numpy() != other.numpy()).any()
+    assert once.shape == image.shape and once.dtype == image.dtype
+    np.testing.assert_array_equal(augment_image(image, (5, 1), Augment()), image)
+
+
+def test_shift_moves_whole_pixels_and_covers_the_range():
+    image = np.zeros((9, 9, 1), np.uint8)
+    image[4, 4] = 200
+    seen = set()
+    for i in range(200):
+        moved = augment_image(tf.constant(image), (0, i), Augment(shift=2)).numpy()
+        ((row, column),) = np.argwhere(moved[..., 0])
+        assert moved[row, column, 0] == 200
+        seen.add((int(row) - 4, int(column) - 4))
+    assert seen == {(row, column) for row in range(-2, 3) for column in range(-2, 3)}
+
+
+def test_rotation_turns_about_the_centre():
+    image = np.zeros((9, 9, 1), np.uint8)
+    image[4, 1:8] = 255  # a horizontal bar through the centre
+    angles = []
+    for i in range(50):
+        moved = augment_image(tf.constant(image), (0, i), Augment(rotate=30.0)).numpy()[..., 0]
+        assert moved[4, 4] > 200
+        rows, columns = np.mgrid[-4:5, -4:5]
+        covariance = np.cov(rows.ravel(), columns.ravel(), aweights=moved.ravel())
+        angles.append(np.degrees(np.arctan2(covariance[0, 1], covariance[1, 1])))
+    assert min(angles) < -15 and max(angles) > 15 and max(np.abs(angles)) < 33
+
+
+def test_translation_moves_by_fractions_of_a_pixel():
+    image = np.zeros((9, 9, 1), np.uint8)
+    image[4, 4] = 200
+    rows, columns = np.mgrid[-4:5, -4:5]
+    centres = []
+    for i in range(100):
+        moved = augment_image(tf.constant(image), (0, i), Augment(translate=0.2))
+        moved = moved.numpy()[..., 0].astype(float)
+        assert moved.sum() == pytest.approx(200, abs=2)
+        centres.append([(moved * axis).sum() / 200 for axis in (rows, columns)])
+    assert 1.6 < np.abs(centres).max() < 1.85  # 0.2 of 9 pixels
+    np.testing.assert_allclose(np.mean(centres, 0), 0, atol=0.35)
+
+
+def test_half_of_the_images_are_mirrored():
+    image = tf.constant(np.arange(4, dtype=np.uint8).reshape(1, 4, 1))
+    mirrored = [
+        bool(augment_image(image, (0, i), Augment(flip=True))[0, 0, 0] == 3) for i in range(400)
+    ]
+    assert 160 < sum(mirrored) < 240

@@ -1,0 +1,154 @@
+"""One short run from the command line, and what it leaves behind."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mlp import saved_model_info
+from training import train as program
+from training.config import FineTuneConfig
+from training.evaluate import check_golden, evaluate_source
+from training.finetune import finetune
+from training.optimizers import build_optimizer
+from training.train import build_model, train
+from training.trainer import Trainer
+
+
+@pytest.fixture(scope="module")
+def run(data_dir, tmp_path_factory):
+    """A finished run; the embedded page, made short and small."""
+    workdir = tmp_path_factory.mktemp("runs") / "digits"
+    overrides = {
+        "epochs": 4,
+        "data.data_dir": data_dir,
+        "model.arguments.num_layers": 2,
+        "runtime.epochs_per_checkpoint": 2,
+    }
+    arguments = ["--config", "training/configs/digits.py", "--workdir", str(workdir)]
+    for key, value in overrides.items():
+        arguments += ["--set", f"{key}={value}"]
+    program.main(arguments)
+    return workdir, arguments
+
+
+def test_metrics_say_what_the_number_is_worth(run):
+    metrics = json.loads((run[0] / "metrics.json").read_text())
+    assert metrics["test"]["accuracy"] > 0.5 and metrics["test"]["examples"] == 360
+    assert metrics["config"]["epochs"] == 4
+    assert metrics["hardware"]["cores"] >= 1 and metrics["hardware"]["cpu"]
+    assert metrics["versions"]["keras"] == keras.__version__
+    assert metrics["steps"] == round(4 * 1293 / 64)
+    assert {"date", "command", "commit", "wall_seconds"} <= metrics.keys()
+
+
+def test_the_learning_curve_is_written(run):
+    history = [json.loads(line) for line in (run[0] / "history.jsonl").read_text().splitlines()]
+    assert [round(entry["epoch"]) for entry in history] == [2, 4]
+    assert history[1]["train"]["loss"] < history[0]["train"]["loss"]
+    assert history[1]["validation"]["examples"] == 144
+    assert list((run[0] / "tensorboard").rglob("events*"))
+
+
+def test_a_finished_run_is_not_trained_again(run, capsys):
+    before = (run[0] / "metrics.json").read_text()
+    program.main(run[1])
+    assert "finished" in capsys.readouterr().out
+    assert (run[0] / "metrics.json").read_text() == before
+
+
+def test_keras_file_and_saved_model_agree_with_the_metrics(run, config):
+    metrics = json.loads((run[0] / "metrics.json").read_text())
+    for source in ("model.keras", "saved_model"):
+        result = evaluate_source(run[0] / source, config)
+        assert result["accuracy"] == metrics["test"]["accuracy"]
+        assert result["loss"] == pytest.approx(metrics["test"]["loss"], abs=1e-5)
+    assert result["golden_difference"] <= 1e-6
+
+
+def test_golden_outputs_that_are_not_met_are_an_error(run):
+    with pytest.raises(ValueError, match="differ from those"):
+        check_golden(lambda images, training: np.zeros((16, 10)), run[0] / "saved_model")
+
+
+@pytest.mark.parametrize("source", ["features", "model.keras"])
+def test_fine_tuning_compares_three_ways(run, source, config, tmp_path):
+    fine = FineTuneConfig(
+        epochs=3, repeats=2, data=config.data, optimizer=config.optimizer, runtime=config.runtime
+    )
+    metrics = finetune(fine, run[0] / source, tmp_path / "fine")
+    assert set(metrics["accuracy"]) == {"frozen", "fine-tuned", "from scratch"}
+    assert all(len(values) == 2 for values in metrics["accuracy"].values())
+    assert np.mean(metrics["accuracy"]["fine-tuned"]) > 0.5
+    assert saved_model_info(tmp_path / "fine" / "saved_model")["image_shape"] == [8, 8, 1]
+    loaded = tf.saved_model.load(str(tmp_path / "fine" / "saved_model"))
+    assert loaded(np.zeros((3, 8, 8, 1), "uint8")).shape == (3, 10)
+
+
+@pytest.mark.parametrize("strategy_error", [True, False])
+def test_fine_tuning_refuses_what_it_cannot_do(run, strategy_error, change, tmp_path):
+    changed = change(runtime={"strategy": "mirrored"} if strategy_error else {})
+    fine = FineTuneConfig(data=changed.data, runtime=changed.runtime)
+    source = run[0] / "features" if strategy_error else tmp_path / "absent"
+    with pytest.raises(ValueError, match="one_device" if strategy_error else "neither"):
+        finetune(fine, source, tmp_path / "fine")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.batchsize=3", "Did you mean 'data.batch_size'"),
+        ("model.variant=pico/3", "Did you mean 'pico/"),
+        ("model.architecture=MLPMixr", "Did you mean 'MLPMixer'"),
+        ("model.arguments.drop_path_rate=-1", "`drop_path_rate` must be"),
+        ("data.name=fashion_mnist", "is not prepared"),
+    ],
+)
+def test_the_program_ends_with_one_clear_line(override, message, data_dir, tmp_path):
+    arguments = ["--config", "training/configs/digits.py", "--workdir", str(tmp_path / "run")]
+    with pytest.raises(SystemExit) as stop:
+        program.main([*arguments, "--set", f"data.data_dir={data_dir}", "--set", override])
+    assert message in str(stop.value) and "\n" not in str(stop.value)
+    assert str(stop.value).startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    "runtime", [{"dtype": "mixed_bfloat16"}, {"jit_compile": True}], ids=["bfloat16", "xla"]
+)
+def test_other_ways_to_compute_learn_the_same(change, runtime, tmp_path):
+    plain = train(change(epochs=3), tmp_path / "plain")
+    other = train(change(epochs=3, runtime=runtime), tmp_path / "other")
+    tolerance = 0.05 if "dtype" in runtime else 0.01
+    assert other["test"]["accuracy"] == pytest.approx(plain["test"]["accuracy"], abs=tolerance)
+
+
+def test_clipping_bounds_the_global_norm(config):
+    config.optimizer.name, config.optimizer.momentum = "sgd", 0.0
+    config.optimizer.weight_decay, config.optimizer.warmup_epochs = 0.0, 0.0
+    config.optimizer.learning_rate, config.optimizer.clip_norm = 1.0, 1e-3
+    model = build_model(config.model, 10, "float32")
+    optimizer = build_optimizer(config.optimizer, model, total_steps=10, steps_per_epoch=5)
+    before = [np.array(weight) for weight in model.trainable_variables]
+    images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1)).astype("uint8")
+    batch = tf.data.Dataset.from_tensors((images, np.arange(64) % 10))
+    trainer = Trainer(model, optimizer, config)
+    trainer.train_dataset = batch
+    outputs = trainer.train(tf.constant(1))
+    moved = [np.array(w) - b for w, b in zip(model.trainable_variables, before, strict=True)]
+    norm = np.sqrt(sum((change.astype("float64") ** 2).sum() for change in moved))
+    assert outputs["gradient_norm"] > 1e-2
+    assert norm == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_only_kernels_decay(config):
+    config.optimizer.weight_decay, config.optimizer.warmup_epochs = 0.5, 0.0
+    model = build_model(config.model, 10, "float32")
+    for weight in model.trainable_variables:
+        weight.assign(weight * 0 + 1)
+    optimizer = build_optimizer(config.optimizer, model, total_steps=10, steps_per_epoch=5)
+    optimizer.apply([tf.zeros(w.shape) for w in model.trainable_variables])
+    for weight in model.trainable_variables:
+        expected = 1 - 0.5 * 5e-3 if weight.path.endswith("kernel") else 1.0
+        np.testing.assert_allclose(np.asarray(weight), expected, rtol=1e-6, err_msg=weight.path)

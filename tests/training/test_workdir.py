@@ -1,0 +1,50 @@
+"""The folder of a run: claimed by one config, never half-written."""
+
+import json
+
+import pytest
+
+from training.workdir import Workdir, write_text, written_beside
+
+
+def test_the_same_config_may_come_back(tmp_path, config):
+    Workdir(tmp_path / "run", config)
+    Workdir(tmp_path / "run", config)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["epochs"] == config.epochs
+
+
+def test_another_config_is_refused_by_the_keys_that_differ(tmp_path, config, change):
+    Workdir(tmp_path, config)
+    with pytest.raises(
+        ValueError, match=r"optimizer\.learning_rate: 0\.005 there, 0\.1 here"
+    ) as error:
+        Workdir(tmp_path, change(optimizer={"learning_rate": 0.1}))
+    assert "epochs" not in str(error.value)
+
+
+def test_an_unwritable_folder_is_one_clear_error(tmp_path, config):
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(ValueError, match=r"`--workdir` .* cannot be written to") as error:
+        Workdir(file / "run", config)
+    assert "\n" not in str(error.value)
+
+
+def test_history_is_cut_at_the_restored_step(tmp_path, config):
+    folder = Workdir(tmp_path, config)
+    for step in (10, 20, 30):
+        folder.append_history({"step": step, "seconds": step / 10})
+    with open(tmp_path / "history.jsonl", "a") as file:
+        file.write('{"step": 40, "seco')  # killed while writing
+    assert [entry["step"] for entry in folder.read_history(20)] == [10, 20]
+    assert [entry["step"] for entry in folder.read_history(99)] == [10, 20]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    file = tmp_path / "file.txt"
+    write_text(file, "old")
+    with pytest.raises(RuntimeError), written_beside(file) as beside:
+        beside.write_text("half")
+        raise RuntimeError
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]

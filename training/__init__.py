@@ -1,0 +1,1 @@
+"""Programs that train, evaluate and fine-tune the models of keras_mlp; run from the checkout."""

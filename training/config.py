@@ -1,0 +1,300 @@
+"""The typed description of a run: pages of training/configs, changed by `--set key=value`."""
+
+import ast
+import dataclasses
+import runpy
+import typing
+
+from keras_mlp.arguments import describe_choices
+
+
+@dataclasses.dataclass
+class Model:
+    """Which model is trained.
+
+    Attributes:
+        architecture: a key of `keras_mlp.ARCHITECTURES`.
+        variant: one of its variants.
+        arguments: constructor arguments that differ from the variant's.
+    """
+
+    architecture: str = "MLPMixer"
+    variant: str = "nano/4"
+    arguments: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class Data:
+    """Which images, and how they are cut into splits and batches.
+
+    Attributes:
+        name: "digits" (embedded) or the name of a stock TFDS dataset of labelled images.
+        data_dir: where TFDS keeps prepared datasets; None for its own default.
+        train_split, test_split: TFDS names of the splits.
+        validation_percent: share of the train split, its last examples, that is held out of
+            training for the learning curve and for tuning.
+        classes: labels to keep, renumbered from 0 in this order; empty keeps all.
+        examples_per_class: keep only the first this many training examples of each class; 0 keeps
+            all.
+        batch_size: over all replicas.
+        cache: keep decoded images in memory.
+    """
+
+    name: str = "digits"
+    data_dir: str | None = None
+    train_split: str = "train"
+    test_split: str = "test"
+    validation_percent: int = 10
+    classes: tuple = ()
+    examples_per_class: int = 0
+    batch_size: int = 128
+    cache: bool = True
+
+
+@dataclasses.dataclass
+class Augment:
+    """Random changes of training images.
+
+    Attributes:
+        shift: largest shift up, down, left or right, by whole pixels; uncovered pixels are 0.
+        translate: the same by fractions of a pixel, as a share of the image's side.
+        flip: mirror half of the images left to right.
+        rotate: largest angle, either way, in degrees.
+        zoom: largest relative change of size, each way.
+    """
+
+    shift: int = 0
+    translate: float = 0.0
+    flip: bool = False
+    rotate: float = 0.0
+    zoom: float = 0.0
+
+
+@dataclasses.dataclass
+class Optimizer:
+    """How weights are updated.
+
+    Attributes:
+        name: "adamw" or "sgd" (Nesterov momentum).
+        learning_rate: at the end of the warm-up; a cosine takes it to 0 from there.
+        warmup_epochs: of linear growth from 0; fractions count.
+        weight_decay: decoupled, times the learning rate, on kernels only.
+        momentum: of SGD.
+        beta_2: of AdamW.
+        clip_norm: largest global norm of the gradient over all replicas; 0 for none.
+        label_smoothing: in [0, 1).
+    """
+
+    name: str = "adamw"
+    learning_rate: float = 1e-3
+    warmup_epochs: float = 1.0
+    weight_decay: float = 0.05
+    momentum: float = 0.9
+    beta_2: float = 0.999
+    clip_norm: float = 1.0
+    label_smoothing: float = 0.0
+
+
+@dataclasses.dataclass
+class Runtime:
+    """How the run is carried out.
+
+    Attributes:
+        strategy: "one_device" or "mirrored" (every GPU, or every logical CPU).
+        virtual_cpus: cut the CPU into this many logical devices, to try "mirrored"; 0 leaves it.
+        dtype: Keras dtype policy: "float32" or "mixed_bfloat16".
+        jit_compile: compile the step with XLA; "one_device" only.
+        seed: of initial weights, data order, augmentation and dropout.
+        steps_per_loop: steps between two looks of the host at the loss.
+        epochs_per_checkpoint: between two checkpoints, and two points of the learning curve.
+        keep_checkpoints: how many are kept.
+    """
+
+    strategy: str = "one_device"
+    virtual_cpus: int = 0
+    dtype: str = "float32"
+    jit_compile: bool = False
+    seed: int = 0
+    steps_per_loop: int = 20
+    epochs_per_checkpoint: int = 1
+    keep_checkpoints: int = 2
+
+
+@dataclasses.dataclass
+class Config:
+    """One run: the value `CONFIG` of a page in training/configs."""
+
+    epochs: int = 1
+    model: Model = dataclasses.field(default_factory=Model)
+    data: Data = dataclasses.field(default_factory=Data)
+    augment: Augment = dataclasses.field(default_factory=Augment)
+    optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
+    runtime: Runtime = dataclasses.field(default_factory=Runtime)
+
+
+@dataclasses.dataclass
+class FineTuneConfig:
+    """One comparison of fine-tuning with its alternatives, on one budget.
+
+    Attributes:
+        epochs: for each of the three ways.
+        repeats: how often, with seeds that count up from `runtime.seed`.
+    """
+
+    epochs: int = 1
+    repeats: int = 3
+    data: Data = dataclasses.field(default_factory=Data)
+    augment: Augment = dataclasses.field(default_factory=Augment)
+    optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
+    runtime: Runtime = dataclasses.field(default_factory=Runtime)
+
+
+def load_config(path, overrides=(), kind=Config):
+    """Reads a page and applies `key=value` overrides, such as "data.batch_size=64".
+
+    Args:
+        path: of a Python file that defines `CONFIG`.
+        overrides: strings; values are Python literals, or text where text is expected.
+        kind: what the page must describe, `Config` or `FineTuneConfig`.
+
+    Returns:
+        A checked config of that kind.
+
+    Raises:
+        ValueError: the file is no page, a key is unknown (the nearest is named), or a value is of
+            the wrong type or out of range.
+    """
+    try:
+        config = runpy.run_path(str(path)).get("CONFIG")
+    except OSError as error:
+        raise ValueError(f"There is no config page at {path}: {error}") from error
+    if not isinstance(config, kind):
+        raise ValueError(f"{path} defines no `CONFIG` of type training.config.{kind.__name__}.")
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator:
+            raise ValueError(f"`--set {override}` must be of the form key=value.")
+        _assign(config, key.strip(), text.strip())
+    return check_config(config)
+
+
+def check_config(config):
+    """Returns `config`, or raises ValueError that names the first key whose value is wrong."""
+    for key, value, annotation in _leaves(config):
+        if not _fits(value, annotation):
+            raise ValueError(f"`{key}` must be {_describe(annotation)}, got {value!r}.")
+        lowest, highest = _RANGES.get(key, (None, None))
+        if lowest is not None and not lowest <= value <= highest:
+            raise ValueError(f"`{key}` must be in [{lowest}, {highest}], got {value!r}.")
+        if value not in _CHOICES.get(key, (value,)):
+            raise ValueError(f"`{key}` is {value!r}. {describe_choices(value, _CHOICES[key])}")
+    if config.runtime.jit_compile and config.runtime.strategy != "one_device":
+        raise ValueError('`runtime.jit_compile` works with `runtime.strategy="one_device"` only.')
+    return config
+
+
+_HUGE = 10**12
+_RANGES = {
+    "epochs": (1, _HUGE),
+    "repeats": (1, _HUGE),
+    "data.validation_percent": (0, 90),
+    "data.examples_per_class": (0, _HUGE),
+    "data.batch_size": (1, _HUGE),
+    "augment.shift": (0, _HUGE),
+    "augment.translate": (0, 0.9),
+    "augment.rotate": (0, 180),
+    "augment.zoom": (0, 0.9),
+    "optimizer.learning_rate": (0, _HUGE),
+    "optimizer.warmup_epochs": (0, _HUGE),
+    "optimizer.weight_decay": (0, _HUGE),
+    "optimizer.momentum": (0, 1),
+    "optimizer.beta_2": (0, 1),
+    "optimizer.clip_norm": (0, _HUGE),
+    "optimizer.label_smoothing": (0, 0.99),
+    "runtime.virtual_cpus": (0, 64),
+    "runtime.seed": (0, 2**31 - 2),
+    "runtime.steps_per_loop": (1, _HUGE),
+    "runtime.epochs_per_checkpoint": (1, _HUGE),
+    "runtime.keep_checkpoints": (1, _HUGE),
+}
+_CHOICES = {
+    "optimizer.name": ("adamw", "sgd"),
+    "runtime.strategy": ("one_device", "mirrored"),
+    "runtime.dtype": ("float32", "mixed_bfloat16"),
+}
+
+
+def _leaves(section, prefix=""):
+    """Every (key, value, annotation) of a config, sections opened."""
+    hints = typing.get_type_hints(type(section))
+    for field in dataclasses.fields(section):
+        value = getattr(section, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _leaves(value, f"{prefix}{field.name}.")
+        else:
+            yield f"{prefix}{field.name}", value, hints[field.name]
+
+
+def _get(config, key):
+    for part in key.split("."):
+        config = getattr(config, part)
+    return config
+
+
+def _assign(config, key, text):
+    """Sets one key from text; entries of a dict (`model.arguments.NAME`) may be new."""
+    section, parts = config, key.split(".")
+    for i, part in enumerate(parts[:-1]):
+        if isinstance(section, dict) or part not in _names(section):
+            raise _unknown(config, key)
+        section = getattr(section, part)
+        if isinstance(section, dict) and i < len(parts) - 2:
+            raise _unknown(config, key)
+    if isinstance(section, dict):
+        section[parts[-1]] = _literal(text)
+        return
+    if not dataclasses.is_dataclass(section) or parts[-1] not in _names(section):
+        raise _unknown(config, key)
+    if dataclasses.is_dataclass(getattr(section, parts[-1])):
+        raise ValueError(f"`{key}` is a section. Its keys: {', '.join(_names(_get(config, key)))}.")
+    annotation = typing.get_type_hints(type(section))[parts[-1]]
+    setattr(section, parts[-1], _convert(text, annotation))
+
+
+def _names(section):
+    return [field.name for field in dataclasses.fields(section)]
+
+
+def _unknown(config, key):
+    known = [name for name, _, _ in _leaves(config)]
+    return ValueError(f"`{key}` is no key of a config. {describe_choices(key, known)}")
+
+
+def _literal(text):
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _convert(text, annotation):
+    """Text from the command line as a value; `check_config` judges whether it fits."""
+    if annotation is str or (annotation == str | None and text != "None"):
+        return text
+    value = _literal(text)
+    if annotation is tuple and isinstance(value, (int, list)):
+        return tuple(value) if isinstance(value, list) else (value,)
+    return value
+
+
+def _fits(value, annotation):
+    if annotation is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, annotation)
+
+
+def _describe(annotation):
+    names = {int: "a whole number", float: "a number", bool: "True or False", str: "text"}
+    return names.get(annotation, getattr(annotation, "__name__", str(annotation)))

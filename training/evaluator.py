@@ -1,0 +1,61 @@
+"""Loss and accuracy over a whole split."""
+
+import keras
+import orbit
+import tensorflow as tf
+
+from training.data.pipeline import evaluation_batches
+
+
+def evaluate(model, split, batch_size):
+    """Loss and accuracy on every example of a split, under the strategy in scope.
+
+    Args:
+        model: from uint8 images to logits: a Keras model or a loaded SavedModel.
+        split: a `training.data.pipeline.Split`.
+        batch_size: over all replicas.
+
+    Returns:
+        A dict with `loss`, `accuracy` and `examples`.
+    """
+    return Evaluator(model, evaluation_batches(split, batch_size)).evaluate(tf.constant(-1))
+
+
+class Evaluator(orbit.StandardEvaluator):
+    """Counts every example of a dataset once, whatever the size of the last batch.
+
+    Args:
+        model: Keras model from uint8 images to logits, made under the strategy's scope.
+        dataset: batches of (images, labels), each example once.
+    """
+
+    def __init__(self, model, dataset):
+        self.model = model
+        self.strategy = tf.distribute.get_strategy()
+        distributed = self.strategy.experimental_distribute_dataset(dataset)
+        super().__init__(distributed)
+        # Summed loss, correct predictions, examples.
+        self.sums = tf.Variable(tf.zeros(3), trainable=False)
+
+    def eval_begin(self):
+        self.sums.assign(tf.zeros(3))
+
+    def eval_step(self, iterator):
+        per_replica = self.strategy.run(self._replica_step, args=(next(iterator),))
+        self.sums.assign_add(self.strategy.reduce("SUM", per_replica, axis=None))
+
+    def eval_end(self):
+        loss, correct, examples = tf.convert_to_tensor(self.sums).numpy()
+        return {
+            "loss": float(loss / examples),
+            "accuracy": float(correct / examples),
+            "examples": int(examples),
+        }
+
+    def _replica_step(self, batch):
+        images, labels = batch
+        logits = self.model(images, training=False)
+        losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        correct = tf.reduce_sum(tf.cast(tf.argmax(logits, -1) == labels, tf.float32))
+        examples = tf.cast(tf.shape(labels)[0], tf.float32)
+        return tf.stack([tf.reduce_sum(losses), correct, examples])

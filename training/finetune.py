@@ -1,0 +1,133 @@
+"""Fine-tunes a trained model on a new task, and shows what that is worth:
+
+    python -m training.finetune --source runs/digits/features --workdir runs/transfer \\
+        --config training/configs/digits_transfer.py
+
+The same budget goes to three ways: frozen (only a new linear classifier learns), fine-tuned
+(everything learns, from the given weights) and from scratch (everything learns, from random ones).
+"""
+
+import argparse
+import json
+import statistics
+import sys
+
+import keras
+import tensorflow as tf
+import tqdm
+
+import keras_mlp
+from training.config import FineTuneConfig, load_config
+from training.data.pipeline import load_splits, training_stream
+from training.evaluator import evaluate
+from training.optimizers import build_optimizer
+from training.provenance import provenance
+from training.starting_points import WAYS, open_starting_point
+from training.trainer import Trainer
+from training.workdir import Workdir, write_text, written_beside
+
+
+def finetune(config, source, workdir):
+    """Runs the three ways, each with every seed, and keeps the first fine-tuned model.
+
+    Writes into the folder: `metrics.json`, `model.keras` and `saved_model/`.
+
+    Args:
+        config: a checked `training.config.FineTuneConfig`.
+        source: path of a `.keras` file of ours, or of a SavedModel's folder.
+        workdir: path of the run's folder.
+
+    Returns:
+        The dict in `metrics.json`; `accuracy` holds, for each way, one number per seed.
+
+    Raises:
+        ValueError: the config, the source, the data or the folder do not fit.
+    """
+    if config.runtime.strategy != "one_device":
+        raise ValueError('Fine-tuning compares on `runtime.strategy="one_device"` only.')
+    folder = Workdir(workdir, config)
+    start = open_starting_point(source)
+    splits = load_splits(config.data, start.image_shape)
+    accuracy = {way: [] for way in WAYS}
+    kept = None
+    with tqdm.tqdm(total=len(WAYS) * config.repeats, desc="fine-tune", unit="run") as bar:
+        for seed in range(config.runtime.seed, config.runtime.seed + config.repeats):
+            for way in WAYS:
+                keras.utils.set_random_seed(seed)
+                model = start.build(way, len(splits.classes))
+                _fit(model, splits.train, config, seed)
+                result = evaluate(model, splits.test, config.data.batch_size)
+                accuracy[way].append(result["accuracy"])
+                if way == "fine-tuned" and kept is None:
+                    kept = model
+                bar.update()
+    with written_beside(folder.path / "model.keras") as path:
+        kept.save(path)
+    keras_mlp.export_saved_model(kept, folder.path / "saved_model", overwrite=True)
+    metrics = {
+        "source": str(source),
+        "accuracy": accuracy,
+        "test_examples": splits.test.size,
+        "train_examples": splits.train.size,
+        "classes": splits.classes,
+        "config": json.loads((folder.path / "config.json").read_text()),
+        **provenance(),
+    }
+    write_text(folder.path / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    return metrics
+
+
+def accuracy_table(accuracy):
+    """The three ways as a Markdown table: mean and range over seeds."""
+    lines = ["| way | test accuracy | lowest | highest |", "|---|---|---|---|"]
+    for way, values in accuracy.items():
+        figures = statistics.mean(values), min(values), max(values)
+        lines.append(f"| {way} | " + " | ".join(f"{figure:.2%}" for figure in figures) + " |")
+    return "\n".join(lines)
+
+
+def _fit(model, split, config, seed):
+    steps_per_epoch = split.size / config.data.batch_size
+    steps = max(1, round(config.epochs * steps_per_epoch))
+    optimizer = build_optimizer(
+        config.optimizer, model, total_steps=steps, steps_per_epoch=steps_per_epoch
+    )
+    trainer = Trainer(model, optimizer, config)
+    trainer.train_dataset = training_stream(
+        split,
+        batch_size=config.data.batch_size,
+        seed=seed,
+        start_step=0,
+        augment=config.augment,
+    )
+    trainer.train(tf.constant(steps))
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="python -m training.finetune",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--source", required=True, help="a .keras file or a SavedModel's folder")
+    parser.add_argument("--config", required=True, help="a fine-tuning page of training/configs")
+    parser.add_argument("--workdir", required=True, help="folder of the run")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="change a value of the page; may be repeated",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        config = load_config(options.config, options.overrides, FineTuneConfig)
+        metrics = finetune(config, options.source, options.workdir)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    print(accuracy_table(metrics["accuracy"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Pictures of a run, drawn into PNG files."""
+
+import pathlib
+
+import matplotlib.figure
+import numpy as np
+
+from training.workdir import written_beside
+
+
+def draw_run(path, history, images, labels, logits, classes):
+    """Learning curves, and a grid of test images with what the model says of them.
+
+    Args:
+        path: of the PNG file.
+        history: entries of `history.jsonl`.
+        images: uint8, (N, H, W, C); labels (N,) and logits (N, K) belong to them.
+        labels: true classes.
+        logits: of the model.
+        classes: names of the classes.
+    """
+    figure = matplotlib.figure.Figure(figsize=(12, 5), layout="constrained")
+    curves, grid = figure.subfigures(1, 2, width_ratios=(1, 1.15))
+    _draw_curves(curves, history)
+    _draw_grid(grid, images, labels, logits, classes)
+    with written_beside(pathlib.Path(path)) as beside:
+        figure.savefig(beside, dpi=110)
+
+
+def _draw_curves(figure, history):
+    epochs = [entry["epoch"] for entry in history]
+    for axes, key in zip(figure.subplots(2, 1, sharex=True), ("loss", "accuracy"), strict=True):
+        for part, style in (("train", "--"), ("validation", "-")):
+            if part in history[-1]:
+                values = [entry[part][key] for entry in history]
+                axes.plot(epochs, values, style, marker=".", label=part)
+        axes.set_ylabel(key)
+        axes.grid(alpha=0.3)
+    axes.set_xlabel("epoch")
+    axes.legend()
+
+
+def _draw_grid(figure, images, labels, logits, classes, rows=4, columns=8):
+    all_axes = figure.subplots(rows, columns).ravel()
+    predictions = np.argmax(logits, axis=-1)
+    for axes in all_axes:
+        axes.axis("off")
+    for axes, image, label, prediction in zip(all_axes, images, labels, predictions, strict=False):
+        axes.imshow(image.squeeze(), cmap="gray_r" if image.shape[-1] == 1 else None)
+        right = label == prediction
+        title = classes[prediction] if right else f"{classes[prediction]} ({classes[label]})"
+        axes.set_title(title, fontsize=9, color="black" if right else "red")
+    figure.suptitle("test images: prediction (truth, where it differs)", fontsize=10)

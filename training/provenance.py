@@ -1,0 +1,71 @@
+"""What a number needs beside it to be trusted: versions, hardware, date, commit, command."""
+
+import datetime
+import importlib.metadata
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+
+PACKAGES = (
+    "tensorflow",
+    "keras",
+    "tensorflow-datasets",
+    "tf-models-official",
+    "numpy",
+    "scikit-learn",
+)
+
+
+def provenance():
+    """A dict of where, when and with what this process runs."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": " ".join([pathlib.Path(sys.executable).name, *sys.orig_argv[1:]]),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "hardware": {
+            "cpu": _cpu_model(),
+            "cores": len(os.sched_getaffinity(0)),
+            "memory_gib": round(
+                os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1
+            ),
+            "gpus": _gpus(),
+        },
+    }
+
+
+def _commit():
+    """The checkout's commit; "+" behind it tells of changes that are in no commit."""
+    folder = pathlib.Path(__file__).parent
+
+    def git(*arguments):
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    try:
+        commit, changes = (
+            git("rev-parse", "--short=12", "HEAD"),
+            git("status", "--porcelain", "-uno"),
+        )
+    except FileNotFoundError:
+        return None
+    return f"{commit}+" if commit and changes else commit
+
+
+def _cpu_model():
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()
+
+
+def _gpus():
+    import tensorflow as tf
+
+    devices = tf.config.list_physical_devices("GPU")
+    return [tf.config.experimental.get_device_details(device) for device in devices]

@@ -1,0 +1,92 @@
+"""What fine-tuning starts from: a model file of ours or any Reusable SavedModel."""
+
+import pathlib
+
+import keras
+
+import keras_mlp
+
+WAYS = ("frozen", "fine-tuned", "from scratch")
+
+
+def open_starting_point(path):
+    """Finds out what lies at a path.
+
+    Args:
+        path: a `.keras` file of a `keras_mlp` model, or the folder of a SavedModel.
+
+    Returns:
+        `KerasFile` or `SavedModelFolder`.
+
+    Raises:
+        ValueError: it is neither, or cannot be read.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        return SavedModelFolder(path)
+    if path.suffix == ".keras" and path.is_file():
+        return KerasFile(path)
+    raise ValueError(f"`--source` {path} is neither a .keras file nor the folder of a SavedModel.")
+
+
+class KerasFile:
+    """A `.keras` file: the model itself, rebuilt with a new head.
+
+    Attributes:
+        image_shape: (H, W, C) that the model takes.
+    """
+
+    def __init__(self, path):
+        try:
+            self.model = keras.models.load_model(path)
+        except Exception as error:  # Keras raises whatever its readers raise
+            reason = str(error).strip().splitlines()[0]
+            raise ValueError(f"{path} cannot be read; it may be damaged: {reason}") from error
+        if not isinstance(self.model, keras_mlp.VisionModel):
+            raise ValueError(f"{path} holds a {type(self.model).__name__}, no keras_mlp model.")
+        self.image_shape = tuple(self.model.image_shape)
+
+    def build(self, way, num_classes):
+        """A model for a new task, with a new head; see `WAYS`."""
+        config = {**self.model.get_config(), "include_top": True, "num_classes": num_classes}
+        model = type(self.model).from_config({**config, "name": None, "frozen": ()})
+        if way != "from scratch":
+            weights = {weight.path: weight for weight in self.model.weights}
+            for weight in model.weights:
+                if not weight.path.startswith("head/"):
+                    weight.assign(weights[weight.path])
+        if way == "frozen":
+            for layer in model.layers:
+                layer.trainable = layer.name == "head"
+        return model
+
+
+class SavedModelFolder:
+    """A SavedModel: used as a layer, with a linear classifier behind it.
+
+    Attributes:
+        image_shape: (H, W, C) that the SavedModel takes.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.info = keras_mlp.saved_model_info(path)
+        self.image_shape = tuple(self.info["image_shape"])
+
+    def build(self, way, num_classes):
+        """A model for a new task, with a new head; see `WAYS`."""
+        pixels = keras.Input(self.image_shape, dtype="uint8", name="pixels")
+        if way == "from scratch":
+            features = self._untrained()(pixels)
+        else:
+            layer = keras_mlp.SavedModelLayer(self.path, trainable=way == "fine-tuned")
+            features = layer(pixels)
+        head = keras.layers.Dense(num_classes, kernel_initializer="zeros", name="head")
+        return keras.Model(pixels, head(features))
+
+    def _untrained(self):
+        architecture = keras_mlp.ARCHITECTURES.get(self.info["class_name"])
+        if architecture is None:
+            raise ValueError(f"{self.path} does not say how to build its model from scratch.")
+        config = {**self.info["config"], "include_top": False, "pooling": "avg", "name": None}
+        return architecture.from_config({**config, "frozen": ()})

@@ -1,0 +1,95 @@
+"""The folder of a run: its config, its learning curve, and files that are never half-written."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import tempfile
+import uuid
+
+
+class Workdir:
+    """A folder that belongs to one config.
+
+    Args:
+        path: created if need be.
+        config: a `training.config.Config`; must be the one that the folder was made with.
+
+    Raises:
+        ValueError: the folder cannot be written to, or holds a run of another config; the keys
+            that differ are listed.
+    """
+
+    def __init__(self, path, config):
+        self.path = pathlib.Path(path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
+        except OSError as error:
+            raise ValueError(f"`--workdir` {path} cannot be written to: {error}.") from None
+        self._claim(config)
+
+    @property
+    def checkpoints(self):
+        return self.path / "checkpoints"
+
+    def read_history(self, last_step):
+        """Entries of the learning curve up to a step; later ones are dropped, here and on disk."""
+        file = self.path / "history.jsonl"
+        lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+        # A process killed while it wrote leaves a last line without its end.
+        entries = [json.loads(line) for line in lines if line.endswith("\n")]
+        kept = [entry for entry in entries if entry["step"] <= last_step]
+        write_text(file, "".join(json.dumps(entry) + "\n" for entry in kept))
+        return kept
+
+    def append_history(self, entry):
+        """Adds one point to the learning curve."""
+        with open(self.path / "history.jsonl", "a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def _claim(self, config):
+        file = self.path / "config.json"
+        # Through JSON, so that tuples compare equal to the lists that they are stored as.
+        new = json.loads(json.dumps(dataclasses.asdict(config)))
+        if file.exists():
+            old = _flat(json.loads(file.read_text()))
+            differing = [key for key, value in _flat(new).items() if old.get(key) != value]
+            if differing:
+                changes = ", ".join(
+                    f"{key}: {old.get(key)!r} there, {_flat(new)[key]!r} here" for key in differing
+                )
+                raise ValueError(
+                    f"`--workdir` {self.path} holds a run of another config ({changes})."
+                )
+        write_text(file, json.dumps(new, indent=2) + "\n")
+
+
+def write_text(path, text):
+    """Writes a file whole or not at all."""
+    with written_beside(path) as beside:
+        beside.write_text(text)
+
+
+@contextlib.contextmanager
+def written_beside(path):
+    """Gives a path beside `path`, with its suffix, that is renamed to it in the end."""
+    path = pathlib.Path(path)
+    beside = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _flat(tree, prefix=""):
+    flat = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
