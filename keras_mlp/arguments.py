@@ -51,6 +51,31 @@ def check_image_shape(value):
     return tuple(check_positive_int("image_shape", side) for side in value)
 
 
+def check_stages(name, value, check=check_positive_int, count=None):
+    """Returns one value per stage as a tuple, each of them checked by `check`.
+
+    Args:
+        name: of the argument.
+        value: tuple or list.
+        check: as `check_positive_int`.
+        count: number of values that it must have; None for any but 0.
+    """
+    is_list = isinstance(value, (tuple, list))
+    if not is_list or not value or count not in (None, len(value)):
+        number = "at least one value" if count is None else f"{count} values"
+        raise ValueError(f"`{name}` must be a tuple of {number}, one per stage, got {value!r}.")
+    return tuple(check(name, each) for each in value)
+
+
+def check_kernel_sizes(value):
+    """Returns `kernel_sizes` as a tuple, or raises ValueError unless they are odd and differ."""
+    sizes = value if isinstance(value, (tuple, list)) else (value,)
+    sizes = tuple(check_positive_int("kernel_sizes", size) for size in sizes)
+    if len(set(sizes)) < len(sizes) or not all(size % 2 for size in sizes):
+        raise ValueError(f"`kernel_sizes` must be odd numbers that differ, got {value!r}.")
+    return sizes
+
+
 def patch_grid(image_shape, patch_size):
     """The (h, w) grid of patches; ValueError unless the patch divides height and width."""
     (height, width, _), (patch_height, patch_width) = image_shape, patch_size

@@ -117,3 +117,34 @@ def test_choice_names_the_nearest_only_if_it_is_near():
         arguments.check_choice("variant", "B16", ("B/16", "nano/4"))
     with pytest.raises(ValueError, match=r"`variant` is 'zzz'\. Allowed:"):
         arguments.check_choice("variant", "zzz", ("B/16", "nano/4"))
+
+
+@pytest.mark.parametrize("value", [(2, 3), [2, 3]])
+def test_stages_returns_a_tuple(value):
+    assert arguments.check_stages("num_layers", value, count=2) == (2, 3)
+    rates = arguments.check_stages("rates", (0, 0.5), arguments.check_rate)
+    assert rates == (0.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("value", "count", "message"),
+    [
+        (2, None, "a tuple of at least one value, one per stage, got 2"),
+        ((), None, r"a tuple of at least one value, one per stage, got \(\)"),
+        ((2,), 2, r"a tuple of 2 values, one per stage, got \(2,\)"),
+        ("23", 2, "a tuple of 2 values, one per stage, got '23'"),
+        ((2, 0), 2, "a whole number of at least 1, got 0"),
+    ],
+)
+def test_stages_refuses(value, count, message):
+    with pytest.raises(ValueError, match=f"`num_layers` must be {message}"):
+        arguments.check_stages("num_layers", value, count=count)
+
+
+def test_kernel_sizes_are_odd_and_differ():
+    assert arguments.check_kernel_sizes([1, 3]) == (1, 3)
+    assert arguments.check_kernel_sizes(3) == (3,)
+    assert arguments.check_kernel_sizes(()) == ()
+    for value in ((2,), (3, 3), (0,), (3.0,), "3"):
+        with pytest.raises(ValueError, match="`kernel_sizes` must be"):
+            arguments.check_kernel_sizes(value)

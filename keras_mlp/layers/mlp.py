@@ -9,7 +9,7 @@ from keras_mlp.layers.dense import Dense
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class MLP(keras.layers.Layer):
-    """Dense, GELU, dense, over the last axis, with the output as wide as the input.
+    """Dense, GELU, dense, over the last axis.
 
     Dropout follows the GELU and the second product.
 
@@ -18,9 +18,10 @@ class MLP(keras.layers.Layer):
         dropout_rate: in [0, 1).
         gelu_approximate: use the tanh approximation of GELU.
         kernel_initializer, bias_initializer: of both dense layers.
+        output_dim: number of outputs D; None for as many as inputs.
         **kwargs: as for `keras.layers.Layer`.
 
-    Shapes: (B, ..., C) -> (B, ..., C).
+    Shapes: (B, ..., C) -> (B, ..., D).
 
     Raises:
         ValueError: an argument is out of range.
@@ -36,6 +37,7 @@ class MLP(keras.layers.Layer):
         gelu_approximate=False,
         kernel_initializer="lecun_normal",
         bias_initializer="zeros",
+        output_dim=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -44,18 +46,20 @@ class MLP(keras.layers.Layer):
         self.gelu_approximate = bool(gelu_approximate)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
+        is_given = output_dim is not None
+        self.output_dim = check_positive_int("output_dim", output_dim) if is_given else None
 
     def build(self, input_shape):
         activation = gelu_tanh if self.gelu_approximate else gelu
         hidden_shape = (*input_shape[:-1], self.hidden_dim)
         self.fc1 = self._dense(self.hidden_dim, "fc1", activation)
         self.dropout1 = keras.layers.Dropout(self.dropout_rate, dtype=self.dtype_policy)
-        self.fc2 = self._dense(input_shape[-1], "fc2")
+        self.fc2 = self._dense(self.output_dim or input_shape[-1], "fc2")
         self.dropout2 = keras.layers.Dropout(self.dropout_rate, dtype=self.dtype_policy)
         self.fc1.build(input_shape)
         self.dropout1.build(hidden_shape)
         self.fc2.build(hidden_shape)
-        self.dropout2.build(input_shape)
+        self.dropout2.build((*input_shape[:-1], self.fc2.units))
         self.built = True
 
     def call(self, inputs, training=None):
@@ -63,7 +67,7 @@ class MLP(keras.layers.Layer):
         return self.dropout2(self.fc2(hidden), training=training)
 
     def compute_output_shape(self, input_shape):
-        return input_shape
+        return (*input_shape[:-1], self.output_dim or input_shape[-1])
 
     def get_config(self):
         return {
@@ -73,6 +77,7 @@ class MLP(keras.layers.Layer):
             "gelu_approximate": self.gelu_approximate,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "output_dim": self.output_dim,
         }
 
     def _dense(self, units, name, activation=None):

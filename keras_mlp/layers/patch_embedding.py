@@ -16,9 +16,11 @@ class PatchEmbedding(keras.layers.Layer):
         patch_size: side P of a patch in pixels, or (height, width).
         hidden_dim: number of channels C of a token.
         kernel_initializer, bias_initializer: as for `keras.layers.Conv2D`.
+        flatten: False keeps the grid of the tokens.
         **kwargs: as for `keras.layers.Layer`.
 
-    Shapes: (B, H, W, channels) -> (B, S, C) with S = (H / P) * (W / P).
+    Shapes: (B, H, W, channels) -> (B, S, C) with S = (H / P) * (W / P), or, not flattened,
+        (B, H / P, W / P, C).
 
     Raises:
         ValueError: an argument is out of range, or an image side is not a multiple of the patch.
@@ -33,11 +35,13 @@ class PatchEmbedding(keras.layers.Layer):
         hidden_dim,
         kernel_initializer="lecun_normal",
         bias_initializer="zeros",
+        flatten=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.patch_size = check_pair("patch_size", patch_size)
         self.hidden_dim = check_positive_int("hidden_dim", hidden_dim)
+        self.flatten = bool(flatten)
         self.projection = keras.layers.Conv2D(
             self.hidden_dim,
             self.patch_size,
@@ -63,12 +67,15 @@ class PatchEmbedding(keras.layers.Layer):
 
     def call(self, inputs):
         tokens = self.projection(inputs)
+        if not self.flatten:
+            return tokens
         return ops.reshape(tokens, (-1, tokens.shape[1] * tokens.shape[2], self.hidden_dim))
 
     def compute_output_shape(self, input_shape):
         (_, height, width, _), (patch_height, patch_width) = input_shape, self.patch_size
-        tokens = (height // patch_height) * (width // patch_width)
-        return (input_shape[0], tokens, self.hidden_dim)
+        grid = (height // patch_height, width // patch_width)
+        tokens = (grid[0] * grid[1],) if self.flatten else grid
+        return (input_shape[0], *tokens, self.hidden_dim)
 
     def get_config(self):
         return {
@@ -77,4 +84,5 @@ class PatchEmbedding(keras.layers.Layer):
             "hidden_dim": self.hidden_dim,
             "kernel_initializer": keras.initializers.serialize(self.projection.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.projection.bias_initializer),
+            "flatten": self.flatten,
         }

@@ -27,3 +27,7 @@ class TokenMLP(MLP):
     def call(self, inputs, training=None):
         mixed = super().call(ops.transpose(inputs, (0, 2, 1)), training=training)
         return ops.transpose(mixed, (0, 2, 1))
+
+    def compute_output_shape(self, input_shape):
+        batch, tokens, channels = input_shape
+        return (batch, self.output_dim or tokens, channels)

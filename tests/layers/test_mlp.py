@@ -91,3 +91,15 @@ def test_refuses_bad_arguments(arguments):
     name, value = list(arguments.items())[-1]
     with pytest.raises(ValueError, match=f"`{name}` must be .* got {value}"):
         MLP(**arguments)
+
+
+def test_outputs_may_be_more_or_fewer_than_inputs():
+    layer = MLP(4, output_dim=7)
+    outputs = layer(X)
+    assert outputs.shape[-1] == 7 and tuple(layer.compute_output_shape(X.shape)) == outputs.shape
+    layer = TokenMLP(4, output_dim=7)
+    outputs = layer(X)
+    assert outputs.shape[1] == 7 and tuple(layer.compute_output_shape(X.shape)) == outputs.shape
+    assert MLP.from_config(MLP(4, output_dim=7).get_config()).output_dim == 7
+    with pytest.raises(ValueError, match="`output_dim` must be"):
+        MLP(4, output_dim=0)

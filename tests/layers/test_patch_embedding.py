@@ -50,3 +50,15 @@ def test_refuses_what_is_no_batch_of_images():
 def test_refuses_bad_patches(patch_size):
     with pytest.raises(ValueError, match="`patch_size` must be"):
         PatchEmbedding(patch_size, hidden_dim=5)
+
+
+def test_may_keep_the_grid():
+    x = np.random.default_rng(0).normal(size=(2, 8, 12, 3)).astype("float32")
+    layer = PatchEmbedding((2, 3), hidden_dim=5, flatten=False)
+    grid = layer(x)
+    assert tuple(grid.shape) == (2, 4, 4, 5) == layer.compute_output_shape(x.shape)
+    tokens = PatchEmbedding((2, 3), hidden_dim=5)
+    tokens.build(x.shape)
+    tokens.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(np.reshape(grid, (2, 16, 5)), tokens(x))
+    assert not PatchEmbedding.from_config(layer.get_config()).flatten
