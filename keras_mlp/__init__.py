@@ -1,8 +1,26 @@
 """MLP-centric vision models for Keras 3, exact to their authors' code."""
 
 from keras_mlp import layers
+from keras_mlp.deploy import deploy
 from keras_mlp.export import export_saved_model, saved_model_info
-from keras_mlp.models import ARCHITECTURES, MixerBlock, MLPMixer, VisionModel
+from keras_mlp.models import (
+    ARCHITECTURES,
+    GMLP,
+    FFOnly,
+    FFOnlyBlock,
+    GMLPBlock,
+    MixerBlock,
+    MLPMixer,
+    PermutatorBlock,
+    RepMLPNet,
+    RepMLPNetUnit,
+    ResMLP,
+    ResMLPBlock,
+    VisionModel,
+    VisionPermutator,
+    ViT,
+    ViTBlock,
+)
 from keras_mlp.saved_model_layer import SavedModelLayer
 from keras_mlp.weights import load_checkpoint
 
@@ -10,10 +28,23 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ARCHITECTURES",
+    "GMLP",
+    "FFOnly",
+    "FFOnlyBlock",
+    "GMLPBlock",
     "MLPMixer",
     "MixerBlock",
+    "PermutatorBlock",
+    "RepMLPNet",
+    "RepMLPNetUnit",
+    "ResMLP",
+    "ResMLPBlock",
     "SavedModelLayer",
+    "ViT",
+    "ViTBlock",
     "VisionModel",
+    "VisionPermutator",
+    "deploy",
     "export_saved_model",
     "layers",
     "load_checkpoint",

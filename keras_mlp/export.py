@@ -133,9 +133,10 @@ def _part_to_export(model, output):
 
 
 def _pooled_features(model):
-    for layer in model.layers if isinstance(model, VisionModel) else ():
-        if layer.name == "pool":
-            return layer.output
+    if isinstance(model, VisionModel) and model.include_top:
+        return model.get_layer("head").input
+    if isinstance(model, VisionModel) and model.pooling is not None:
+        return model.output
     raise ValueError(
         f"`output`='features' needs a VisionModel with pooled features; {model.name} "
         f"({type(model).__name__}) has none."

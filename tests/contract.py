@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.layers import BatchNormalization
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 SIZES = (
@@ -19,6 +20,8 @@ SIZES = (
     "hidden_dim",
     "token_mlp_dim",
     "channel_mlp_dim",
+    "num_heads",
+    "representation_size",
     "num_classes",
 )
 RATES = ("dropout_rate", "drop_path_rate")
@@ -36,10 +39,16 @@ BAD_IMAGE_SHAPES = (
 
 
 def with_random_weights(model, seed=0):
-    """The model with noise on all weights, so that no zero and no symmetry hides a difference."""
+    """The model with noise on all weights, so that no zero and no symmetry hides a difference.
+
+    Moving variances become random numbers in [0.5, 1.5).
+    """
     rng = np.random.default_rng(seed)
     for weight in model.weights:
-        weight.assign(np.asarray(weight) + 0.1 * rng.normal(size=weight.shape))
+        if weight.path.endswith("/moving_variance"):
+            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+        else:
+            weight.assign(np.asarray(weight) + 0.1 * rng.normal(size=weight.shape))
     return model
 
 
@@ -66,6 +75,21 @@ def takes_images_that_are_not_square(make):
     assert height != width, "the toy image must not be square"
     for shape in ((height, width, channels), (width, height, channels)):
         model = with_random_weights(make(image_shape=shape))
+        assert predict(model, some_pixels(model)).shape == (2, model.num_classes)
+
+
+def refuses_images_that_are_not_square(make):
+    """Takes the place of `takes_images_that_are_not_square` where a design is square."""
+    height, width, channels = make().image_shape
+    assert height == width
+    for shape in ((height, 2 * width, channels), (2 * height, width, channels)):
+        _assert_refused(make, "image_shape", shape, repr(shape))
+
+
+def takes_any_number_of_channels(make):
+    # With the default normalisation, whose numbers may be those of three colours.
+    for channels in (1, 4):
+        model = with_random_weights(make(image_shape=(*make().image_shape[:2], channels)))
         assert predict(model, some_pixels(model)).shape == (2, model.num_classes)
 
 
@@ -132,12 +156,41 @@ def training_changes_only_what_is_random(make):
     plain = with_random_weights(make(dropout_rate=0.0, drop_path_rate=0.0))
     images = some_pixels(plain, batch=8)
     inference = predict(plain, images)
+    has_batch_norm = freeze_batch_norm(plain)
     np.testing.assert_array_equal(predict(plain, images, training=True), inference)
     for rate in RATES:
         model = make(**{rate: 0.5})
         model.set_weights(plain.get_weights())
         np.testing.assert_array_equal(predict(model, images), inference)
+        freeze_batch_norm(model)
         assert np.abs(predict(model, images, training=True) - inference).max() > 1e-3, rate
+    if has_batch_norm:
+        moves_batch_statistics_in_training_only(make)
+
+
+def moves_batch_statistics_in_training_only(make):
+    model = with_random_weights(make())
+    images = some_pixels(model, batch=8)
+    before = model.get_weights()
+    predict(model, images)
+    for weight, old in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+    predict(model, images, training=True)
+    for weight, old in zip(model.weights, before, strict=True):
+        assert np.array_equal(weight, old) == weight.trainable, weight.path
+
+
+def freeze_batch_norm(model):
+    """Makes every BatchNorm use its moving statistics always; whether there is one."""
+    layers = [each for each in layers_of(model) if isinstance(each, BatchNormalization)]
+    for layer in layers:
+        layer.trainable = False
+    return bool(layers)
+
+
+def layers_of(layer):
+    """The layers inside a layer or model, at any depth."""
+    return layer._flatten_layers(include_self=False)
 
 
 def xla_changes_nothing(make):
@@ -206,6 +259,8 @@ def refuses_images_of_another_shape(make):
         (1, width, height, channels),
         (1, height, width, 1),
     ):
+        if shape == (1, height, width, channels):
+            continue  # of a square image
         with pytest.raises(ValueError, match=r"(?s)expected .*shape"):
             model(np.zeros(shape, "uint8"))
 
@@ -246,6 +301,7 @@ def _assert_refused(make, name, value, shown):
 
 PROMISES = (
     takes_images_that_are_not_square,
+    takes_any_number_of_channels,
     takes_any_batch_size,
     config_rebuilds_the_model,
     file_holds_the_model,

@@ -18,7 +18,7 @@ class Oracle:
         self.config = json.loads(str(arrays.pop("config")))
         self.weights = {k.removeprefix("w/"): v for k, v in arrays.items() if k.startswith("w/")}
         self.arrays = arrays
-        self.x = arrays["x"]
+        self.x = arrays.get("x")
 
     def write_checkpoint(self, folder, suffix):
         """Writes the weights as a user's file would be; returns its path."""

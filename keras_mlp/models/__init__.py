@@ -1,10 +1,39 @@
 """The architectures, one a file, and the table of them."""
 
 from keras_mlp.models.base import VisionModel
+from keras_mlp.models.ff_only import FFOnly, FFOnlyBlock
+from keras_mlp.models.gmlp import GMLP, GMLPBlock
 from keras_mlp.models.mlp_mixer import MixerBlock, MLPMixer
+from keras_mlp.models.repmlpnet import RepMLPNet, RepMLPNetUnit
+from keras_mlp.models.resmlp import ResMLP, ResMLPBlock
+from keras_mlp.models.vision_permutator import PermutatorBlock, VisionPermutator
+from keras_mlp.models.vit import ViT, ViTBlock
 
 ARCHITECTURES = {
     "MLPMixer": MLPMixer,
+    "ResMLP": ResMLP,
+    "GMLP": GMLP,
+    "VisionPermutator": VisionPermutator,
+    "RepMLPNet": RepMLPNet,
+    "FFOnly": FFOnly,
+    "ViT": ViT,
 }
 
-__all__ = ["ARCHITECTURES", "MLPMixer", "MixerBlock", "VisionModel"]
+__all__ = [
+    "ARCHITECTURES",
+    "GMLP",
+    "FFOnly",
+    "FFOnlyBlock",
+    "GMLPBlock",
+    "MLPMixer",
+    "MixerBlock",
+    "PermutatorBlock",
+    "RepMLPNet",
+    "RepMLPNetUnit",
+    "ResMLP",
+    "ResMLPBlock",
+    "ViT",
+    "ViTBlock",
+    "VisionModel",
+    "VisionPermutator",
+]

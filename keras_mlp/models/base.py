@@ -8,6 +8,9 @@ import numpy as np
 from keras_mlp.arguments import check_choice, check_positive_int
 from keras_mlp.layers import ClassToken, GridTokens, PixelNormalization
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
 
 class VisionModel(keras.Model):
     """Base of the architectures: a functional Keras model that remembers its arguments.
@@ -80,13 +83,28 @@ def _plain(value):
 def image_input(image_shape, include_preprocessing, pixel_mean, pixel_std, dtype):
     """The model's input, and the normalised image that its stem takes.
 
+    `IMAGENET_MEAN` and `IMAGENET_STD`, the default of many architectures, are averaged over the
+    three colours where the images have another number of channels.
+
     Returns:
         (input, image), both symbolic, of shape (B, H, W, C).
     """
     pixels = keras.Input(image_shape, name="pixels")
     if not include_preprocessing:
         return pixels, pixels
-    return pixels, PixelNormalization(pixel_mean, pixel_std, dtype=dtype, name="normalize")(pixels)
+    mean, std = (_for_channels(value, image_shape[-1]) for value in (pixel_mean, pixel_std))
+    return pixels, PixelNormalization(mean, std, dtype=dtype, name="normalize")(pixels)
+
+
+def _for_channels(value, channels):
+    if channels != 3 and _plain(value) in (IMAGENET_MEAN, IMAGENET_STD):
+        return float(np.mean(value))
+    return value
+
+
+def _average(tokens):
+    is_map = len(tokens.shape) == 4
+    return keras.layers.GlobalAveragePooling2D if is_map else keras.layers.GlobalAveragePooling1D
 
 
 def feature_head(
@@ -100,11 +118,13 @@ def feature_head(
     kernel_initializer,
     bias_initializer="zeros",
     class_token=False,
+    after_pooling=(),
 ):
     """Logits, pooled features or a feature map, as the arguments ask.
 
     Args:
-        tokens: symbolic, (B, S, C), or (B, 1 + S, C) with a class token in front.
+        tokens: symbolic, (B, S, C), or (B, 1 + S, C) with a class token in front; or a map
+            (B, h, w, C).
         grid: (h, w) with h * w = S.
         include_top: end in a linear classifier; then `pooling` must not be None.
         pooling: "avg" for the mean over the grid, (B, C); "token" for the class token, (B, C);
@@ -113,6 +133,7 @@ def feature_head(
         dtype: policy of the model; logits are float32 under every policy.
         kernel_initializer, bias_initializer: of the classifier.
         class_token: whether there is one.
+        after_pooling: layers that the pooled features go through before the classifier.
 
     Returns:
         Symbolic logits (B, K) or features.
@@ -127,7 +148,9 @@ def feature_head(
         if pooling is None:
             shape = (*grid, tokens.shape[-1])
             return keras.layers.Reshape(shape, dtype=dtype, name="features")(tokens)
-        pooled = keras.layers.GlobalAveragePooling1D(dtype=dtype, name="pool")(tokens)
+        pooled = _average(tokens)(data_format="channels_last", dtype=dtype, name="pool")(tokens)
+    for layer in after_pooling:
+        pooled = layer(pooled)
     if not include_top:
         return pooled
     head = keras.layers.Dense(

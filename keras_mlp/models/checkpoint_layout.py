@@ -13,10 +13,12 @@ class Converted:
     Attributes:
         name: of the tensor in the file.
         convert: from the tensor to the weight, both numpy arrays.
+        takes_shape: whether `convert` takes the shape of the weight as its second argument.
     """
 
     name: str
-    convert: collections.abc.Callable[[np.ndarray], np.ndarray]
+    convert: collections.abc.Callable[..., np.ndarray]
+    takes_shape: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

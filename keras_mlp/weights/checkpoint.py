@@ -35,7 +35,7 @@ def load_checkpoint(model, path):
     >>> load_checkpoint(MLPMixer.from_variant("B/16"), "Mixer-B_16.npz")  # doctest: +SKIP
     'google'
     """
-    tensors = read_tensors(path)
+    tensors = _without_wrapper(read_tensors(path))
     source, layout = _recognise(model, tensors, path)
     origins = {weight.path: _origin(weight.path, layout) for weight in model.weights}
     arrays, problems = {}, []
@@ -44,7 +44,7 @@ def load_checkpoint(model, path):
         if origin.name not in tensors:
             problems.append(f"missing: {origin.name} (for {weight.path})")
             continue
-        arrays[weight.path] = _to_keras(tensors[origin.name], origin)
+        arrays[weight.path] = _to_keras(tensors[origin.name], origin, tuple(weight.shape))
         problems += _misfits(tensors[origin.name], arrays[weight.path], weight, origin)
     problems += [f"unused: {name}" for name in _unused(tensors, origins.values(), layout)]
     if problems:
@@ -57,6 +57,13 @@ def load_checkpoint(model, path):
     return source
 
 
+def _without_wrapper(tensors):
+    """The tensors without the "module." that PyTorch's data-parallel wrapper puts before names."""
+    if not all(name.startswith("module.") for name in tensors):
+        return tensors
+    return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+
+
 def _recognise(model, tensors, path):
     """The layout of the model's architecture that shares most names with the file."""
     layouts = getattr(model, "checkpoint_layouts", {})
@@ -65,7 +72,8 @@ def _recognise(model, tensors, path):
 
     def shared(source):
         layout = layouts[source]
-        return len({_origin(w.path, layout).name for w in model.weights} & tensors.keys())
+        paths = [w.path for w in model.weights if _key(w.path, layout) in layout.names]
+        return len({_origin(path, layout).name for path in paths} & tensors.keys())
 
     source = max(layouts, key=shared)
     if shared(source) == 0:
@@ -79,8 +87,7 @@ def _recognise(model, tensors, path):
 
 def _origin(weight_path, layout):
     """The published tensor that a weight comes from, as a `Converted`."""
-    block = _BLOCK.search(weight_path)
-    key = weight_path if weight_path in layout.names else _BLOCK.sub("block_{i}", weight_path)
+    block, key = _BLOCK.search(weight_path), _key(weight_path, layout)
     if key not in layout.names:
         hint = describe_choices(key, layout.names)
         raise ValueError(f"The weight {weight_path} has no published name. {hint}")
@@ -89,6 +96,11 @@ def _origin(weight_path, layout):
         is_kernel = weight_path.endswith("/kernel")
         origin = Converted(origin, _from_torch if layout.torch and is_kernel else _unchanged)
     return dataclasses.replace(origin, name=origin.name.format(i=block.group(1) if block else ""))
+
+
+def _key(weight_path, layout):
+    """What a layout's table calls the weight: its path, or that with {i} for the block."""
+    return weight_path if weight_path in layout.names else _BLOCK.sub("block_{i}", weight_path)
 
 
 def _unchanged(array):
@@ -107,10 +119,10 @@ def _unused(tensors, origins, layout):
     return sorted(n for n in left if not any(fnmatch.fnmatch(n, each) for each in layout.ignored))
 
 
-def _to_keras(array, origin):
+def _to_keras(array, origin, shape):
     """The array for a weight, or None where the tensor's shape does not let itself be converted."""
     try:
-        return origin.convert(array)
+        return origin.convert(array, shape) if origin.takes_shape else origin.convert(array)
     except (ValueError, IndexError):
         return None
 
