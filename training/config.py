@@ -108,6 +108,7 @@ class Runtime:
         steps_per_loop: steps between two looks of the host at the loss.
         epochs_per_checkpoint: between two checkpoints, and two points of the learning curve.
         keep_checkpoints: how many are kept.
+        export: write SavedModels in the end, beside the `.keras` file.
     """
 
     strategy: str = "one_device"
@@ -118,6 +119,7 @@ class Runtime:
     steps_per_loop: int = 20
     epochs_per_checkpoint: int = 1
     keep_checkpoints: int = 2
+    export: bool = True
 
 
 @dataclasses.dataclass

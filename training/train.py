@@ -75,9 +75,10 @@ def train(config, workdir):
         test = evaluate(model, splits.test, config.data.batch_size)
     with written_beside(folder.path / "model.keras") as path:
         model.save(path)
-    for name, output in (("saved_model", "logits"), ("features", "features")):
-        keras_mlp.export_saved_model(model, folder.path / name, output=output, overwrite=True)
-    write_golden(model, splits.test, folder.path / "saved_model")
+    if config.runtime.export:
+        for name, output in (("saved_model", "logits"), ("features", "features")):
+            keras_mlp.export_saved_model(model, folder.path / name, output=output, overwrite=True)
+        write_golden(model, splits.test, folder.path / "saved_model")
     metrics = {
         "test": test,
         "parameters": model.count_params(),

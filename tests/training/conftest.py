@@ -32,7 +32,7 @@ def config(data_dir):
         data=Data(name="digits", data_dir=data_dir, batch_size=64),
         augment=Augment(shift=1),
         optimizer=Optimizer(learning_rate=5e-3, clip_norm=0.5),
-        runtime=Runtime(steps_per_loop=5),
+        runtime=Runtime(steps_per_loop=5, export=False),
     )
 
 

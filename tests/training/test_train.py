@@ -24,7 +24,7 @@ def run(data_dir, tmp_path_factory):
     overrides = {
         "epochs": 4,
         "data.data_dir": data_dir,
-        "model.arguments.num_layers": 2,
+        "model.arguments.num_layers": 1,
         "runtime.epochs_per_checkpoint": 2,
     }
     arguments = ["--config", "training/configs/digits.py", "--workdir", str(workdir)]
@@ -73,14 +73,15 @@ def test_golden_outputs_that_are_not_met_are_an_error(run):
         check_golden(lambda images, training: np.zeros((16, 10)), run[0] / "saved_model")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["features", "model.keras"])
 def test_fine_tuning_compares_three_ways(run, source, config, tmp_path):
     fine = FineTuneConfig(
-        epochs=3, repeats=2, data=config.data, optimizer=config.optimizer, runtime=config.runtime
+        epochs=3, repeats=1, data=config.data, optimizer=config.optimizer, runtime=config.runtime
     )
     metrics = finetune(fine, run[0] / source, tmp_path / "fine")
     assert set(metrics["accuracy"]) == {"frozen", "fine-tuned", "from scratch"}
-    assert all(len(values) == 2 for values in metrics["accuracy"].values())
+    assert all(len(values) == 1 for values in metrics["accuracy"].values())
     assert np.mean(metrics["accuracy"]["fine-tuned"]) > 0.5
     assert saved_model_info(tmp_path / "fine" / "saved_model")["image_shape"] == [8, 8, 1]
     loaded = tf.saved_model.load(str(tmp_path / "fine" / "saved_model"))
@@ -114,6 +115,7 @@ def test_the_program_ends_with_one_clear_line(override, message, data_dir, tmp_p
     assert str(stop.value).startswith("error: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "runtime", [{"dtype": "mixed_bfloat16"}, {"jit_compile": True}], ids=["bfloat16", "xla"]
 )
