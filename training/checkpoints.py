@@ -43,7 +43,7 @@ class CheckpointManager(tf.train.CheckpointManager):
             try:
                 self.checkpoint.restore(path).assert_existing_objects_matched()
                 return path
-            except (tf.errors.OpError, AssertionError, ValueError) as error:
+            except Exception as error:  # damaged bytes raise whatever they happen to break
                 reason = str(error).strip().splitlines()[0][:200]
                 log.warning("Checkpoint %s cannot be read, trying the one before: %s", path, reason)
         if self.checkpoints:
