@@ -2,8 +2,14 @@
 
 python -m training.train --config training/configs/digits.py --workdir runs/digits
 
-Chosen on 30% of train held out (`--set data.validation_percent=30`): drop path 0.1 against 0, whole
-pixels of shift against fractions, rotation and zoom. The final run learns from all of train.
+Expect 98.6% of the 360 test images (97.8 to 99.4 with the seeds 0 to 2), 138,762 parameters,
+after 1.6 to 3.9 minutes on two shared cores (AMD EPYC, Zen 4; TensorFlow 2.20.0, Keras 3.15.1;
+2026-11-20).
+
+Chosen on 30% of train held out (`--set data.validation_percent=30`), on one or two seeds, where a
+difference of half a point is noise: drop path 0.1 against 0; shift by whole pixels against
+fractions of a pixel, rotation and zoom, all of which blur images this small. The final run learns
+from all of train.
 """
 
 from training.config import Augment, Config, Data, Model, Optimizer, Runtime
