@@ -56,6 +56,7 @@ class Augment:
     """Random changes of training images.
 
     Attributes:
+        share: probability that an image is moved at all (shift, translate, rotate, zoom).
         shift: largest shift up, down, left or right, by whole pixels; uncovered pixels are 0.
         translate: the same by fractions of a pixel, as a share of the image's side.
         flip: mirror half of the images left to right.
@@ -63,6 +64,7 @@ class Augment:
         zoom: largest relative change of size, each way.
     """
 
+    share: float = 1.0
     shift: int = 0
     translate: float = 0.0
     flip: bool = False
@@ -203,6 +205,7 @@ _RANGES = {
     "data.examples_per_class": (0, _HUGE),
     "data.batch_size": (1, _HUGE),
     "augment.shift": (0, _HUGE),
+    "augment.share": (0, 1),
     "augment.translate": (0, 0.9),
     "augment.rotate": (0, 180),
     "augment.zoom": (0, 0.9),

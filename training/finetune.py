@@ -9,6 +9,7 @@ The same budget goes to three ways: frozen (only a new linear classifier learns)
 
 import argparse
 import json
+import logging
 import statistics
 import sys
 
@@ -48,6 +49,8 @@ def finetune(config, source, workdir):
     folder = Workdir(workdir, config)
     start = open_starting_point(source)
     splits = load_splits(config.data, start.image_shape)
+    # Every run has a model, so a step function, of its own; TensorFlow would warn of the fifth.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     accuracy = {way: [] for way in WAYS}
     kept = None
     with tqdm.tqdm(total=len(WAYS) * config.repeats, desc="fine-tune", unit="run") as bar:

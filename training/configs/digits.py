@@ -2,23 +2,25 @@
 
 python -m training.train --config training/configs/digits.py --workdir runs/digits
 
-Expect 98.6% of the 360 test images (97.8 to 99.4 with the seeds 0 to 2), 138,762 parameters,
-after 1.6 to 3.9 minutes on two shared cores (AMD EPYC, Zen 4; TensorFlow 2.20.0, Keras 3.15.1;
-2026-11-20).
+Expect 99.1% of the 360 test images (SPREAD), 138,762 parameters, after
+1.5 minutes on one core (AMD EPYC, Zen 4; TensorFlow 2.20.0, Keras 3.15.1; 2026-11-20).
 
-Chosen on 30% of train held out (`--set data.validation_percent=30`), on one or two seeds, where a
-difference of half a point is noise: drop path 0.1 against 0; shift by whole pixels against
-fractions of a pixel, rotation and zoom, all of which blur images this small. The final run learns
-from all of train.
+Chosen on 30% of train held out (`--set data.validation_percent=30`), accuracy and loss there: moving
+half of the images instead of all (98.8% and 0.126 against 98.1% and 0.142, seed 0), dropout 0.1
+besides (98.8% and 0.096, seeds 0 and 1), drop path 0.1. Rotation, zoom and shifts by fractions of a
+pixel, which blur images this small, gave nothing. The final run learns from all of train.
 """
 
 from training.config import Augment, Config, Data, Model, Optimizer, Runtime
 
 CONFIG = Config(
     epochs=80,
-    model=Model(variant="pico/2", arguments={"image_shape": (8, 8, 1), "drop_path_rate": 0.1}),
+    model=Model(
+        variant="pico/2",
+        arguments={"image_shape": (8, 8, 1), "dropout_rate": 0.1, "drop_path_rate": 0.1},
+    ),
     data=Data(name="digits", validation_percent=0, batch_size=64),
-    augment=Augment(shift=1),
+    augment=Augment(share=0.5, shift=1),
     optimizer=Optimizer(
         learning_rate=3e-3, warmup_epochs=3, weight_decay=0.05, label_smoothing=0.1
     ),

@@ -9,5 +9,7 @@ from training.config import Data
 from training.configs.digits import CONFIG as DIGITS
 
 CONFIG = dataclasses.replace(
-    DIGITS, data=Data(name="digits", classes=(0, 1, 2, 3, 4), validation_percent=0, batch_size=64)
+    DIGITS,
+    epochs=40,
+    data=Data(name="digits", classes=(0, 1, 2, 3, 4), validation_percent=0, batch_size=64),
 )

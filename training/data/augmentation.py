@@ -17,11 +17,15 @@ def augment_image(image, seed, augment):
     Returns:
         uint8 tensor (H, W, C).
     """
-    seeds = tf.random.split(tf.stack([tf.cast(part, tf.int64) for part in seed]), 3)
+    seeds = tf.random.split(tf.stack([tf.cast(part, tf.int64) for part in seed]), 4)
+    moved = image
     if augment.rotate or augment.zoom or augment.translate:
-        image = _move(image, seeds[0], augment)
+        moved = _move(moved, seeds[0], augment)
     if augment.shift:
-        image = _shift(image, seeds[1], augment.shift)
+        moved = _shift(moved, seeds[1], augment.shift)
+    if augment.share < 1:
+        moved = tf.where(tf.random.stateless_uniform((), seeds[3]) < augment.share, moved, image)
+    image = moved
     if augment.flip:
         image = tf.image.stateless_random_flip_left_right(image, seeds[2])
     return image

@@ -117,12 +117,19 @@ def training_stream(split, *, batch_size, seed, start_step, augment):
     epochs = tf.data.Dataset.range(start // split.size, np.iinfo(np.int64).max)
     stream = epochs.flat_map(epoch).skip(start % split.size).enumerate(start)
     stream = stream.map(transform, tf.data.AUTOTUNE, deterministic=True)
-    return stream.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    return _for_one_host(stream.batch(batch_size, drop_remainder=True))
 
 
 def evaluation_batches(split, batch_size):
     """Every example once, in order; the last batch may be smaller."""
-    return split.examples.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return _for_one_host(split.examples.batch(batch_size))
+
+
+def _for_one_host(batches):
+    """Reads ahead, and tells `tf.distribute` that no other host shares the files."""
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def _read(builder, name, classes, image_shape, cache):
