@@ -24,7 +24,9 @@ def run(data_dir, tmp_path_factory):
     overrides = {
         "epochs": 4,
         "data.data_dir": data_dir,
+        "data.validation_percent": 10,
         "model.arguments.num_layers": 1,
+        "model.arguments.dropout_rate": 0.0,
         "runtime.epochs_per_checkpoint": 2,
     }
     arguments = ["--config", "training/configs/digits.py", "--workdir", str(workdir)]
