@@ -4,7 +4,7 @@ python -m training.train --config training/configs/cifar10.py --workdir runs/cif
 
 Expect 75.4% of the 10,000 test images (seed 0, the only one run), 490,954 parameters, 59 minutes on
 two cores that other jobs shared (AMD EPYC, Zen 4; TensorFlow 2.20.0, Keras 3.15.1; 2026-11-20).
-Nothing was tuned. Accuracy on held-out images still rose at the end: more epochs will give more.
+Nothing was tuned. Held-out accuracy (76.2%) was level at the end; longer schedules were not tried.
 """
 
 from training.config import Augment, Config, Data, Model, Optimizer, Runtime
