@@ -6,7 +6,6 @@ The source is a `.keras` file or the folder of a SavedModel, which plain TensorF
 of the code that made it is needed. Golden outputs beside the source are compared too.
 """
 
-import argparse
 import json
 import pathlib
 import sys
@@ -16,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mlp
+from training.command_line import parse_command_line
 from training.config import load_config
 from training.data.pipeline import load_splits
 from training.evaluator import evaluate
@@ -85,22 +85,7 @@ def evaluate_source(source, config):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m training.evaluate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--source", required=True, help="a .keras file or a SavedModel's folder")
-    parser.add_argument("--config", required=True, help="a page of training/configs")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="change a value of the page; may be repeated",
-    )
-    options = parser.parse_args(arguments)
+    options = parse_command_line("training.evaluate", __doc__, ("source", "config"), arguments)
     try:
         config = load_config(options.config, options.overrides)
         print(json.dumps(evaluate_source(options.source, config)))

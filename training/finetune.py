@@ -7,7 +7,6 @@ The same budget goes to three ways: frozen (only a new linear classifier learns)
 (everything learns, from the given weights) and from scratch (everything learns, from random ones).
 """
 
-import argparse
 import json
 import logging
 import statistics
@@ -18,6 +17,7 @@ import tensorflow as tf
 import tqdm
 
 import keras_mlp
+from training.command_line import parse_command_line
 from training.config import FineTuneConfig, load_config
 from training.data.pipeline import load_splits, training_stream
 from training.evaluator import evaluate
@@ -107,23 +107,9 @@ def _fit(model, split, config, seed):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m training.finetune",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    options = parse_command_line(
+        "training.finetune", __doc__, ("source", "config", "workdir"), arguments
     )
-    parser.add_argument("--source", required=True, help="a .keras file or a SavedModel's folder")
-    parser.add_argument("--config", required=True, help="a fine-tuning page of training/configs")
-    parser.add_argument("--workdir", required=True, help="folder of the run")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="change a value of the page; may be repeated",
-    )
-    options = parser.parse_args(arguments)
     try:
         config = load_config(options.config, options.overrides, FineTuneConfig)
         metrics = finetune(config, options.source, options.workdir)

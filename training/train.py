@@ -4,7 +4,6 @@ A run that was stopped, by whatever means, goes on from its newest checkpoint wh
 is given again, and ends where it would have ended.
 """
 
-import argparse
 import contextlib
 import json
 import logging
@@ -18,6 +17,7 @@ import orbit
 import keras_mlp
 from keras_mlp.arguments import check_choice
 from training.checkpoints import CheckpointManager
+from training.command_line import parse_command_line
 from training.config import load_config
 from training.data.pipeline import evaluation_batches, load_splits, training_stream
 from training.evaluate import write_golden
@@ -169,22 +169,7 @@ def _stop_unless_finite(outputs):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m training.train",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--config", required=True, help="a page of training/configs")
-    parser.add_argument("--workdir", required=True, help="folder of the run")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="change a value of the page, such as optimizer.learning_rate=0.002; may be repeated",
-    )
-    options = parser.parse_args(arguments)
+    options = parse_command_line("training.train", __doc__, ("config", "workdir"), arguments)
     try:
         metrics = train(load_config(options.config, options.overrides), options.workdir)
     except (ValueError, FloatingPointError) as error:
