@@ -137,6 +137,22 @@ class Config:
 
 
 @dataclasses.dataclass
+class Comparison(Config):
+    """The same run for several architectures; its `model.architecture` is not used.
+
+    Attributes:
+        architectures: keys of `keras_mlp.ARCHITECTURES`; empty for all of them.
+        repeats: runs of each, with seeds that count up from `runtime.seed`.
+        demands: from an architecture to constructor arguments of its own, for what its paper does
+            not do without.
+    """
+
+    architectures: tuple = ()
+    repeats: int = 1
+    demands: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
 class FineTuneConfig:
     """One comparison of fine-tuning with its alternatives, on one budget.
 
@@ -159,7 +175,7 @@ def load_config(path, overrides=(), kind=Config):
     Args:
         path: of a Python file that defines `CONFIG`.
         overrides: strings; values are Python literals, or text where text is expected.
-        kind: what the page must describe, `Config` or `FineTuneConfig`.
+        kind: what the page must describe: `Config`, `Comparison` or `FineTuneConfig`.
 
     Returns:
         A checked config of that kind.
@@ -172,7 +188,7 @@ def load_config(path, overrides=(), kind=Config):
         config = runpy.run_path(str(path)).get("CONFIG")
     except OSError as error:
         raise ValueError(f"There is no config page at {path}: {error}") from error
-    if not isinstance(config, kind):
+    if type(config) is not kind:
         raise ValueError(f"{path} defines no `CONFIG` of type training.config.{kind.__name__}.")
     for override in overrides:
         key, separator, text = override.partition("=")

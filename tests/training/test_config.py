@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from training.config import Config, FineTuneConfig, check_config, load_config
+from training.config import Comparison, Config, FineTuneConfig, check_config, load_config
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "training" / "configs"
 PAGES = sorted(path for path in CONFIGS.glob("*.py") if path.name != "__init__.py")
@@ -12,7 +12,10 @@ PAGES = sorted(path for path in CONFIGS.glob("*.py") if path.name != "__init__.p
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_every_page_loads(path):
-    kind = FineTuneConfig if path.stem.endswith("transfer") else Config
+    if path.stem.startswith("compare"):
+        kind = Comparison
+    else:
+        kind = FineTuneConfig if path.stem.endswith("transfer") else Config
     assert isinstance(load_config(path, kind=kind), kind)
 
 

@@ -1,0 +1,102 @@
+"""Trains several architectures on one budget with one recipe, and prints them side by side:
+
+    python -m training.compare --config training/configs/compare_digits.py --workdir runs/compare
+
+A comparison that was stopped goes on where it was when the same command is given again.
+"""
+
+import copy
+import dataclasses
+import logging
+import pathlib
+import statistics
+import sys
+
+import keras
+
+import keras_mlp
+from keras_mlp.arguments import check_choice
+from training.command_line import parse_command_line
+from training.config import Comparison, Config, load_config
+from training.train import train
+from training.workdir import Workdir, write_text
+
+
+def compare(comparison, workdir):
+    """Trains every architecture with every seed.
+
+    Writes into the folder: `ARCHITECTURE/seedN/`, what `training.train` writes of that run, and
+    `table.md`.
+
+    Args:
+        comparison: a checked `training.config.Comparison`.
+        workdir: path of the comparison's folder.
+
+    Returns:
+        From the name of an architecture to the metrics of its runs, one dict per seed.
+
+    Raises:
+        ValueError: an architecture is unknown, or the config does not fit the data or the folder.
+        FloatingPointError: the loss of a run is no longer finite.
+    """
+    architectures = comparison.architectures or tuple(keras_mlp.ARCHITECTURES)
+    for name in architectures:
+        check_choice("architectures", name, keras_mlp.ARCHITECTURES)
+    folder = Workdir(workdir, comparison).path
+    # Every run has a model, so a step function, of its own; TensorFlow would warn of the fifth.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    results = {name: [] for name in architectures}
+    first = comparison.runtime.seed
+    for seed in range(first, first + comparison.repeats):
+        for name in architectures:
+            print(f"\n== {name}, seed {seed}", flush=True)
+            keras.utils.clear_session()
+            run = single_run(comparison, name, seed)
+            results[name].append(train(run, folder / name / f"seed{seed}"))
+            write_text(folder / "table.md", comparison_table(results) + "\n")
+    return results
+
+
+def single_run(comparison, architecture, seed):
+    """The `Config` of one of the runs."""
+    fields = {field.name: getattr(comparison, field.name) for field in dataclasses.fields(Config)}
+    run = Config(**copy.deepcopy(fields))
+    run.model.architecture = architecture
+    run.model.arguments.update(comparison.demands.get(architecture, {}))
+    run.runtime.seed = seed
+    return run
+
+
+def comparison_table(results):
+    """The runs that are there as a Markdown table: mean and range of the accuracy over seeds."""
+    lines = [
+        "| architecture | parameters | test accuracy | lowest | highest | seeds | seconds |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, runs in results.items():
+        if not runs:
+            continue
+        accuracy = [run["test"]["accuracy"] for run in runs]
+        figures = statistics.mean(accuracy), min(accuracy), max(accuracy)
+        seconds = statistics.median(run["wall_seconds"] for run in runs)
+        lines.append(
+            f"| {name} | {runs[0]['parameters']:,} | "
+            + " | ".join(f"{figure:.2%}" for figure in figures)
+            + f" | {len(runs)} | {seconds:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments=None):
+    options = parse_command_line("training.compare", __doc__, ("config", "workdir"), arguments)
+    try:
+        comparison = load_config(options.config, options.overrides, Comparison)
+        results = compare(comparison, options.workdir)
+    except (ValueError, FloatingPointError) as error:
+        sys.exit(f"error: {error}")
+    print(f"\n{comparison_table(results)}\n\nruns: {pathlib.Path(options.workdir).resolve()}")
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    main()
