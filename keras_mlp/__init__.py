@@ -2,6 +2,7 @@
 
 from keras_mlp import layers
 from keras_mlp.deploy import deploy
+from keras_mlp.depth import freeze_through, layer_decay
 from keras_mlp.export import export_saved_model, saved_model_info
 from keras_mlp.models import (
     ARCHITECTURES,
@@ -21,6 +22,7 @@ from keras_mlp.models import (
     ViT,
     ViTBlock,
 )
+from keras_mlp.new_head import with_new_head
 from keras_mlp.saved_model_layer import SavedModelLayer
 from keras_mlp.weights import load_checkpoint
 
@@ -46,7 +48,10 @@ __all__ = [
     "VisionPermutator",
     "deploy",
     "export_saved_model",
+    "freeze_through",
+    "layer_decay",
     "layers",
     "load_checkpoint",
     "saved_model_info",
+    "with_new_head",
 ]

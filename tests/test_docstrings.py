@@ -4,6 +4,7 @@ import doctest
 import importlib
 import pkgutil
 
+import keras
 import numpy
 import pytest
 
@@ -18,7 +19,8 @@ def examples_of(name):
     """The docstrings with examples that a module defines itself."""
     module = importlib.import_module(name)
     public = {key: getattr(keras_mlp, key) for key in keras_mlp.__all__}
-    names = {**vars(keras_mlp.layers), **public, **vars(module), "numpy": numpy}
+    modules = {"keras": keras, "keras_mlp": keras_mlp, "numpy": numpy}
+    names = {**vars(keras_mlp.layers), **public, **modules, **vars(module)}
     finder = doctest.DocTestFinder(exclude_empty=True)
     return [test for test in finder.find(module, globs=names) if test.examples]
 

@@ -153,6 +153,20 @@ class Comparison(Config):
 
 
 @dataclasses.dataclass
+class Transfer:
+    """How the fine-tuned way departs from training everything alike; for `.keras` sources only.
+
+    Attributes:
+        freeze_through: name of the last layer, from the input, that stays as it is, such as
+            "block_3"; None for none.
+        layer_decay: factor in (0, 1] of the learning rate per block, from the head to the stem.
+    """
+
+    freeze_through: str | None = None
+    layer_decay: float = 1.0
+
+
+@dataclasses.dataclass
 class FineTuneConfig:
     """One comparison of fine-tuning with its alternatives, on one budget.
 
@@ -163,6 +177,7 @@ class FineTuneConfig:
 
     epochs: int = 1
     repeats: int = 3
+    transfer: Transfer = dataclasses.field(default_factory=Transfer)
     data: Data = dataclasses.field(default_factory=Data)
     augment: Augment = dataclasses.field(default_factory=Augment)
     optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
@@ -232,6 +247,7 @@ _RANGES = {
     "optimizer.beta_2": (0, 1),
     "optimizer.clip_norm": (0, _HUGE),
     "optimizer.label_smoothing": (0, 0.99),
+    "transfer.layer_decay": (1e-6, 1),
     "runtime.virtual_cpus": (0, 64),
     "runtime.seed": (0, 2**31 - 2),
     "runtime.steps_per_loop": (1, _HUGE),

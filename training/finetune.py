@@ -47,7 +47,7 @@ def finetune(config, source, workdir):
     if config.runtime.strategy != "one_device":
         raise ValueError('Fine-tuning compares on `runtime.strategy="one_device"` only.')
     folder = Workdir(workdir, config)
-    start = open_starting_point(source)
+    start = open_starting_point(source, config.transfer)
     splits = load_splits(config.data, start.image_shape)
     # Every run has a model, so a step function, of its own; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -58,7 +58,8 @@ def finetune(config, source, workdir):
             for way in WAYS:
                 keras.utils.set_random_seed(seed)
                 model = start.build(way, len(splits.classes))
-                _fit(model, splits.train, config, seed)
+                decay = config.transfer.layer_decay if way == "fine-tuned" else 1.0
+                _fit(model, splits.train, config, seed, decay)
                 result = evaluate(model, splits.test, config.data.batch_size)
                 accuracy[way].append(result["accuracy"])
                 if way == "fine-tuned" and kept is None:
@@ -89,11 +90,15 @@ def accuracy_table(accuracy):
     return "\n".join(lines)
 
 
-def _fit(model, split, config, seed):
+def _fit(model, split, config, seed, layer_decay):
     steps_per_epoch = split.size / config.data.batch_size
     steps = max(1, round(config.epochs * steps_per_epoch))
     optimizer = build_optimizer(
-        config.optimizer, model, total_steps=steps, steps_per_epoch=steps_per_epoch
+        config.optimizer,
+        model,
+        total_steps=steps,
+        steps_per_epoch=steps_per_epoch,
+        layer_decay=layer_decay,
     )
     trainer = Trainer(model, optimizer, config)
     trainer.train_dataset = training_stream(

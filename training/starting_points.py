@@ -5,27 +5,35 @@ import pathlib
 import keras
 
 import keras_mlp
+from keras_mlp.arguments import check_choice
+from training.config import Transfer
 
 WAYS = ("frozen", "fine-tuned", "from scratch")
 
 
-def open_starting_point(path):
+def open_starting_point(path, transfer):
     """Finds out what lies at a path.
 
     Args:
         path: a `.keras` file of a `keras_mlp` model, or the folder of a SavedModel.
+        transfer: a `training.config.Transfer`.
 
     Returns:
         `KerasFile` or `SavedModelFolder`.
 
     Raises:
-        ValueError: it is neither, or cannot be read.
+        ValueError: it is neither, or cannot be read, or cannot be fine-tuned as `transfer` says.
     """
     path = pathlib.Path(path)
-    if path.is_dir():
-        return SavedModelFolder(path)
     if path.suffix == ".keras" and path.is_file():
-        return KerasFile(path)
+        return KerasFile(path, transfer)
+    if path.is_dir():
+        if transfer != Transfer():
+            raise ValueError(
+                f"`--source` {path} is a SavedModel, whose layers cannot be told apart: `transfer` "
+                "needs a .keras file."
+            )
+        return SavedModelFolder(path)
     raise ValueError(f"`--source` {path} is neither a .keras file nor the folder of a SavedModel.")
 
 
@@ -36,7 +44,7 @@ class KerasFile:
         image_shape: (H, W, C) that the model takes.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, transfer):
         try:
             self.model = keras.models.load_model(path)
         except Exception as error:  # Keras raises whatever its readers raise
@@ -45,19 +53,22 @@ class KerasFile:
         if not isinstance(self.model, keras_mlp.VisionModel):
             raise ValueError(f"{path} holds a {type(self.model).__name__}, no keras_mlp model.")
         self.image_shape = tuple(self.model.image_shape)
+        self.transfer = transfer
+        if transfer.freeze_through is not None:
+            layers = [layer.name for layer in self.model.layers]
+            check_choice("transfer.freeze_through", transfer.freeze_through, layers)
 
     def build(self, way, num_classes):
         """A model for a new task, with a new head; see `WAYS`."""
-        config = {**self.model.get_config(), "include_top": True, "num_classes": num_classes}
-        model = type(self.model).from_config({**config, "name": None, "frozen": ()})
-        if way != "from scratch":
-            weights = {weight.path: weight for weight in self.model.weights}
-            for weight in model.weights:
-                if not weight.path.startswith("head/"):
-                    weight.assign(weights[weight.path])
+        model = keras_mlp.with_new_head(self.model, num_classes)
+        model.trainable = True
+        if way == "from scratch":
+            return type(model).from_config({**model.get_config(), "name": None})
         if way == "frozen":
             for layer in model.layers:
                 layer.trainable = layer.name == "head"
+        elif self.transfer.freeze_through is not None:
+            keras_mlp.freeze_through(model, self.transfer.freeze_through)
         return model
 
 

@@ -5,6 +5,8 @@ import numpy as np
 import orbit
 import tensorflow as tf
 
+from training.optimizers import learning_rate
+
 
 class Trainer(orbit.StandardTrainer):
     """Runs training steps and reports their mean loss, accuracy and gradient norm.
@@ -60,7 +62,7 @@ class Trainer(orbit.StandardTrainer):
             "loss": loss / examples,
             "accuracy": correct / examples,
             "gradient_norm": norm / steps,
-            "learning_rate": float(tf.convert_to_tensor(self.optimizer.learning_rate)),
+            "learning_rate": float(tf.convert_to_tensor(learning_rate(self.optimizer))),
         }
 
     def _replica_step(self, batch):

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_mlp import saved_model_info
 from training import train as program
-from training.config import FineTuneConfig
+from training.config import FineTuneConfig, Transfer
 from training.evaluate import check_golden, evaluate_source
 from training.finetune import finetune
 from training.optimizers import build_optimizer
@@ -97,6 +97,37 @@ def test_fine_tuning_refuses_what_it_cannot_do(run, strategy_error, change, tmp_
     source = run[0] / "features" if strategy_error else tmp_path / "absent"
     with pytest.raises(ValueError, match="one_device" if strategy_error else "neither"):
         finetune(fine, source, tmp_path / "fine")
+
+
+@pytest.mark.slow
+def test_fine_tuning_by_depth(run, config, tmp_path):
+    fine = FineTuneConfig(
+        epochs=1,
+        repeats=1,
+        transfer=Transfer(freeze_through="block_0", layer_decay=0.5),
+        data=config.data,
+        optimizer=config.optimizer,
+        runtime=config.runtime,
+    )
+    finetune(fine, run[0] / "model.keras", tmp_path / "fine")
+    source = keras.models.load_model(run[0] / "model.keras")
+    tuned = keras.models.load_model(tmp_path / "fine" / "model.keras")
+    for weight, old in zip(tuned.weights, source.weights, strict=True):
+        layer = weight.path.split("/")[0]
+        assert np.array_equal(weight, old) == (layer in ("stem", "block_0")), weight.path
+
+
+@pytest.mark.parametrize(
+    ("source", "transfer", "message"),
+    [
+        ("features", {"layer_decay": 0.5}, "`transfer` needs a .keras file"),
+        ("model.keras", {"freeze_through": "block_9"}, "`transfer.freeze_through` is 'block_9'"),
+    ],
+)
+def test_a_depth_that_is_not_there_is_refused(run, config, source, transfer, message, tmp_path):
+    fine = FineTuneConfig(transfer=Transfer(**transfer), data=config.data)
+    with pytest.raises(ValueError, match=message):
+        finetune(fine, run[0] / source, tmp_path / "fine")
 
 
 @pytest.mark.parametrize(
