@@ -153,6 +153,28 @@ class Comparison(Config):
 
 
 @dataclasses.dataclass
+class ImageSizes:
+    """Trained models at other image sizes, before and after a short fine-tuning on one budget.
+
+    Attributes:
+        architectures: keys of `keras_mlp.ARCHITECTURES` that are looked for in the source.
+        sizes: pairs (height, width).
+        methods: of `keras_mlp.with_image_shape`; one that an architecture or a size does not allow
+            is left out there.
+        epochs: of fine-tuning.
+    """
+
+    architectures: tuple = ("MLPMixer", "ResMLP", "GMLP", "FFOnly")
+    sizes: tuple = ()
+    methods: tuple = ("interpolate", "block_diagonal", "reinitialize")
+    epochs: int = 1
+    data: Data = dataclasses.field(default_factory=Data)
+    augment: Augment = dataclasses.field(default_factory=Augment)
+    optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
+    runtime: Runtime = dataclasses.field(default_factory=Runtime)
+
+
+@dataclasses.dataclass
 class Transfer:
     """How the fine-tuned way departs from training everything alike; for `.keras` sources only.
 
@@ -190,7 +212,8 @@ def load_config(path, overrides=(), kind=Config):
     Args:
         path: of a Python file that defines `CONFIG`.
         overrides: strings; values are Python literals, or text where text is expected.
-        kind: what the page must describe: `Config`, `Comparison` or `FineTuneConfig`.
+        kind: what the page must describe: `Config`, `Comparison`, `FineTuneConfig` or
+            `ImageSizes`.
 
     Returns:
         A checked config of that kind.

@@ -13,18 +13,16 @@ import statistics
 import sys
 
 import keras
-import tensorflow as tf
 import tqdm
 
 import keras_mlp
 from training.command_line import parse_command_line
 from training.config import FineTuneConfig, load_config
-from training.data.pipeline import load_splits, training_stream
+from training.data.pipeline import load_splits
 from training.evaluator import evaluate
-from training.optimizers import build_optimizer
+from training.fitting import fit
 from training.provenance import provenance
 from training.starting_points import WAYS, open_starting_point
-from training.trainer import Trainer
 from training.workdir import Workdir, write_text, written_beside
 
 
@@ -59,7 +57,7 @@ def finetune(config, source, workdir):
                 keras.utils.set_random_seed(seed)
                 model = start.build(way, len(splits.classes))
                 decay = config.transfer.layer_decay if way == "fine-tuned" else 1.0
-                _fit(model, splits.train, config, seed, decay)
+                fit(model, splits.train, config, seed=seed, layer_decay=decay)
                 result = evaluate(model, splits.test, config.data.batch_size)
                 accuracy[way].append(result["accuracy"])
                 if way == "fine-tuned" and kept is None:
@@ -88,27 +86,6 @@ def accuracy_table(accuracy):
         figures = statistics.mean(values), min(values), max(values)
         lines.append(f"| {way} | " + " | ".join(f"{figure:.2%}" for figure in figures) + " |")
     return "\n".join(lines)
-
-
-def _fit(model, split, config, seed, layer_decay):
-    steps_per_epoch = split.size / config.data.batch_size
-    steps = max(1, round(config.epochs * steps_per_epoch))
-    optimizer = build_optimizer(
-        config.optimizer,
-        model,
-        total_steps=steps,
-        steps_per_epoch=steps_per_epoch,
-        layer_decay=layer_decay,
-    )
-    trainer = Trainer(model, optimizer, config)
-    trainer.train_dataset = training_stream(
-        split,
-        batch_size=config.data.batch_size,
-        seed=seed,
-        start_step=0,
-        augment=config.augment,
-    )
-    trainer.train(tf.constant(steps))
 
 
 def main(arguments=None):

@@ -51,3 +51,42 @@ def _draw_grid(figure, images, labels, logits, classes, rows=4, columns=8):
         title = classes[prediction] if right else f"{classes[prediction]} ({classes[label]})"
         axes.set_title(title, fontsize=9, color="black" if right else "red")
     figure.suptitle("test images: prediction (truth, where it differs)", fontsize=10)
+
+
+def draw_image_sizes(path, entries):
+    """Accuracy at each image size, one panel per architecture, one colour per method.
+
+    Args:
+        path: of the PNG file.
+        entries: dicts with `architecture`, `size`, `method`, `before` and `after`.
+    """
+    names = list(dict.fromkeys(entry["architecture"] for entry in entries))
+    figure = matplotlib.figure.Figure(figsize=(3.6 * len(names), 3.8), layout="constrained")
+    for axes, name in zip(
+        np.ravel(figure.subplots(1, len(names), sharey=True)), names, strict=True
+    ):
+        _draw_sizes(axes, [entry for entry in entries if entry["architecture"] == name])
+        axes.set_title(name)
+    figure.axes[0].set_ylabel("test accuracy (filled: fine-tuned)")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    with written_beside(pathlib.Path(path)) as beside:
+        figure.savefig(beside, dpi=110)
+
+
+def _draw_sizes(axes, entries):
+    sizes = list(dict.fromkeys(tuple(entry["size"]) for entry in entries))
+    for color, method in enumerate(dict.fromkeys(entry["method"] for entry in entries)):
+        own = [entry for entry in entries if entry["method"] == method]
+        places = [sizes.index(tuple(entry["size"])) for entry in own]
+        shift = 0.12 * (color - 1)
+        for key, face in (("before", "none"), ("after", f"C{color}")):
+            axes.scatter(
+                np.add(places, shift),
+                [entry[key] for entry in own],
+                edgecolors=f"C{color}",
+                facecolors=face,
+                label=method if key == "after" else None,
+            )
+    axes.set_xticks(range(len(sizes)), [f"{height} x {width}" for height, width in sizes])
+    axes.tick_params(axis="x", rotation=45)
+    axes.grid(alpha=0.3)

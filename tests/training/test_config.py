@@ -1,10 +1,18 @@
 """Pages and overrides: what is wrong is named, with the nearest right thing."""
 
 import pathlib
+import runpy
 
 import pytest
 
-from training.config import Comparison, Config, FineTuneConfig, check_config, load_config
+from training.config import (
+    Comparison,
+    Config,
+    FineTuneConfig,
+    ImageSizes,
+    check_config,
+    load_config,
+)
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "training" / "configs"
 PAGES = sorted(path for path in CONFIGS.glob("*.py") if path.name != "__init__.py")
@@ -12,10 +20,8 @@ PAGES = sorted(path for path in CONFIGS.glob("*.py") if path.name != "__init__.p
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_every_page_loads(path):
-    if path.stem.startswith("compare"):
-        kind = Comparison
-    else:
-        kind = FineTuneConfig if path.stem.endswith("transfer") else Config
+    kind = type(runpy.run_path(str(path))["CONFIG"])
+    assert kind in (Config, Comparison, FineTuneConfig, ImageSizes)
     assert isinstance(load_config(path, kind=kind), kind)
 
 

@@ -1,0 +1,38 @@
+"""A short training run inside a process: no checkpoints, no curve, one device."""
+
+import tensorflow as tf
+
+from training.data.pipeline import training_stream
+from training.optimizers import build_optimizer
+from training.trainer import Trainer
+
+
+def fit(model, split, config, *, seed, layer_decay=1.0):
+    """Trains a model for `config.epochs`, with the step and the stream of `training.train`.
+
+    Args:
+        model: Keras model from uint8 images to logits; changed in place.
+        split: a `training.data.pipeline.Split`.
+        config: with the fields `epochs`, `data`, `augment`, `optimizer` and `runtime` of
+            `training.config.Config`.
+        seed: of order and augmentation.
+        layer_decay: as for `training.optimizers.build_optimizer`.
+    """
+    steps_per_epoch = split.size / config.data.batch_size
+    steps = max(1, round(config.epochs * steps_per_epoch))
+    optimizer = build_optimizer(
+        config.optimizer,
+        model,
+        total_steps=steps,
+        steps_per_epoch=steps_per_epoch,
+        layer_decay=layer_decay,
+    )
+    trainer = Trainer(model, optimizer, config)
+    trainer.train_dataset = training_stream(
+        split,
+        batch_size=config.data.batch_size,
+        seed=seed,
+        start_step=0,
+        augment=config.augment,
+    )
+    trainer.train(tf.constant(steps))
