@@ -16,7 +16,9 @@ ROWS = (
     ("keras_mlp.models",),
     ("keras_mlp.weights",),
     (
-        "keras_mlp.transfer",
+        "keras_mlp.new_head",
+        "keras_mlp.depth",
+        "keras_mlp.lora",
         "keras_mlp.deploy",
         "keras_mlp.analysis",
         "keras_mlp.export",

@@ -1,0 +1,161 @@
+"""What the token mixing of a block has learned, as pictures on the grid of the image."""
+
+import numbers
+import pathlib
+
+import numpy as np
+from keras import ops
+
+from keras_mlp.analysis.png import write_png
+from keras_mlp.analysis.tiles import tiled_picture
+from keras_mlp.arguments import check_choice, check_pair, check_positive_int, patch_grid
+from keras_mlp.models import (
+    FFOnlyBlock,
+    GMLPBlock,
+    MixerBlock,
+    PermutatorBlock,
+    RepMLPNetUnit,
+    ResMLPBlock,
+    VisionModel,
+    ViTBlock,
+)
+
+ORDERS = ("stored", "norm", "frequency")
+
+
+def token_mixing_maps(model, block, path=None, *, units=None, order="stored"):
+    """The learned weights with which one block reads the grid of tokens.
+
+    | model | one map is | number of maps |
+    |---|---|---|
+    | `MLPMixer` | the weights of a hidden unit of the token MLP, as in the paper's figure | D_S |
+    | `FFOnly` | the same, without the weight of the class token | hidden units |
+    | `ResMLP` | the weights with which an output token reads all tokens | S |
+    | `GMLP` | the same, of the spatial gate | S |
+    | `RepMLPNet` | the weights with which an output pixel reads its partition | S * h * w |
+    | `VisionPermutator` | no grid: the two C x C matrices, [output, input] | 2 |
+
+    S is the number of tokens, of `RepMLPNet` that of its matrices, one after the other. Of a
+    `RepMLPNet` that trains a map is the matrix's alone; `keras_mlp.deploy` adds the convolutions
+    beside it. Vision Permutator's matrices mix rows (map 0) or columns (map 1) together with the
+    C / h channels of a segment: feature `row * (C / h) + channel`. A `ViT` has no such weights: how
+    it mixes depends on the image.
+
+    Args:
+        model: a `VisionModel`.
+        block: number of the block from 0, over all stages, or its name, such as "block_3".
+        path: of a PNG file to draw the maps into, in an existing folder; None for none. Blue is
+            below zero, red above; each map is scaled by its own largest absolute weight.
+        units: number of maps, the first ones in `order`; None for all.
+        order: "stored" for that of the weights; "norm" for the largest sum of squares first;
+            "frequency" for smooth maps first, by the mean spatial frequency of their power.
+
+    Returns:
+        A float32 array (units, h, w).
+
+    Raises:
+        ValueError: an argument is wrong, or the model has no learned token mixing.
+        OSError: `path` cannot be written.
+
+    Example:
+
+    >>> token_mixing_maps(MLPMixer.from_variant("pico/2"), block=0).shape
+    (32, 4, 4)
+    """
+    if not isinstance(model, VisionModel):
+        raise ValueError(f"`model` must be a VisionModel, got {model!r}.")
+    layer = _block(model, block)
+    check_choice("order", order, ORDERS)
+    count = None if units is None else check_positive_int("units", units)
+    if path is not None:
+        path = _check_path(path)
+    maps = _READERS[type(layer)](model, layer)
+    maps = np.ascontiguousarray(_ordered(maps, order)[:count])
+    if path is not None:
+        write_png(path, tiled_picture(maps))
+    return maps
+
+
+def _block(model, block):
+    if any(isinstance(layer, ViTBlock) for layer in model.layers):
+        raise ValueError(
+            f"`model` is a {type(model).__name__}, which has no weights between tokens: how its "
+            "attention mixes depends on the image."
+        )
+    blocks = {layer.name: layer for layer in model.layers if type(layer) in _READERS}
+    is_number = isinstance(block, numbers.Integral) and not isinstance(block, bool)
+    if is_number and 0 <= block < len(blocks):
+        return list(blocks.values())[block]
+    if is_number:
+        raise ValueError(f"`block` must be in 0 to {len(blocks) - 1} or a name, got {block}.")
+    return blocks[check_choice("block", block, blocks)]
+
+
+def _check_path(path):
+    path = pathlib.Path(path)
+    if path.suffix != ".png" or not path.absolute().parent.is_dir():
+        raise ValueError(f"`path` must be a .png file in an existing folder, got {str(path)!r}.")
+    return path
+
+
+def _array(variable):
+    return ops.convert_to_numpy(variable).astype("float32")
+
+
+def _on_grid(model, rows):
+    """Weights (units, S), one per token, as maps."""
+    grid = patch_grid(model.image_shape, check_pair("patch_size", model.patch_size))
+    return rows.reshape(-1, *grid)
+
+
+def _mixer(model, block):
+    return _on_grid(model, _array(block.token_mlp.fc1.kernel).T)
+
+
+def _ff_only(model, block):
+    return _on_grid(model, _array(block.token_mlp.fc1.kernel).T[:, 1:])
+
+
+def _resmlp(model, block):
+    return _on_grid(model, _array(block.token_linear.kernel).T)
+
+
+def _gmlp(model, block):
+    return _on_grid(model, _array(block.gate.token_linear.kernel).T)
+
+
+def _permutator(model, block):
+    mixing = block.permute_mlp
+    return np.stack([_array(layer.kernel).T for layer in (mixing.height, mixing.width)])
+
+
+def _repmlpnet(model, block):
+    kernel = _array(block.repmlp.fc3.kernel)  # (matrices, inputs, outputs)
+    return kernel.transpose(0, 2, 1).reshape(-1, *block.repmlp.partition)
+
+
+_READERS = {
+    MixerBlock: _mixer,
+    FFOnlyBlock: _ff_only,
+    ResMLPBlock: _resmlp,
+    GMLPBlock: _gmlp,
+    PermutatorBlock: _permutator,
+    RepMLPNetUnit: _repmlpnet,
+}
+
+
+def _ordered(maps, order):
+    if order == "stored":
+        return maps
+    if order == "norm":
+        return maps[np.argsort(-np.square(maps).sum(axis=(1, 2)), kind="stable")]
+    return maps[np.argsort(_mean_frequencies(maps), kind="stable")]
+
+
+def _mean_frequencies(maps):
+    """Spatial frequency in cycles per token, weighted by power; 0 for a map of zeros."""
+    power = np.square(np.abs(np.fft.fft2(maps)))
+    rows, columns = (np.fft.fftfreq(side) for side in maps.shape[1:])
+    frequency = np.hypot(rows[:, None], columns)
+    total = power.sum(axis=(1, 2))
+    return (power * frequency).sum(axis=(1, 2)) / np.where(total > 0, total, 1)
