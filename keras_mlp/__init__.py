@@ -1,9 +1,10 @@
 """MLP-centric vision models for Keras 3, exact to their authors' code."""
 
-from keras_mlp import layers
+from keras_mlp import analysis, layers
 from keras_mlp.deploy import deploy
 from keras_mlp.depth import freeze_through, layer_decay
 from keras_mlp.export import export_saved_model, saved_model_info
+from keras_mlp.lora import enable_lora, merge_lora
 from keras_mlp.models import (
     ARCHITECTURES,
     GMLP,
@@ -24,7 +25,13 @@ from keras_mlp.models import (
 )
 from keras_mlp.new_head import with_new_head
 from keras_mlp.saved_model_layer import SavedModelLayer
-from keras_mlp.weights import load_checkpoint
+from keras_mlp.weights import (
+    class_names,
+    load_checkpoint,
+    presets,
+    save_checkpoint,
+    with_image_shape,
+)
 
 __version__ = "0.1.0"
 
@@ -46,12 +53,19 @@ __all__ = [
     "ViTBlock",
     "VisionModel",
     "VisionPermutator",
+    "analysis",
+    "class_names",
     "deploy",
+    "enable_lora",
     "export_saved_model",
     "freeze_through",
     "layer_decay",
     "layers",
     "load_checkpoint",
+    "merge_lora",
+    "presets",
+    "save_checkpoint",
     "saved_model_info",
+    "with_image_shape",
     "with_new_head",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from keras_mlp.layers import Dense
 from keras_mlp.layers.locality_injection import batch_norm_affine
 from keras_mlp.models import VisionModel
+from keras_mlp.models.layer_changes import layers_and_weights_by_path, make_changes
 
 # Subclasses may compute something else, so the type must be one of these.
 _LINEAR = (
@@ -71,7 +72,7 @@ def _deployed(model):
     _check_reach(model)
     pairs, nested = {}, {}
     if isinstance(model, VisionModel):
-        copy = type(model).from_config(_deployed_config(model))
+        copy = _deployed_form(model)
     else:
         pairs = _norms_to_fold(model)
         nested = {each.name: _deployed(each) for each in model.layers if _is_model(each)}
@@ -81,6 +82,15 @@ def _deployed(model):
             copy.get_layer(layer.name).set_weights(_weights(model, layer, pairs))
     blocks = [layer.name for layer in model.layers if _trains(layer)]
     return copy, [*blocks, *pairs, *(name for _, names in nested.values() for name in names)]
+
+
+def _deployed_form(model):
+    """The deployed form of a model of ours, without the weights."""
+    config = _deployed_config(model)
+    copy = type(model).from_config({**config, "frozen": ()})
+    left = layers_and_weights_by_path(copy)
+    make_changes(copy, {"frozen": [path for path in config["frozen"] if path in left]})
+    return copy
 
 
 def _rebuilt(model, pairs, nested):

@@ -13,6 +13,8 @@ import pytest
 import tensorflow as tf
 from keras.layers import BatchNormalization
 
+from keras_mlp.models.block import Block
+
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 SIZES = (
     "patch_size",
@@ -229,6 +231,41 @@ def gives_features(make):
     np.testing.assert_allclose(grid.mean(axis=(1, 2)), pooled, rtol=0, atol=1e-5)
 
 
+def taps_what_it_computes(make):
+    model = with_random_weights(make())
+    images = some_pixels(model)
+    layers = {layer.name: layer.output for layer in model.layers}
+    expected = keras.Model(model.input, layers)(images)
+    blocks = [layer.name for layer in model.layers if isinstance(layer, Block)]
+    branches = [f"{name}/{kind}" for name in blocks for kind in ("token_mixing", "channel_mixing")]
+    taps = model.features([*layers, *branches], grid=False)(images)
+    for name in layers:
+        np.testing.assert_array_equal(taps[name], expected[name], name)
+    assert blocks and all(np.abs(taps[name]).max() > 1e-3 for name in branches)
+    shapes = [each.shape for each in model.features([*blocks, *branches]).outputs]
+    height, width, _ = model.image_shape
+    assert all(len(each) == 4 and each[1] * width == each[2] * height for each in shapes), shapes
+
+
+def rematerialisation_changes_no_number(make):
+    """Not the loss, the gradients, the masks, nor what two steps leave in the variables."""
+    runs = []
+    for remat in (False, True):
+        keras.utils.set_random_seed(7)
+        model = with_random_weights(make(remat=remat, dropout_rate=0.3, drop_path_rate=0.4))
+        images = some_pixels(model, batch=6)
+        for _ in range(2):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(tf.square(model(images, training=True)))
+            gradients = tape.gradient(loss, [weight.value for weight in model.trainable_weights])
+            runs.append([np.asarray(each) for each in (loss, *gradients)])
+        runs[-1] += [np.asarray(variable) for variable in model.variables]  # states of seeds too
+    plain, plain_again, remat, remat_again = runs
+    for a, b in zip(remat + remat_again, plain + plain_again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert plain[0] != plain_again[0]  # other masks: a mask drawn anew would have shown
+
+
 def takes_pixels_as_bytes_or_floats(make):
     for policy in POLICIES:
         model = with_random_weights(make(dtype=policy))
@@ -312,6 +349,8 @@ PROMISES = (
     same_seed_same_model,
     layer_names_have_no_slash,
     gives_features,
+    taps_what_it_computes,
+    rematerialisation_changes_no_number,
     takes_pixels_as_bytes_or_floats,
     normalises_inside_or_outside,
     refuses_images_of_another_shape,

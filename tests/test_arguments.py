@@ -1,7 +1,6 @@
 """Checks of arguments: a value of the right kind comes back, any other gives one clear error."""
 
-import math
-
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -22,13 +21,15 @@ ANYTHING = st.one_of(
     st.complex_numbers(),
 )
 
+SMALLEST, LARGEST = 2.0**-126, (2 - 2.0**-23) * 2.0**127  # of float32, subnormal numbers aside
+
 
 def is_number(value, *kinds):
     return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 def is_count(value):
-    return is_number(value, int) and value >= 1
+    return is_number(value, int) and 1 <= value < 2**31
 
 
 CHECKS = (
@@ -36,7 +37,7 @@ CHECKS = (
     (arguments.check_rate, lambda value: is_number(value, int, float) and 0 <= value < 1),
     (
         arguments.check_positive,
-        lambda value: is_number(value, int, float) and math.isfinite(value) and value > 0,
+        lambda value: is_number(value, int, float) and SMALLEST <= value <= LARGEST,
     ),
     (
         arguments.check_pair,
@@ -148,3 +149,39 @@ def test_kernel_sizes_are_odd_and_differ():
     for value in ((2,), (3, 3), (0,), (3.0,), "3"):
         with pytest.raises(ValueError, match="`kernel_sizes` must be"):
             arguments.check_kernel_sizes(value)
+
+
+@pytest.mark.parametrize("value", [0, 1, "no", None, [True], np.int64(1)])
+def test_bool_is_no_matter_of_truth(value):
+    with pytest.raises(ValueError, match="`include_top` must be True or False, got"):
+        arguments.check_bool("include_top", value)
+    assert arguments.check_bool("include_top", np.bool_(False)) is False
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.5, 0.5), (np.float32(0.5), 0.5), ([0, 1], (0.0, 1.0)), (np.full(2, 0.5), (0.5, 0.5))],
+)
+def test_channel_values_are_one_or_one_per_channel(value, expected):
+    result = arguments.check_channel_values("pixel_mean", value, 2, lowest=0.0, highest=1.0)
+    assert result == expected and type(result) is type(expected)
+
+
+@pytest.mark.parametrize("value", [-0.1, 127.5, (0.5,), (0.5, 2.0), np.full((2, 2), 0.5), "0.5"])
+def test_channel_values_lie_on_their_scale(value):
+    with pytest.raises(
+        ValueError, match="`pixel_mean` must be a number from 0 to 1, or a tuple of"
+    ):
+        arguments.check_channel_values("pixel_mean", value, 2, lowest=0.0, highest=1.0)
+
+
+@pytest.mark.parametrize("value", [None, "mixed_float16", keras.DTypePolicy("bfloat16")])
+def test_dtype_is_a_policy(value):
+    assert arguments.check_dtype(value) == keras.dtype_policies.get(value)
+
+
+def test_a_message_stays_one_short_line():
+    for value in (np.zeros((60, 60)), "x" * 10_000, -(10**5000), [0] * 10_000):
+        with pytest.raises(ValueError) as error:
+            arguments.check_positive_int("hidden_dim", value)
+        assert "\n" not in str(error.value) and len(str(error.value)) < 300

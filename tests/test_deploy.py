@@ -278,5 +278,32 @@ def test_refuses_with_the_reason(make, message):
         deploy(make())
 
 
+def quantize(model):
+    model.quantize("int8")
+
+
+def give_factors(model):
+    keras_mlp.enable_lora(model, rank=2)
+    with_random_weights(model)
+
+
+@pytest.mark.parametrize("change", [quantize, give_factors])
+def test_keeps_quantized_layers_and_lora_factors(change):
+    model = with_random_weights(tiny())
+    change(model)
+    copy = deploy(model)
+    assert_equal_outputs(copy, model, some_pixels(model))
+    assert copy.get_config()["quantized"] == model.get_config()["quantized"]
+    assert copy.get_config()["lora"] == model.get_config()["lora"]
+
+
+def test_keeps_frozen_what_is_still_there():
+    model = tiny()
+    unit = model.get_layer("stage_0_block_0")
+    for layer in (unit.ffn, unit.repmlp.convolutions[0]):
+        layer.trainable = False
+    assert deploy(model).get_config()["frozen"] == ["stage_0_block_0/ffn"]
+
+
 def test_is_public():
     assert keras_mlp.deploy is deploy

@@ -22,6 +22,7 @@ ROWS = (
         "keras_mlp.deploy",
         "keras_mlp.analysis",
         "keras_mlp.export",
+        "keras_mlp.convert",
         "keras_mlp.saved_model_layer",
     ),
     ("keras_mlp",),

@@ -32,6 +32,18 @@ def test_what_is_frozen_stays_frozen_but_the_head():
     assert {weight.path for weight in new.trainable_weights} == {"head/kernel", "head/bias"}
 
 
+def test_what_is_quantized_stays_quantized_but_the_head():
+    model = with_random_weights(factory("MLPMixer")())
+    model.quantize("int8")
+    new = keras_mlp.with_new_head(model, 3)
+    assert new.get_layer("block_0").channel_mlp.fc1.quantization_mode == "int8"
+    assert new.get_layer("head").quantization_mode is None
+    kept = {weight.path: np.array(weight) for weight in model.weights}
+    for weight in new.weights:
+        if not weight.path.startswith("head/"):
+            np.testing.assert_array_equal(weight, kept[weight.path], err_msg=weight.path)
+
+
 def test_settings_are_kept():
     model = factory("ResMLP")(drop_path_rate=0.1, dtype="mixed_bfloat16")
     new = keras_mlp.with_new_head(model, 3)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_mlp.arguments import check_positive_int
+from keras_mlp.arguments import check_bool, check_positive_int
 from keras_mlp.layers.initializers import torch_uniform
 
 
@@ -35,7 +35,7 @@ class GroupedDense(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.units = check_positive_int("units", units)
-        self.use_bias = bool(use_bias)
+        self.use_bias = check_bool("use_bias", use_bias)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=3)

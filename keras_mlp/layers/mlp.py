@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_mlp.arguments import check_positive_int, check_rate
+from keras_mlp.arguments import check_bool, check_positive_int, check_rate
 from keras_mlp.layers.activations import gelu, gelu_tanh
 from keras_mlp.layers.dense import Dense
 
@@ -43,7 +43,7 @@ class MLP(keras.layers.Layer):
         super().__init__(**kwargs)
         self.hidden_dim = check_positive_int("hidden_dim", hidden_dim)
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
-        self.gelu_approximate = bool(gelu_approximate)
+        self.gelu_approximate = check_bool("gelu_approximate", gelu_approximate)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         is_given = output_dim is not None

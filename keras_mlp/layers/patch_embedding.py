@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_mlp.arguments import check_pair, check_positive_int
+from keras_mlp.arguments import check_bool, check_pair, check_positive_int
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
@@ -41,7 +41,7 @@ class PatchEmbedding(keras.layers.Layer):
         super().__init__(**kwargs)
         self.patch_size = check_pair("patch_size", patch_size)
         self.hidden_dim = check_positive_int("hidden_dim", hidden_dim)
-        self.flatten = bool(flatten)
+        self.flatten = check_bool("flatten", flatten)
         self.projection = keras.layers.Conv2D(
             self.hidden_dim,
             self.patch_size,

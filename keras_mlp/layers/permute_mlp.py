@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_mlp.arguments import check_rate
+from keras_mlp.arguments import check_bool, check_rate
 from keras_mlp.layers.dense import Dense
 from keras_mlp.layers.mlp import MLP
 
@@ -44,8 +44,8 @@ class PermuteMLP(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.weighted = bool(weighted)
-        self.qkv_bias = bool(qkv_bias)
+        self.weighted = check_bool("weighted", weighted)
+        self.qkv_bias = check_bool("qkv_bias", qkv_bias)
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)

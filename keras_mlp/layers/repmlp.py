@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_mlp.arguments import check_kernel_sizes, check_pair, check_positive_int
+from keras_mlp.arguments import check_bool, check_kernel_sizes, check_pair, check_positive_int
 from keras_mlp.layers.grouped_conv2d import GroupedConv2D, check_groups
 from keras_mlp.layers.grouped_dense import GroupedDense
 from keras_mlp.layers.initializers import GroupedOrthogonal
@@ -68,7 +68,7 @@ class RepMLP(keras.layers.Layer):
         self.kernel_sizes = check_kernel_sizes(kernel_sizes)
         self.reduction = check_positive_int("reduction", reduction)
         self.groups = check_positive_int("groups", groups)
-        self.deployed = bool(deployed)
+        self.deployed = check_bool("deployed", deployed)
 
     def build(self, input_shape):
         channels = input_shape[-1]

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_mlp.arguments import check_kernel_sizes, check_pair, check_positive_int
+from keras_mlp.arguments import check_bool, check_kernel_sizes, check_pair, check_positive_int
 from keras_mlp.layers.grouped_dense import GroupedDense
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.locality_injection import (
@@ -14,6 +14,18 @@ from keras_mlp.layers.locality_injection import (
 )
 from keras_mlp.layers.partitions import from_partitions, partition_map, to_partitions
 from keras_mlp.layers.torch_defaults import torch_batch_norm, torch_dense
+
+
+def check_block(input_shape, num_sharesets, partition_size, reduction):
+    """As `partition_map`; also checks what a `RepMLPBlock` asks of the channels."""
+    channels = input_shape[-1]
+    if channels % num_sharesets:
+        raise ValueError(
+            f"`num_sharesets`={num_sharesets} does not divide the {channels} channels."
+        )
+    if channels < reduction:
+        raise ValueError(f"`reduction`={reduction} is above the {channels} channels.")
+    return partition_map(input_shape, partition_size)
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
@@ -98,16 +110,14 @@ class RepMLPBlock(keras.layers.Layer):
         self.num_sharesets = check_positive_int("num_sharesets", num_sharesets)
         self.kernel_sizes = check_kernel_sizes(kernel_sizes)
         self.reduction = check_positive_int("reduction", reduction)
-        self.official_reassembly = bool(official_reassembly)
-        self.deployed = bool(deployed)
+        self.official_reassembly = check_bool("official_reassembly", official_reassembly)
+        self.deployed = check_bool("deployed", deployed)
 
     def build(self, input_shape):
         channels, share = input_shape[-1], self.num_sharesets
-        if channels % share:
-            raise ValueError(f"`num_sharesets`={share} does not divide the {channels} channels.")
-        if channels < self.reduction:
-            raise ValueError(f"`reduction`={self.reduction} is above the {channels} channels.")
-        self.grid, self.partition = partition_map(input_shape, self.partition_size)
+        self.grid, self.partition = check_block(
+            input_shape, share, self.partition_size, self.reduction
+        )
         height, width = self.partition
         self.global_perceptron = GlobalPerceptron(
             channels // self.reduction, dtype=self.dtype_policy, name="global_perceptron"

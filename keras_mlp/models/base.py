@@ -5,8 +5,15 @@ import inspect
 import keras
 import numpy as np
 
-from keras_mlp.arguments import check_choice, check_positive_int
+from keras_mlp.arguments import (
+    check_channel_values,
+    check_choice,
+    check_pooling,
+    check_positive_int,
+)
 from keras_mlp.layers import ClassToken, GridTokens, PixelNormalization
+from keras_mlp.models.feature_taps import feature_model
+from keras_mlp.models.layer_changes import KINDS, changes_of, make_changes, quantizing
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -51,6 +58,67 @@ class VisionModel(keras.Model):
         check_choice("variant", variant, cls.variants)
         return cls(**{**cls.variants[variant], **overrides})
 
+    # Set by `keras_mlp.weights`, which imports the models and which they must not import.
+    preset_builder = None
+
+    @classmethod
+    def from_preset(cls, preset, **arguments):
+        """Builds a model with published weights.
+
+        The file is downloaded once, into `cache_dir`, $KERAS_MLP_CACHE or ~/.keras/keras_mlp; there
+        it has the preset's name, and one that lies there already is taken. The model normalises
+        pixels and computes GELU as the weights want it.
+
+        Args:
+            preset: a name that `keras_mlp.presets()` lists, such as "mixer_b16_224.goog_in21k"; or
+                the path of a file in a published naming.
+            **arguments: of the constructor, where they shall differ from the published ones, and
+                `variant`, a key of `variants`, for the path of a file;
+                `file`, path of the preset's file where you have it;
+                `cache_dir`, folder of downloaded files;
+                `verbose`, False for no word on stderr.
+                With another `num_classes` the classifier is new, and everything else is loaded;
+                `include_top=False` loads everything but the classifier. With another
+                `image_shape` the published weights are made to fit, as `with_image_shape` does.
+
+        Returns:
+            A new model.
+
+        Raises:
+            ValueError: there is no such preset (the nearest is named), an argument is wrong, or the
+                file is not one of this model.
+            OSError: the file cannot be had; the message says what to do.
+
+        >>> MLPMixer.from_preset("mixer_b16_224.goog_in21k", num_classes=10)  # doctest: +SKIP
+        """
+        return cls.preset_builder(cls, preset, **arguments)
+
+    def features(self, names, grid=True):
+        """A functional model to what this model computes on its way, with the same weights.
+
+        Args:
+            names: list of names of layers ("stem", "block_3", "norm": any of `layers`), and of the
+                branches of blocks, "<block>/token_mixing" and "<block>/channel_mixing": what a
+                branch adds to the residual, before it is dropped. The token mixing of `GMLP`,
+                whose blocks have one branch, is what leaves the gate.
+            grid: True for maps (B, h, w, C) where a layer gives tokens, without the class token.
+                False for the outputs as they are.
+
+        Returns:
+            A `keras.Model` from the same pixels to a dict from name to tensor. It shares the layers
+            of this model: training one trains the other.
+
+        Raises:
+            ValueError: there is no such name (the nearest is given), or one is given twice, or
+                none.
+
+        >>> model = MLPMixer.from_variant("pico/2")
+        >>> features = model.features(["block_1", "block_3/token_mixing"])
+        >>> tuple(features(numpy.zeros((2, 8, 8, 3), "uint8"))["block_1"].shape)
+        (2, 4, 4, 64)
+        """
+        return feature_model(self, names, grid)
+
     @classmethod
     def _argument_names(cls):
         parameters = inspect.signature(cls.__init__).parameters
@@ -60,17 +128,19 @@ class VisionModel(keras.Model):
         config = {name: getattr(self, name) for name in self._argument_names()}
         config["name"] = self.name
         config["dtype"] = keras.dtype_policies.serialize(self.dtype_policy)
-        config["frozen"] = [layer.name for layer in self.layers if not layer.trainable]
-        return config
+        return {**config, **changes_of(self)}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
-        frozen = config.pop("frozen", ())
+        changes = {kind: config.pop(kind) for kind in KINDS if kind in config}
         model = cls(**config)
-        for name in frozen:
-            model.get_layer(name).trainable = False
+        make_changes(model, changes)
         return model
+
+    def quantize(self, mode=None, config=None, filters=None, **kwargs):
+        with quantizing():
+            super().quantize(mode, config, filters, **kwargs)
 
 
 def _plain(value):
@@ -89,10 +159,14 @@ def image_input(image_shape, include_preprocessing, pixel_mean, pixel_std, dtype
     Returns:
         (input, image), both symbolic, of shape (B, H, W, C).
     """
+    channels = image_shape[-1]
+    mean, std = (_for_channels(value, channels) for value in (pixel_mean, pixel_std))
+    # Their scale is [0, 1]: a mean of 127 is a mistake, and a deviation near 0 divides by it.
+    mean = check_channel_values("pixel_mean", mean, channels, lowest=0.0, highest=1.0)
+    std = check_channel_values("pixel_std", std, channels, lowest=1e-4, highest=1.0)
     pixels = keras.Input(image_shape, name="pixels")
     if not include_preprocessing:
         return pixels, pixels
-    mean, std = (_for_channels(value, image_shape[-1]) for value in (pixel_mean, pixel_std))
     return pixels, PixelNormalization(mean, std, dtype=dtype, name="normalize")(pixels)
 
 
@@ -138,8 +212,7 @@ def feature_head(
     Returns:
         Symbolic logits (B, K) or features.
     """
-    kinds = ("token", "avg") if class_token else ("avg",)
-    check_choice("pooling", pooling, kinds if include_top else (*kinds, None))
+    check_pooling(pooling, include_top, class_token)
     if pooling == "token":
         pooled = ClassToken(dtype=dtype, name="pool")(tokens)
     else:

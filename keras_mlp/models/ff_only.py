@@ -14,15 +14,10 @@ from keras_mlp.arguments import (
     check_positive,
     check_positive_int,
     check_rate,
+    check_shared,
     patch_grid,
 )
-from keras_mlp.layers import (
-    MLP,
-    GridPositionEmbedding,
-    PatchEmbedding,
-    PrependClassToken,
-    StochasticDepth,
-)
+from keras_mlp.layers import MLP, GridPositionEmbedding, PatchEmbedding, PrependClassToken
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.stochastic_depth import linear_ramp
 from keras_mlp.models.base import (
@@ -32,11 +27,12 @@ from keras_mlp.models.base import (
     feature_head,
     image_input,
 )
+from keras_mlp.models.block import Block
 from keras_mlp.models.checkpoint_layout import CheckpointLayout, Converted
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class FFOnlyBlock(keras.layers.Layer):
+class FFOnlyBlock(Block):
     """Mixes channels, then tokens.
 
     The second LayerNorm normalises each channel over the tokens, with N factors and shifts.
@@ -47,7 +43,7 @@ class FFOnlyBlock(keras.layers.Layer):
         dropout_rate: in [0, 1), inside both MLPs.
         drop_path_rate: in [0, 1), of dropping either residual branch of a sample.
         layer_norm_epsilon: of both LayerNorms.
-        **kwargs: as for `keras.layers.Layer`.
+        **kwargs: `remat`, and as for `keras.layers.Layer`.
 
     Shapes: (B, N, C) -> (B, N, C).
 
@@ -58,6 +54,8 @@ class FFOnlyBlock(keras.layers.Layer):
     (2, 5, 8)
     """
 
+    branches = ("channel_mixing", "token_mixing")
+
     def __init__(
         self,
         channel_mlp_dim,
@@ -67,11 +65,10 @@ class FFOnlyBlock(keras.layers.Layer):
         layer_norm_epsilon=1e-6,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(drop_path_rate, **kwargs)
         self.channel_mlp_dim = check_positive_int("channel_mlp_dim", channel_mlp_dim)
         self.token_mlp_dim = check_positive_int("token_mlp_dim", token_mlp_dim)
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
-        self.drop_path_rate = check_rate("drop_path_rate", drop_path_rate)
         self.layer_norm_epsilon = check_positive("layer_norm_epsilon", layer_norm_epsilon)
 
     def build(self, input_shape):
@@ -79,27 +76,23 @@ class FFOnlyBlock(keras.layers.Layer):
         transposed = (batch, channels, tokens)
         self.norm1 = self._norm("norm1")
         self.channel_mlp = self._mlp(self.channel_mlp_dim, "channel_mlp")
-        self.drop_path1 = StochasticDepth(self.drop_path_rate, dtype=self.dtype_policy)
+        self.drop_path1 = self.new_drop_path()
         self.norm2 = self._norm("norm2")
         self.token_mlp = self._mlp(self.token_mlp_dim, "token_mlp")
-        self.drop_path2 = StochasticDepth(self.drop_path_rate, dtype=self.dtype_policy)
+        self.drop_path2 = self.new_drop_path()
         self.norm1.build(input_shape)
         self.channel_mlp.build(input_shape)
         self.norm2.build(transposed)
         self.token_mlp.build(transposed)
         self.built = True
 
-    def call(self, inputs, training=None):
-        mixed = self.channel_mlp(self.norm1(inputs), training=training)
-        x = inputs + self.drop_path1(mixed, training=training)
-        # Norm and residual live on the transposed tokens too: hence MLP here, and not TokenMLP.
-        x = ops.transpose(x, (0, 2, 1))
-        mixed = self.token_mlp(self.norm2(x), training=training)
-        x = x + self.drop_path2(mixed, training=training)
-        return ops.transpose(x, (0, 2, 1))
+    def channel_mixing(self, x, training):
+        return self.channel_mlp(self.norm1(x), training=training)
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
+    def token_mixing(self, x, training):
+        # The norm lives on the transposed tokens too: hence MLP here, and not TokenMLP.
+        x = self.norm2(ops.transpose(x, (0, 2, 1)))
+        return ops.transpose(self.token_mlp(x, training=training), (0, 2, 1))
 
     def get_config(self):
         return {
@@ -107,7 +100,6 @@ class FFOnlyBlock(keras.layers.Layer):
             "channel_mlp_dim": self.channel_mlp_dim,
             "token_mlp_dim": self.token_mlp_dim,
             "dropout_rate": self.dropout_rate,
-            "drop_path_rate": self.drop_path_rate,
             "layer_norm_epsilon": self.layer_norm_epsilon,
         }
 
@@ -146,6 +138,10 @@ def _grid_positions(table):
     return table[0].transpose(1, 2, 0)
 
 
+def _published_positions(table, model):
+    return table.transpose(2, 0, 1)[None]
+
+
 @keras.saving.register_keras_serializable("keras_mlp")
 class FFOnly(VisionModel):
     """FF-only network (Melas-Kyriazi, arXiv:2105.02723), as a functional Keras model.
@@ -175,6 +171,8 @@ class FFOnly(VisionModel):
             that are normalised already.
         pixel_mean, pixel_std: of that normalisation, on the [0, 1] scale; number or per channel.
             The default is ImageNet's, averaged over colours for other numbers of channels.
+        remat: in training, compute the inside of every block a second time in the backward pass
+            instead of keeping it: less memory, more time, the same numbers.
         name: of the model.
         dtype: Keras dtype policy, such as "mixed_bfloat16"; None for the global one.
 
@@ -206,7 +204,7 @@ class FFOnly(VisionModel):
                 "class_token/token": "cls_token",
                 "position_embedding/class_token": "pos_encoding.cls_pos_embed",
                 "position_embedding/embeddings": Converted(
-                    "pos_encoding.pos_embed", _grid_positions
+                    "pos_encoding.pos_embed", _grid_positions, invert=_published_positions
                 ),
                 "block_{i}/norm1/gamma": "blocks.{i}.norm1.weight",
                 "block_{i}/norm1/beta": "blocks.{i}.norm1.bias",
@@ -248,10 +246,12 @@ class FFOnly(VisionModel):
         include_preprocessing=True,
         pixel_mean=IMAGENET_MEAN,
         pixel_std=IMAGENET_STD,
+        remat=False,
         name=None,
         dtype=None,
     ):
         arguments = dict(locals())  # first of all: what get_config gives back
+        check_shared(arguments, class_token=True)
         image_shape = check_image_shape(image_shape)
         patch_size = check_pair("patch_size", patch_size)
         grid = patch_grid(image_shape, patch_size)
@@ -261,6 +261,7 @@ class FFOnly(VisionModel):
         num_layers = check_positive_int("num_layers", num_layers)
         if token_mlp_dim is None:
             token_mlp_dim = 4 * (1 + grid[0] * grid[1])
+        check_positive_int("token_mlp_dim", token_mlp_dim)
         dropout_rate = check_rate("dropout_rate", dropout_rate)
         drop_path_rate = check_rate("drop_path_rate", drop_path_rate)
         dtype = keras.dtype_policies.get(dtype)
@@ -287,6 +288,7 @@ class FFOnly(VisionModel):
                 dropout_rate=dropout_rate,
                 drop_path_rate=rate,
                 layer_norm_epsilon=layer_norm_epsilon,
+                remat=remat,
                 dtype=dtype,
                 name=f"block_{i}",
             )(x)

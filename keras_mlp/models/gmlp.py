@@ -7,28 +7,31 @@ class token, no positions; aMLP adds one narrow attention head to the gate.
 import keras
 
 from keras_mlp.arguments import (
+    check_bool,
     check_image_shape,
+    check_optional,
     check_pair,
     check_positive,
     check_positive_int,
     check_rate,
+    check_shared,
     patch_grid,
 )
 from keras_mlp.layers import (
     Dense,
     PatchEmbedding,
     SpatialGatingUnit,
-    StochasticDepth,
     TinyAttention,
     gelu,
     gelu_tanh,
 )
 from keras_mlp.models.base import VisionModel, feature_head, image_input
+from keras_mlp.models.block import Block
 from keras_mlp.models.checkpoint_layout import CheckpointLayout
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class GMLPBlock(keras.layers.Layer):
+class GMLPBlock(Block):
     """Widens the channels, lets half of them gate the others across tokens, and narrows them.
 
     Args:
@@ -38,7 +41,7 @@ class GMLPBlock(keras.layers.Layer):
         drop_path_rate: in [0, 1), of dropping the residual branch of a sample.
         gelu_approximate: use the tanh approximation of GELU.
         layer_norm_epsilon: of the block's LayerNorm; that of the gate is always 1e-5.
-        **kwargs: as for `keras.layers.Layer`.
+        **kwargs: `remat`, and as for `keras.layers.Layer`.
 
     Shapes: (B, S, C) -> (B, S, C).
 
@@ -59,18 +62,11 @@ class GMLPBlock(keras.layers.Layer):
         layer_norm_epsilon=1e-6,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.channel_mlp_dim = check_positive_int("channel_mlp_dim", channel_mlp_dim)
-        if self.channel_mlp_dim % 2:
-            raise ValueError(
-                f"`channel_mlp_dim` must be even, got {channel_mlp_dim}: half of it is the gate."
-            )
-        if attention_dim is not None:
-            attention_dim = check_positive_int("attention_dim", attention_dim)
-        self.attention_dim = attention_dim
+        super().__init__(drop_path_rate, **kwargs)
+        self.channel_mlp_dim = _check_even(channel_mlp_dim)
+        self.attention_dim = check_optional("attention_dim", attention_dim, check_positive_int)
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
-        self.drop_path_rate = check_rate("drop_path_rate", drop_path_rate)
-        self.gelu_approximate = bool(gelu_approximate)
+        self.gelu_approximate = check_bool("gelu_approximate", gelu_approximate)
         self.layer_norm_epsilon = check_positive("layer_norm_epsilon", layer_norm_epsilon)
 
     def build(self, input_shape):
@@ -87,22 +83,28 @@ class GMLPBlock(keras.layers.Layer):
             self.attention.build(input_shape)
         self.fc2 = _dense(input_shape[-1], "fc2", policy)
         self.dropout2 = keras.layers.Dropout(self.dropout_rate, dtype=policy)
-        self.drop_path = StochasticDepth(self.drop_path_rate, dtype=policy)
+        self.drop_path = self.new_drop_path()
         self.norm.build(input_shape)
         self.fc1.build(input_shape)
         self.gate.build((*input_shape[:-1], self.channel_mlp_dim))
         self.fc2.build((*input_shape[:-1], half))
         self.built = True
 
-    def call(self, inputs, training=None):
-        normalized = self.norm(inputs)
+    def residuals(self, x, training):
+        gated = self.token_mixing(x, training)
+        added = self.dropout2(self.fc2(gated), training=training)
+        outputs = x + self.drop_path(added, training=training)
+        return outputs, {"token_mixing": gated, "channel_mixing": added}
+
+    def token_mixing(self, x, training):
+        normalized = self.norm(x)
         attention = None if self.attention_dim is None else self.attention(normalized)
         hidden = self.dropout1(self.fc1(normalized), training=training)
-        outputs = self.dropout2(self.fc2(self.gate(hidden, attention)), training=training)
-        return inputs + self.drop_path(outputs, training=training)
+        return self.gate(hidden, attention)
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
+    def branch_shape(self, name, input_shape):
+        is_gate = name == "token_mixing"
+        return (*input_shape[:-1], self.channel_mlp_dim // 2) if is_gate else input_shape
 
     def get_config(self):
         return {
@@ -110,10 +112,16 @@ class GMLPBlock(keras.layers.Layer):
             "channel_mlp_dim": self.channel_mlp_dim,
             "attention_dim": self.attention_dim,
             "dropout_rate": self.dropout_rate,
-            "drop_path_rate": self.drop_path_rate,
             "gelu_approximate": self.gelu_approximate,
             "layer_norm_epsilon": self.layer_norm_epsilon,
         }
+
+
+def _check_even(channel_mlp_dim):
+    width = check_positive_int("channel_mlp_dim", channel_mlp_dim)
+    if width % 2:
+        raise ValueError(f"`channel_mlp_dim` must be even, got {width}: half of it is the gate.")
+    return width
 
 
 def _dense(units, name, policy, activation=None):
@@ -165,6 +173,8 @@ class GMLP(VisionModel):
         include_preprocessing: normalise pixels inside the model. False: the model takes images
             that are normalised already.
         pixel_mean, pixel_std: of that normalisation, on the [0, 1] scale; number or per channel.
+        remat: in training, compute the inside of every block a second time in the backward pass
+            instead of keeping it: less memory, more time, the same numbers.
         name: of the model.
         dtype: Keras dtype policy, such as "mixed_bfloat16"; None for the global one.
 
@@ -236,13 +246,17 @@ class GMLP(VisionModel):
         include_preprocessing=True,
         pixel_mean=0.5,
         pixel_std=0.5,
+        remat=False,
         name=None,
         dtype=None,
     ):
         arguments = dict(locals())  # first of all: what get_config gives back
+        check_shared(arguments)
         image_shape = check_image_shape(image_shape)
         grid = patch_grid(image_shape, check_pair("patch_size", patch_size))
         num_layers = check_positive_int("num_layers", num_layers)
+        _check_even(channel_mlp_dim)
+        check_optional("attention_dim", attention_dim, check_positive_int)
         dtype = keras.dtype_policies.get(dtype)
 
         pixels, image = image_input(
@@ -257,6 +271,7 @@ class GMLP(VisionModel):
                 drop_path_rate=drop_path_rate,
                 gelu_approximate=gelu_approximate,
                 layer_norm_epsilon=layer_norm_epsilon,
+                remat=remat,
                 dtype=dtype,
                 name=f"block_{i}",
             )(x)

@@ -7,21 +7,24 @@ class token, no positions.
 import keras
 
 from keras_mlp.arguments import (
+    check_bool,
     check_image_shape,
     check_pair,
     check_positive,
     check_positive_int,
     check_rate,
+    check_shared,
     patch_grid,
 )
-from keras_mlp.layers import MLP, PatchEmbedding, StochasticDepth, TokenMLP
+from keras_mlp.layers import MLP, PatchEmbedding, TokenMLP
 from keras_mlp.layers.stochastic_depth import linear_ramp
 from keras_mlp.models.base import VisionModel, feature_head, image_input
-from keras_mlp.models.checkpoint_layout import CheckpointLayout
+from keras_mlp.models.block import Block
+from keras_mlp.models.mlp_mixer_checkpoints import LAYOUTS
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class MixerBlock(keras.layers.Layer):
+class MixerBlock(Block):
     """Mixes tokens, then channels.
 
     Args:
@@ -31,7 +34,7 @@ class MixerBlock(keras.layers.Layer):
         drop_path_rate: in [0, 1), of dropping either residual branch of a sample.
         gelu_approximate: use the tanh approximation of GELU.
         layer_norm_epsilon: of both LayerNorms.
-        **kwargs: as for `keras.layers.Layer`.
+        **kwargs: `remat`, and as for `keras.layers.Layer`.
 
     Shapes: (B, S, C) -> (B, S, C).
 
@@ -52,12 +55,11 @@ class MixerBlock(keras.layers.Layer):
         layer_norm_epsilon=1e-6,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(drop_path_rate, **kwargs)
         self.token_mlp_dim = check_positive_int("token_mlp_dim", token_mlp_dim)
         self.channel_mlp_dim = check_positive_int("channel_mlp_dim", channel_mlp_dim)
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
-        self.drop_path_rate = check_rate("drop_path_rate", drop_path_rate)
-        self.gelu_approximate = bool(gelu_approximate)
+        self.gelu_approximate = check_bool("gelu_approximate", gelu_approximate)
         self.layer_norm_epsilon = check_positive("layer_norm_epsilon", layer_norm_epsilon)
 
     def build(self, input_shape):
@@ -69,22 +71,19 @@ class MixerBlock(keras.layers.Layer):
         }
         self.norm1 = keras.layers.LayerNormalization(**norm, name="norm1")
         self.token_mlp = TokenMLP(self.token_mlp_dim, **mlp, name="token_mlp")
-        self.drop_path1 = StochasticDepth(self.drop_path_rate, dtype=self.dtype_policy)
+        self.drop_path1 = self.new_drop_path()
         self.norm2 = keras.layers.LayerNormalization(**norm, name="norm2")
         self.channel_mlp = MLP(self.channel_mlp_dim, **mlp, name="channel_mlp")
-        self.drop_path2 = StochasticDepth(self.drop_path_rate, dtype=self.dtype_policy)
+        self.drop_path2 = self.new_drop_path()
         for layer in (self.norm1, self.token_mlp, self.norm2, self.channel_mlp):
             layer.build(input_shape)
         self.built = True
 
-    def call(self, inputs, training=None):
-        mixed = self.token_mlp(self.norm1(inputs), training=training)
-        x = inputs + self.drop_path1(mixed, training=training)
-        mixed = self.channel_mlp(self.norm2(x), training=training)
-        return x + self.drop_path2(mixed, training=training)
+    def token_mixing(self, x, training):
+        return self.token_mlp(self.norm1(x), training=training)
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
+    def channel_mixing(self, x, training):
+        return self.channel_mlp(self.norm2(x), training=training)
 
     def get_config(self):
         return {
@@ -92,7 +91,6 @@ class MixerBlock(keras.layers.Layer):
             "token_mlp_dim": self.token_mlp_dim,
             "channel_mlp_dim": self.channel_mlp_dim,
             "dropout_rate": self.dropout_rate,
-            "drop_path_rate": self.drop_path_rate,
             "gelu_approximate": self.gelu_approximate,
             "layer_norm_epsilon": self.layer_norm_epsilon,
         }
@@ -146,6 +144,8 @@ class MLPMixer(VisionModel):
         include_preprocessing: normalise pixels inside the model. False: the model takes images
             that are normalised already.
         pixel_mean, pixel_std: of that normalisation, on the [0, 1] scale; number or per channel.
+        remat: in training, compute the inside of every block a second time in the backward pass
+            instead of keeping it: less memory, more time, the same numbers.
         name: of the model.
         dtype: Keras dtype policy, such as "mixed_bfloat16"; None for the global one.
 
@@ -173,53 +173,7 @@ class MLPMixer(VisionModel):
         "pico/2": _small(8, 2, 4, 64, 32, 256),
     }
 
-    checkpoint_layouts = {
-        "google": CheckpointLayout(
-            {
-                "stem/projection/kernel": "stem/kernel",
-                "stem/projection/bias": "stem/bias",
-                "block_{i}/norm1/gamma": "MixerBlock_{i}/LayerNorm_0/scale",
-                "block_{i}/norm1/beta": "MixerBlock_{i}/LayerNorm_0/bias",
-                "block_{i}/token_mlp/fc1/kernel": "MixerBlock_{i}/token_mixing/Dense_0/kernel",
-                "block_{i}/token_mlp/fc1/bias": "MixerBlock_{i}/token_mixing/Dense_0/bias",
-                "block_{i}/token_mlp/fc2/kernel": "MixerBlock_{i}/token_mixing/Dense_1/kernel",
-                "block_{i}/token_mlp/fc2/bias": "MixerBlock_{i}/token_mixing/Dense_1/bias",
-                "block_{i}/norm2/gamma": "MixerBlock_{i}/LayerNorm_1/scale",
-                "block_{i}/norm2/beta": "MixerBlock_{i}/LayerNorm_1/bias",
-                "block_{i}/channel_mlp/fc1/kernel": "MixerBlock_{i}/channel_mixing/Dense_0/kernel",
-                "block_{i}/channel_mlp/fc1/bias": "MixerBlock_{i}/channel_mixing/Dense_0/bias",
-                "block_{i}/channel_mlp/fc2/kernel": "MixerBlock_{i}/channel_mixing/Dense_1/kernel",
-                "block_{i}/channel_mlp/fc2/bias": "MixerBlock_{i}/channel_mixing/Dense_1/bias",
-                "norm/gamma": "pre_head_layer_norm/scale",
-                "norm/beta": "pre_head_layer_norm/bias",
-                "head/kernel": "head/kernel",
-                "head/bias": "head/bias",
-            }
-        ),
-        "timm": CheckpointLayout(
-            {
-                "stem/projection/kernel": "stem.proj.weight",
-                "stem/projection/bias": "stem.proj.bias",
-                "block_{i}/norm1/gamma": "blocks.{i}.norm1.weight",
-                "block_{i}/norm1/beta": "blocks.{i}.norm1.bias",
-                "block_{i}/token_mlp/fc1/kernel": "blocks.{i}.mlp_tokens.fc1.weight",
-                "block_{i}/token_mlp/fc1/bias": "blocks.{i}.mlp_tokens.fc1.bias",
-                "block_{i}/token_mlp/fc2/kernel": "blocks.{i}.mlp_tokens.fc2.weight",
-                "block_{i}/token_mlp/fc2/bias": "blocks.{i}.mlp_tokens.fc2.bias",
-                "block_{i}/norm2/gamma": "blocks.{i}.norm2.weight",
-                "block_{i}/norm2/beta": "blocks.{i}.norm2.bias",
-                "block_{i}/channel_mlp/fc1/kernel": "blocks.{i}.mlp_channels.fc1.weight",
-                "block_{i}/channel_mlp/fc1/bias": "blocks.{i}.mlp_channels.fc1.bias",
-                "block_{i}/channel_mlp/fc2/kernel": "blocks.{i}.mlp_channels.fc2.weight",
-                "block_{i}/channel_mlp/fc2/bias": "blocks.{i}.mlp_channels.fc2.bias",
-                "norm/gamma": "norm.weight",
-                "norm/beta": "norm.bias",
-                "head/kernel": "head.weight",
-                "head/bias": "head.bias",
-            },
-            torch=True,
-        ),
-    }
+    checkpoint_layouts = LAYOUTS
 
     def __init__(
         self,
@@ -240,13 +194,16 @@ class MLPMixer(VisionModel):
         include_preprocessing=True,
         pixel_mean=0.5,
         pixel_std=0.5,
+        remat=False,
         name=None,
         dtype=None,
     ):
         arguments = dict(locals())  # first of all: what get_config gives back
+        check_shared(arguments)
         image_shape = check_image_shape(image_shape)
         grid = patch_grid(image_shape, check_pair("patch_size", patch_size))
         num_layers = check_positive_int("num_layers", num_layers)
+        token_mlp_dim = check_positive_int("token_mlp_dim", token_mlp_dim)
         drop_path_rate = check_rate("drop_path_rate", drop_path_rate)
         dtype = keras.dtype_policies.get(dtype)
 
@@ -262,6 +219,7 @@ class MLPMixer(VisionModel):
                 drop_path_rate=rate,
                 gelu_approximate=gelu_approximate,
                 layer_norm_epsilon=layer_norm_epsilon,
+                remat=remat,
                 dtype=dtype,
                 name=f"block_{i}",
             )(x)

@@ -12,11 +12,13 @@ from keras_mlp.arguments import (
     check_pair,
     check_positive_int,
     check_rate,
+    check_shared,
     check_stages,
     patch_grid,
 )
-from keras_mlp.layers import ConvNormReLU, FFNBlock, RepMLPBlock, StochasticDepth
+from keras_mlp.layers import ConvNormReLU, FFNBlock, RepMLPBlock
 from keras_mlp.layers.initializers import torch_uniform
+from keras_mlp.layers.repmlp_block import check_block
 from keras_mlp.layers.stochastic_depth import linear_ramp
 from keras_mlp.layers.torch_defaults import torch_batch_norm
 from keras_mlp.models.base import (
@@ -26,11 +28,12 @@ from keras_mlp.models.base import (
     feature_head,
     image_input,
 )
+from keras_mlp.models.block import Block
 from keras_mlp.models.repmlpnet_checkpoints import official_layout
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class RepMLPNetUnit(keras.layers.Layer):
+class RepMLPNetUnit(Block):
     """A RepMLP block, then a channel MLP.
 
     Args:
@@ -39,7 +42,7 @@ class RepMLPNetUnit(keras.layers.Layer):
             for `RepMLPBlock`.
         dropout_rate: in [0, 1), inside the channel MLP.
         drop_path_rate: in [0, 1), of dropping either residual branch of a sample.
-        **kwargs: as for `keras.layers.Layer`.
+        **kwargs: `remat`, and as for `keras.layers.Layer`.
 
     Shapes: (B, H, W, C) -> (B, H, W, C).
 
@@ -63,8 +66,7 @@ class RepMLPNetUnit(keras.layers.Layer):
         drop_path_rate=0.0,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.drop_path_rate = check_rate("drop_path_rate", drop_path_rate)
+        super().__init__(drop_path_rate, **kwargs)
         self.norm1 = torch_batch_norm(self.dtype_policy, "norm1")
         self.repmlp = RepMLPBlock(
             partition_size,
@@ -76,10 +78,10 @@ class RepMLPNetUnit(keras.layers.Layer):
             dtype=self.dtype_policy,
             name="repmlp",
         )
-        self.drop_path1 = StochasticDepth(self.drop_path_rate, dtype=self.dtype_policy)
+        self.drop_path1 = self.new_drop_path()
         self.norm2 = torch_batch_norm(self.dtype_policy, "norm2")
         self.ffn = FFNBlock(channel_mlp_dim, dropout_rate, dtype=self.dtype_policy, name="ffn")
-        self.drop_path2 = StochasticDepth(self.drop_path_rate, dtype=self.dtype_policy)
+        self.drop_path2 = self.new_drop_path()
 
     @property
     def deployed(self):
@@ -91,11 +93,11 @@ class RepMLPNetUnit(keras.layers.Layer):
             layer.build(input_shape)
         self.built = True
 
-    def call(self, inputs, training=None):
-        mixed = self.repmlp(self.norm1(inputs, training=training), training=training)
-        x = inputs + self.drop_path1(mixed, training=training)
-        mixed = self.ffn(self.norm2(x, training=training), training=training)
-        return x + self.drop_path2(mixed, training=training)
+    def token_mixing(self, x, training):
+        return self.repmlp(self.norm1(x, training=training), training=training)
+
+    def channel_mixing(self, x, training):
+        return self.ffn(self.norm2(x, training=training), training=training)
 
     def deployed_weights(self):
         """The weights of this unit's deployed form, as its `set_weights` takes them."""
@@ -106,9 +108,6 @@ class RepMLPNetUnit(keras.layers.Layer):
             *self.ffn.get_weights(),
         ]
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
     def get_config(self):
         block = self.repmlp.get_config()
         names = ("partition_size", "num_sharesets", "kernel_sizes", "reduction")
@@ -117,7 +116,6 @@ class RepMLPNetUnit(keras.layers.Layer):
             "channel_mlp_dim": self.ffn.hidden_dim,
             **{name: block[name] for name in (*names, "official_reassembly", "deployed")},
             "dropout_rate": self.ffn.dropout_rate,
-            "drop_path_rate": self.drop_path_rate,
         }
 
 
@@ -170,6 +168,8 @@ class RepMLPNet(VisionModel):
             that are normalised already.
         pixel_mean, pixel_std: of that normalisation, on the [0, 1] scale; number or per channel.
             The default is ImageNet's (for other than three channels, its average).
+        remat: in training, compute the inside of every block a second time in the backward pass
+            instead of keeping it: less memory, more time, the same numbers.
         name: of the model.
         dtype: Keras dtype policy, such as "mixed_bfloat16"; None for the global one.
 
@@ -218,10 +218,12 @@ class RepMLPNet(VisionModel):
         include_preprocessing=True,
         pixel_mean=IMAGENET_MEAN,
         pixel_std=IMAGENET_STD,
+        remat=False,
         name=None,
         dtype=None,
     ):
         arguments = dict(locals())  # first of all: what get_config gives back
+        check_shared(arguments)
         image_shape = check_image_shape(image_shape)
         patch_size = check_pair("patch_size", patch_size)
         num_layers = check_stages("num_layers", num_layers)
@@ -234,7 +236,12 @@ class RepMLPNet(VisionModel):
             partition_size = check_stages("partition_size", partition_size, check_pair, stages)
         mlp_ratio = check_positive_int("mlp_ratio", mlp_ratio)
         drop_path_rate = check_rate("drop_path_rate", drop_path_rate)
-        _check_halvings(image_shape, patch_size, stages)
+        check_kernel_sizes(kernel_sizes)
+        grids = _stage_grids(image_shape, patch_size, stages)
+        for grid, channels, *block in zip(
+            grids, hidden_dim, num_sharesets, partition_size, strict=True
+        ):
+            check_block((None, *grid, channels), *block, reduction)
         dtype = keras.dtype_policies.get(dtype)
 
         pixels, x = image_input(image_shape, include_preprocessing, pixel_mean, pixel_std, dtype)
@@ -255,6 +262,7 @@ class RepMLPNet(VisionModel):
                     deployed=deployed,
                     dropout_rate=dropout_rate,
                     drop_path_rate=next(rates),
+                    remat=remat,
                     dtype=dtype,
                     name=f"stage_{stage}_block_{block}",
                 )(x)
@@ -277,7 +285,8 @@ class RepMLPNet(VisionModel):
         return {"official": official_layout(len(self.num_layers), kernel_sizes)}
 
 
-def _check_halvings(image_shape, patch_size, stages):
+def _stage_grids(image_shape, patch_size, stages):
+    """The (height, width) of the map of every stage; ValueError unless the halvings come out."""
     grid = patch_grid(image_shape, patch_size)
     factor = 2 ** (stages - 1)
     if grid[0] % factor or grid[1] % factor:
@@ -286,3 +295,4 @@ def _check_halvings(image_shape, patch_size, stages):
             f"{stages} stages cannot halve {stages - 1} times: both sides must be whole multiples "
             f"of {factor}."
         )
+    return [(grid[0] // 2**stage, grid[1] // 2**stage) for stage in range(stages)]

@@ -25,17 +25,33 @@ def _fc3_kernel(tensor, shape):
     return tensor.reshape(groups, outputs, inputs).transpose(0, 2, 1)
 
 
+def _fc3_tensor(kernel, model):
+    return kernel.transpose(0, 2, 1).reshape(-1, kernel.shape[1], 1, 1)
+
+
 def _fc3_bias(tensor, shape):
     return tensor.reshape(shape)
 
 
+def _fc3_bias_tensor(bias, model):
+    return bias.reshape(-1)
+
+
 def _pointwise(name):
     """The kernel (in, out) of a dense layer from that of a 1 x 1 convolution."""
-    return Converted(name, lambda tensor: tensor[:, :, 0, 0].T)
+    return Converted(
+        name,
+        lambda tensor: tensor[:, :, 0, 0].T,
+        invert=lambda kernel, model: kernel.T[:, :, None, None],
+    )
 
 
 def _depthwise(name):
-    return Converted(name, lambda tensor: tensor.transpose(2, 3, 0, 1))
+    return Converted(
+        name,
+        lambda tensor: tensor.transpose(2, 3, 0, 1),
+        invert=lambda kernel, model: kernel.transpose(2, 3, 0, 1),
+    )
 
 
 def _norm(ours, published):
@@ -53,8 +69,12 @@ def _stage_names(stage, kernel_sizes):
     ours, published = f"stage_{stage}_block_{{i}}", f"stages.{stage}.{{i}}"
     gate, block = f"{published}.repmlp_block.gp", f"{published}.repmlp_block"
     names = {
-        f"{ours}/repmlp/fc3/kernel": Converted(f"{block}.fc3.weight", _fc3_kernel, True),
-        f"{ours}/repmlp/fc3/bias": Converted(f"{block}.fc3.bias", _fc3_bias, True),
+        f"{ours}/repmlp/fc3/kernel": Converted(
+            f"{block}.fc3.weight", _fc3_kernel, takes_shape=True, invert=_fc3_tensor
+        ),
+        f"{ours}/repmlp/fc3/bias": Converted(
+            f"{block}.fc3.bias", _fc3_bias, takes_shape=True, invert=_fc3_bias_tensor
+        ),
         **_norm(f"{ours}/repmlp/fc3_norm", f"{block}.fc3_bn"),
         **_norm(f"{ours}/norm1", f"{published}.prebn1"),
         **_norm(f"{ours}/norm2", f"{published}.prebn2"),

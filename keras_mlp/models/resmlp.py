@@ -9,14 +9,16 @@ import numpy as np
 from keras import ops
 
 from keras_mlp.arguments import (
+    check_bool,
     check_image_shape,
     check_pair,
     check_positive,
     check_positive_int,
     check_rate,
+    check_shared,
     patch_grid,
 )
-from keras_mlp.layers import MLP, Affine, Dense, LayerScale, PatchEmbedding, StochasticDepth
+from keras_mlp.layers import MLP, Affine, Dense, LayerScale, PatchEmbedding
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.models.base import (
     IMAGENET_MEAN,
@@ -25,11 +27,12 @@ from keras_mlp.models.base import (
     feature_head,
     image_input,
 )
+from keras_mlp.models.block import Block
 from keras_mlp.models.checkpoint_layout import CheckpointLayout, Converted
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class ResMLPBlock(keras.layers.Layer):
+class ResMLPBlock(Block):
     """Mixes tokens by one linear map without activation, then channels by an MLP.
 
     Args:
@@ -38,7 +41,7 @@ class ResMLPBlock(keras.layers.Layer):
         dropout_rate: in [0, 1), inside the MLP.
         drop_path_rate: in [0, 1), of dropping either residual branch of a sample.
         gelu_approximate: use the tanh approximation of GELU.
-        **kwargs: as for `keras.layers.Layer`.
+        **kwargs: `remat`, and as for `keras.layers.Layer`.
 
     Shapes: (B, S, C) -> (B, S, C).
 
@@ -58,14 +61,13 @@ class ResMLPBlock(keras.layers.Layer):
         gelu_approximate=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(drop_path_rate, **kwargs)
         self.channel_mlp_dim = check_positive_int("channel_mlp_dim", channel_mlp_dim)
         self.layer_scale_init_value = check_positive(
             "layer_scale_init_value", layer_scale_init_value
         )
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
-        self.drop_path_rate = check_rate("drop_path_rate", drop_path_rate)
-        self.gelu_approximate = bool(gelu_approximate)
+        self.gelu_approximate = check_bool("gelu_approximate", gelu_approximate)
 
     def build(self, input_shape):
         batch, tokens, channels = input_shape
@@ -76,7 +78,7 @@ class ResMLPBlock(keras.layers.Layer):
             tokens, kernel_initializer=normal, dtype=policy, name="token_linear"
         )
         self.layer_scale1 = LayerScale(scale, dtype=policy, name="layer_scale1")
-        self.drop_path1 = StochasticDepth(self.drop_path_rate, dtype=policy)
+        self.drop_path1 = self.new_drop_path()
         self.norm2 = Affine(dtype=policy, name="norm2")
         self.channel_mlp = MLP(
             self.channel_mlp_dim,
@@ -87,22 +89,19 @@ class ResMLPBlock(keras.layers.Layer):
             name="channel_mlp",
         )
         self.layer_scale2 = LayerScale(scale, dtype=policy, name="layer_scale2")
-        self.drop_path2 = StochasticDepth(self.drop_path_rate, dtype=policy)
+        self.drop_path2 = self.new_drop_path()
         self.token_linear.build((batch, channels, tokens))
         for layer in (self.norm1, self.layer_scale1, self.norm2, self.channel_mlp):
             layer.build(input_shape)
         self.layer_scale2.build(input_shape)
         self.built = True
 
-    def call(self, inputs, training=None):
-        mixed = self.token_linear(ops.transpose(self.norm1(inputs), (0, 2, 1)))
-        mixed = self.layer_scale1(ops.transpose(mixed, (0, 2, 1)))
-        x = inputs + self.drop_path1(mixed, training=training)
-        mixed = self.layer_scale2(self.channel_mlp(self.norm2(x), training=training))
-        return x + self.drop_path2(mixed, training=training)
+    def token_mixing(self, x, training):
+        mixed = self.token_linear(ops.transpose(self.norm1(x), (0, 2, 1)))
+        return self.layer_scale1(ops.transpose(mixed, (0, 2, 1)))
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
+    def channel_mixing(self, x, training):
+        return self.layer_scale2(self.channel_mlp(self.norm2(x), training=training))
 
     def get_config(self):
         return {
@@ -110,7 +109,6 @@ class ResMLPBlock(keras.layers.Layer):
             "channel_mlp_dim": self.channel_mlp_dim,
             "layer_scale_init_value": self.layer_scale_init_value,
             "dropout_rate": self.dropout_rate,
-            "drop_path_rate": self.drop_path_rate,
             "gelu_approximate": self.gelu_approximate,
         }
 
@@ -127,8 +125,13 @@ def _size(patch_size, num_layers, hidden_dim, layer_scale_init_value, image_side
     }
 
 
-def _from_timm_affine(array):
-    return array.reshape(array.shape[-1])  # stored as (1, 1, C)
+def _timm_affine(name):
+    """A vector that timm stores as (1, 1, C)."""
+    return Converted(
+        name,
+        lambda tensor: tensor.reshape(tensor.shape[-1]),
+        invert=lambda weight, model: weight.reshape(1, 1, -1),
+    )
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
@@ -157,6 +160,8 @@ class ResMLP(VisionModel):
             that are normalised already.
         pixel_mean, pixel_std: of that normalisation, on the [0, 1] scale; number or per channel.
             By default ImageNet's; their averages for images that have not three channels.
+        remat: in training, compute the inside of every block a second time in the backward pass
+            instead of keeping it: less memory, more time, the same numbers.
         name: of the model.
         dtype: Keras dtype policy, such as "mixed_bfloat16"; None for the global one.
 
@@ -210,20 +215,20 @@ class ResMLP(VisionModel):
             {
                 "stem/projection/kernel": "stem.proj.weight",
                 "stem/projection/bias": "stem.proj.bias",
-                "block_{i}/norm1/alpha": Converted("blocks.{i}.norm1.alpha", _from_timm_affine),
-                "block_{i}/norm1/beta": Converted("blocks.{i}.norm1.beta", _from_timm_affine),
+                "block_{i}/norm1/alpha": _timm_affine("blocks.{i}.norm1.alpha"),
+                "block_{i}/norm1/beta": _timm_affine("blocks.{i}.norm1.beta"),
                 "block_{i}/token_linear/kernel": "blocks.{i}.linear_tokens.weight",
                 "block_{i}/token_linear/bias": "blocks.{i}.linear_tokens.bias",
                 "block_{i}/layer_scale1/gamma": "blocks.{i}.ls1",
-                "block_{i}/norm2/alpha": Converted("blocks.{i}.norm2.alpha", _from_timm_affine),
-                "block_{i}/norm2/beta": Converted("blocks.{i}.norm2.beta", _from_timm_affine),
+                "block_{i}/norm2/alpha": _timm_affine("blocks.{i}.norm2.alpha"),
+                "block_{i}/norm2/beta": _timm_affine("blocks.{i}.norm2.beta"),
                 "block_{i}/channel_mlp/fc1/kernel": "blocks.{i}.mlp_channels.fc1.weight",
                 "block_{i}/channel_mlp/fc1/bias": "blocks.{i}.mlp_channels.fc1.bias",
                 "block_{i}/channel_mlp/fc2/kernel": "blocks.{i}.mlp_channels.fc2.weight",
                 "block_{i}/channel_mlp/fc2/bias": "blocks.{i}.mlp_channels.fc2.bias",
                 "block_{i}/layer_scale2/gamma": "blocks.{i}.ls2",
-                "norm/alpha": Converted("norm.alpha", _from_timm_affine),
-                "norm/beta": Converted("norm.beta", _from_timm_affine),
+                "norm/alpha": _timm_affine("norm.alpha"),
+                "norm/beta": _timm_affine("norm.beta"),
                 "head/kernel": "head.weight",
                 "head/bias": "head.bias",
             },
@@ -249,14 +254,17 @@ class ResMLP(VisionModel):
         include_preprocessing=True,
         pixel_mean=IMAGENET_MEAN,
         pixel_std=IMAGENET_STD,
+        remat=False,
         name=None,
         dtype=None,
     ):
         arguments = dict(locals())  # first of all: what get_config gives back
+        check_shared(arguments)
         image_shape = check_image_shape(image_shape)
         patch_size = check_pair("patch_size", patch_size)
         grid = patch_grid(image_shape, patch_size)
         num_layers = check_positive_int("num_layers", num_layers)
+        check_positive("layer_scale_init_value", layer_scale_init_value)
         dtype = keras.dtype_policies.get(dtype)
 
         pixels, image = image_input(
@@ -279,6 +287,7 @@ class ResMLP(VisionModel):
                 dropout_rate=dropout_rate,
                 drop_path_rate=drop_path_rate,
                 gelu_approximate=gelu_approximate,
+                remat=remat,
                 dtype=dtype,
                 name=f"block_{i}",
             )(x)

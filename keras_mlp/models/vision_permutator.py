@@ -5,20 +5,23 @@ behind a LayerNorm and around a residual, in stages. Square images only: the sid
 divide the channels of every stage.
 """
 
+import math
 import numbers
 
 import keras
 
 from keras_mlp.arguments import (
+    check_bool,
     check_image_shape,
     check_pair,
     check_positive,
     check_positive_int,
     check_rate,
+    check_shared,
     check_stages,
     patch_grid,
 )
-from keras_mlp.layers import MLP, PatchEmbedding, PermuteMLP, StochasticDepth
+from keras_mlp.layers import MLP, PatchEmbedding, PermuteMLP
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.stochastic_depth import linear_ramp
 from keras_mlp.models.base import (
@@ -28,11 +31,12 @@ from keras_mlp.models.base import (
     feature_head,
     image_input,
 )
+from keras_mlp.models.block import Block
 from keras_mlp.models.vision_permutator_checkpoints import official_layout
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class PermutatorBlock(keras.layers.Layer):
+class PermutatorBlock(Block):
     """A Permute-MLP, then a channel MLP.
 
     Args:
@@ -42,7 +46,7 @@ class PermutatorBlock(keras.layers.Layer):
         dropout_rate: in [0, 1), after the Permute-MLP and inside the channel MLP.
         drop_path_rate: in [0, 1), of dropping either residual branch of a sample.
         layer_norm_epsilon: of both LayerNorms.
-        **kwargs: as for `keras.layers.Layer`.
+        **kwargs: `remat`, and as for `keras.layers.Layer`.
 
     Shapes: (B, h, h, C) -> (B, h, h, C), with h a divisor of C.
 
@@ -65,13 +69,12 @@ class PermutatorBlock(keras.layers.Layer):
         layer_norm_epsilon=1e-5,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(drop_path_rate, **kwargs)
         self.channel_mlp_dim = check_positive_int("channel_mlp_dim", channel_mlp_dim)
-        self.weighted = bool(weighted)
-        self.qkv_bias = bool(qkv_bias)
+        self.weighted = check_bool("weighted", weighted)
+        self.qkv_bias = check_bool("qkv_bias", qkv_bias)
         self.skip_lam = check_positive("skip_lam", skip_lam)
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
-        self.drop_path_rate = check_rate("drop_path_rate", drop_path_rate)
         self.layer_norm_epsilon = check_positive("layer_norm_epsilon", layer_norm_epsilon)
 
     def build(self, input_shape):
@@ -83,25 +86,22 @@ class PermutatorBlock(keras.layers.Layer):
         }
         self.norm1 = keras.layers.LayerNormalization(**norm, name="norm1")
         self.permute_mlp = PermuteMLP(self.weighted, self.qkv_bias, **mlp, name="permute_mlp")
-        self.drop_path1 = StochasticDepth(self.drop_path_rate, dtype=self.dtype_policy)
+        self.drop_path1 = self.new_drop_path()
         self.norm2 = keras.layers.LayerNormalization(**norm, name="norm2")
         self.channel_mlp = MLP(self.channel_mlp_dim, **mlp, name="channel_mlp")
-        self.drop_path2 = StochasticDepth(self.drop_path_rate, dtype=self.dtype_policy)
+        self.drop_path2 = self.new_drop_path()
         for layer in (self.norm1, self.permute_mlp, self.norm2, self.channel_mlp):
             layer.build(input_shape)
         self.built = True
 
-    def call(self, inputs, training=None):
-        mixed = self.permute_mlp(self.norm1(inputs), training=training)
-        x = inputs + self._scaled(self.drop_path1(mixed, training=training))
-        mixed = self.channel_mlp(self.norm2(x), training=training)
-        return x + self._scaled(self.drop_path2(mixed, training=training))
+    def token_mixing(self, x, training):
+        return self._scaled(self.permute_mlp(self.norm1(x), training=training))
+
+    def channel_mixing(self, x, training):
+        return self._scaled(self.channel_mlp(self.norm2(x), training=training))
 
     def _scaled(self, branch):
         return branch if self.skip_lam == 1 else branch / self.skip_lam
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
 
     def get_config(self):
         return {
@@ -111,7 +111,6 @@ class PermutatorBlock(keras.layers.Layer):
             "qkv_bias": self.qkv_bias,
             "skip_lam": self.skip_lam,
             "dropout_rate": self.dropout_rate,
-            "drop_path_rate": self.drop_path_rate,
             "layer_norm_epsilon": self.layer_norm_epsilon,
         }
 
@@ -159,6 +158,8 @@ class VisionPermutator(VisionModel):
             that are normalised already.
         pixel_mean, pixel_std: of that normalisation, on the [0, 1] scale; number or per channel.
             The default is ImageNet's (for other than three channels, its average).
+        remat: in training, compute the inside of every block a second time in the backward pass
+            instead of keeping it: less memory, more time, the same numbers.
         name: of the model.
         dtype: Keras dtype policy, such as "mixed_bfloat16"; None for the global one.
 
@@ -205,10 +206,12 @@ class VisionPermutator(VisionModel):
         include_preprocessing=True,
         pixel_mean=IMAGENET_MEAN,
         pixel_std=IMAGENET_STD,
+        remat=False,
         name=None,
         dtype=None,
     ):
         arguments = dict(locals())  # first of all: what get_config gives back
+        check_shared(arguments)
         image_shape = check_image_shape(image_shape)
         patch_size = check_pair("patch_size", patch_size)
         num_layers = check_stages("num_layers", num_layers)
@@ -239,6 +242,7 @@ class VisionPermutator(VisionModel):
                     dropout_rate=dropout_rate,
                     drop_path_rate=next(rates),
                     layer_norm_epsilon=layer_norm_epsilon,
+                    remat=remat,
                     dtype=dtype,
                     name=f"stage_{stage}_block_{block}",
                 )(x)
@@ -297,15 +301,12 @@ def _check_downsample(value, count):
 
 def _working_sides(hidden_dim, downsample):
     """The sides of the first map that divide the channels of every stage."""
-    sides = []
-    for side in range(1, hidden_dim[0] + 1):
-        factors = [2 ** sum(downsample[:stage]) for stage in range(len(hidden_dim))]
-        if not side % factors[-1] and all(
-            channels % (side // factor) == 0
-            for channels, factor in zip(hidden_dim, factors, strict=True)
-        ):
-            sides.append(side)
-    return sides
+    factors = [2 ** sum(downsample[:stage]) for stage in range(len(hidden_dim))]
+    # In a stage the side is the first one over the stage's factor.
+    common = math.gcd(*(channels * f for channels, f in zip(hidden_dim, factors, strict=True)))
+    small = [side for side in range(1, math.isqrt(common) + 1) if common % side == 0]
+    sides = {*small, *(common // side for side in small)}
+    return sorted(side for side in sides if side % factors[-1] == 0)
 
 
 def _misfit(image_shape, patch_size, grid, hidden_dim, sides):

@@ -7,11 +7,14 @@ learned positions. DeiT (arXiv:2012.12877) is the same network with other weight
 import keras
 
 from keras_mlp.arguments import (
+    check_bool,
     check_image_shape,
+    check_optional,
     check_pair,
     check_positive,
     check_positive_int,
     check_rate,
+    check_shared,
     patch_grid,
 )
 from keras_mlp.layers import (
@@ -22,16 +25,16 @@ from keras_mlp.layers import (
     PositionEmbedding,
     PrependClassToken,
     SelfAttention,
-    StochasticDepth,
 )
 from keras_mlp.layers.self_attention import head_dim
 from keras_mlp.layers.stochastic_depth import linear_ramp
 from keras_mlp.models.base import VisionModel, feature_head, image_input
+from keras_mlp.models.block import Block
 from keras_mlp.models.vit_checkpoints import LAYOUTS
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class ViTBlock(keras.layers.Layer):
+class ViTBlock(Block):
     """Self-attention over tokens, then an MLP over channels.
 
     Args:
@@ -43,7 +46,7 @@ class ViTBlock(keras.layers.Layer):
         drop_path_rate: in [0, 1), of dropping either residual branch of a sample.
         gelu_approximate: use the tanh approximation of GELU.
         layer_norm_epsilon: of both LayerNorms.
-        **kwargs: as for `keras.layers.Layer`.
+        **kwargs: `remat`, and as for `keras.layers.Layer`.
 
     Shapes: (B, N, C) -> (B, N, C).
 
@@ -65,15 +68,14 @@ class ViTBlock(keras.layers.Layer):
         layer_norm_epsilon=1e-6,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(drop_path_rate, **kwargs)
         self.num_heads = check_positive_int("num_heads", num_heads)
         self.channel_mlp_dim = check_positive_int("channel_mlp_dim", channel_mlp_dim)
-        self.layer_scale_init_value = layer_scale_init_value
-        if layer_scale_init_value is not None:
-            check_positive("layer_scale_init_value", layer_scale_init_value)
+        self.layer_scale_init_value = check_optional(
+            "layer_scale_init_value", layer_scale_init_value, check_positive
+        )
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
-        self.drop_path_rate = check_rate("drop_path_rate", drop_path_rate)
-        self.gelu_approximate = bool(gelu_approximate)
+        self.gelu_approximate = check_bool("gelu_approximate", gelu_approximate)
         self.layer_norm_epsilon = check_positive("layer_norm_epsilon", layer_norm_epsilon)
 
     def build(self, input_shape):
@@ -83,7 +85,7 @@ class ViTBlock(keras.layers.Layer):
             self.num_heads, dropout_rate=self.dropout_rate, dtype=policy, name="attention"
         )
         self.layer_scale1 = self._layer_scale("layer_scale1")
-        self.drop_path1 = StochasticDepth(self.drop_path_rate, dtype=policy)
+        self.drop_path1 = self.new_drop_path()
         self.norm2 = norm(epsilon=self.layer_norm_epsilon, dtype=policy, name="norm2")
         self.channel_mlp = MLP(
             self.channel_mlp_dim,
@@ -95,21 +97,18 @@ class ViTBlock(keras.layers.Layer):
             name="channel_mlp",
         )
         self.layer_scale2 = self._layer_scale("layer_scale2")
-        self.drop_path2 = StochasticDepth(self.drop_path_rate, dtype=policy)
+        self.drop_path2 = self.new_drop_path()
         for layer in (self.norm1, self.attention, self.layer_scale1):
             layer.build(input_shape)
         for layer in (self.norm2, self.channel_mlp, self.layer_scale2):
             layer.build(input_shape)
         self.built = True
 
-    def call(self, inputs, training=None):
-        mixed = self.layer_scale1(self.attention(self.norm1(inputs), training=training))
-        x = inputs + self.drop_path1(mixed, training=training)
-        mixed = self.layer_scale2(self.channel_mlp(self.norm2(x), training=training))
-        return x + self.drop_path2(mixed, training=training)
+    def token_mixing(self, x, training):
+        return self.layer_scale1(self.attention(self.norm1(x), training=training))
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
+    def channel_mixing(self, x, training):
+        return self.layer_scale2(self.channel_mlp(self.norm2(x), training=training))
 
     def get_config(self):
         return {
@@ -118,7 +117,6 @@ class ViTBlock(keras.layers.Layer):
             "channel_mlp_dim": self.channel_mlp_dim,
             "layer_scale_init_value": self.layer_scale_init_value,
             "dropout_rate": self.dropout_rate,
-            "drop_path_rate": self.drop_path_rate,
             "gelu_approximate": self.gelu_approximate,
             "layer_norm_epsilon": self.layer_norm_epsilon,
         }
@@ -181,6 +179,8 @@ class ViT(VisionModel):
             that are normalised already.
         pixel_mean, pixel_std: of that normalisation, on the [0, 1] scale; number or per channel.
             The default is that of Google's weights; DeiT's take ImageNet's.
+        remat: in training, compute the inside of every block a second time in the backward pass
+            instead of keeping it: less memory, more time, the same numbers.
         name: of the model.
         dtype: Keras dtype policy, such as "mixed_bfloat16"; None for the global one.
 
@@ -236,15 +236,19 @@ class ViT(VisionModel):
         include_preprocessing=True,
         pixel_mean=0.5,
         pixel_std=0.5,
+        remat=False,
         name=None,
         dtype=None,
     ):
         arguments = dict(locals())  # first of all: what get_config gives back
+        check_shared(arguments)
         image_shape = check_image_shape(image_shape)
         grid = patch_grid(image_shape, check_pair("patch_size", patch_size))
         num_layers = check_positive_int("num_layers", num_layers)
         hidden_dim = check_positive_int("hidden_dim", hidden_dim)
         head_dim(hidden_dim, check_positive_int("num_heads", num_heads))
+        check_optional("representation_size", representation_size, check_positive_int)
+        check_optional("layer_scale_init_value", layer_scale_init_value, check_positive)
         dropout_rate = check_rate("dropout_rate", dropout_rate)
         drop_path_rate = check_rate("drop_path_rate", drop_path_rate)
         dtype = keras.dtype_policies.get(dtype)
@@ -266,6 +270,7 @@ class ViT(VisionModel):
                 drop_path_rate=rate,
                 gelu_approximate=gelu_approximate,
                 layer_norm_epsilon=layer_norm_epsilon,
+                remat=remat,
                 dtype=dtype,
                 name=f"block_{i}",
             )(x)
@@ -285,7 +290,7 @@ class ViT(VisionModel):
             num_classes=num_classes,
             dtype=dtype,
             kernel_initializer="zeros",
-            class_token=bool(class_token),
+            class_token=class_token,
             after_pooling=after_pooling,
         )
         super().__init__(pixels, outputs, arguments)

@@ -10,9 +10,18 @@ def _third(index):
     return lambda fused: np.split(fused, 3)[index].T
 
 
+def _outputs_first(kernel, model):
+    return kernel.T
+
+
 def _inputs_first(kernel):
     """(C, heads, d) as (C, heads * d)."""
     return kernel.reshape(kernel.shape[0], -1)
+
+
+def _heads_last(kernel, model):
+    """(C, heads * d) as (C, heads, d); of a bias (heads * d) as (heads, d)."""
+    return kernel.reshape(*kernel.shape[:-1], model.num_heads, -1)
 
 
 def _outputs_last(kernel):
@@ -20,11 +29,42 @@ def _outputs_last(kernel):
     return kernel.reshape(-1, kernel.shape[-1])
 
 
+def _heads_first(kernel, model):
+    """(heads * d, C) as (heads, d, C)."""
+    return kernel.reshape(model.num_heads, -1, kernel.shape[-1])
+
+
 def _with_class_position(table, shape):
     """big_vision adds positions before the class token, which thus has none: zeros."""
     if table.shape[1] + 1 != shape[1]:
         return table
     return np.concatenate([np.zeros_like(table[:, :1]), table], axis=1)
+
+
+def _without_class_position(table, model):
+    if not model.class_token:
+        return table
+    if table[:, 0].any():
+        raise ValueError("the class token of the model has a position, which is not 0")
+    return table[:, 1:]
+
+
+def _heads_that_differ(attention):
+    """A check of the number of heads, which no shape shows once the kernels are flat."""
+
+    def check(model, tensors):
+        for i in range(model.num_layers):
+            name = f"Transformer/encoderblock_{i}/{attention}/query/kernel"
+            kernel = tensors.get(name)
+            if kernel is not None and kernel.ndim == 3 and kernel.shape[1] != model.num_heads:
+                heads, width = kernel.shape[1:]
+                return [
+                    f"heads: {name} has {heads} heads of {width} channels, the model has "
+                    f"`num_heads`={model.num_heads}"
+                ]
+        return []
+
+    return check
 
 
 def _google(attention, norm2, mlp, positions):
@@ -38,7 +78,7 @@ def _google(attention, norm2, mlp, positions):
         "block_{i}/norm1/gamma": f"{block}/LayerNorm_0/scale",
         "block_{i}/norm1/beta": f"{block}/LayerNorm_0/bias",
         "block_{i}/attention/projection/kernel": Converted(
-            f"{block}/{attention}/out/kernel", _outputs_last
+            f"{block}/{attention}/out/kernel", _outputs_last, invert=_heads_first
         ),
         "block_{i}/attention/projection/bias": f"{block}/{attention}/out/bias",
         "block_{i}/norm2/gamma": f"{block}/{norm2}/scale",
@@ -56,9 +96,9 @@ def _google(attention, norm2, mlp, positions):
     }
     for part in ("query", "key", "value"):
         ours, theirs = f"block_{{i}}/attention/{part}", f"{block}/{attention}/{part}"
-        names[f"{ours}/kernel"] = Converted(f"{theirs}/kernel", _inputs_first)
-        names[f"{ours}/bias"] = Converted(f"{theirs}/bias", np.ravel)
-    return CheckpointLayout(names)
+        names[f"{ours}/kernel"] = Converted(f"{theirs}/kernel", _inputs_first, invert=_heads_last)
+        names[f"{ours}/bias"] = Converted(f"{theirs}/bias", np.ravel, invert=_heads_last)
+    return CheckpointLayout(names, check=_heads_that_differ(attention))
 
 
 def _timm():
@@ -91,7 +131,7 @@ def _timm():
     for index, part in enumerate(("query", "key", "value")):
         for kind, tensor in (("kernel", "weight"), ("bias", "bias")):
             names[f"block_{{i}}/attention/{part}/{kind}"] = Converted(
-                f"blocks.{{i}}.attn.qkv.{tensor}", _third(index)
+                f"blocks.{{i}}.attn.qkv.{tensor}", _third(index), invert=_outputs_first
             )
     return CheckpointLayout(names, torch=True)
 
@@ -114,7 +154,12 @@ LAYOUTS = {
         "MultiHeadDotProductAttention_0",
         "LayerNorm_1",
         "MlpBlock_0",
-        Converted("pos_embedding", _with_class_position, takes_shape=True),
+        Converted(
+            "pos_embedding",
+            _with_class_position,
+            takes_shape=True,
+            invert=_without_class_position,
+        ),
     ),
     "timm": _timm(),
 }

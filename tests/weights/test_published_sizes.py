@@ -17,13 +17,28 @@ from keras_mlp import ARCHITECTURES, load_checkpoint
 
 PARITY = pathlib.Path(__file__).parents[2].parent / "shared" / "parity"
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not PARITY.is_dir(), reason="the lists of published tensors are not here"),
-]
+pytestmark = pytest.mark.skipif(
+    not PARITY.is_dir(), reason="the lists of published tensors are not here"
+)
 
 # From the list's name to the naming, the architecture, the variant and what differs from it.
 PUBLISHED = {
+    "timm/mixer_s32_224": ("timm", "MLPMixer", "S/32", {}),
+    "timm/mixer_s16_224": ("timm", "MLPMixer", "S/16", {}),
+    "timm/mixer_b32_224": ("timm", "MLPMixer", "B/32", {}),
+    "timm/mixer_b16_224": ("timm", "MLPMixer", "B/16", {}),
+    "timm/mixer_l32_224": ("timm", "MLPMixer", "L/32", {}),
+    "timm/mixer_l16_224": ("timm", "MLPMixer", "L/16", {}),
+    "timm/mixer_b16_224 (21843 classes)": ("timm", "MLPMixer", "B/16", {"num_classes": 21843}),
+    "timm/mixer_b16_224 (11221 classes, miil)": (
+        "timm",
+        "MLPMixer",
+        "B/16",
+        {"num_classes": 11221},
+    ),
+    "flax/Mixer-B_16 (1000 classes)": ("google", "MLPMixer", "B/16", {}),
+    "flax/Mixer-B_32 (1000 classes)": ("google", "MLPMixer", "B/32", {}),
+    "flax/Mixer-L_16 (1000 classes)": ("google", "MLPMixer", "L/16", {}),
     "official/resmlp_12": ("deit", "ResMLP", "S12", {}),
     "official/resmlp_24": ("deit", "ResMLP", "S24", {}),
     "official/resmlp_36": ("deit", "ResMLP", "S36", {}),
@@ -71,9 +86,18 @@ def recipe():
     return module
 
 
+def manifests():
+    """From the list's name to its entries (name, shape, number of blocks) and their total."""
+    return json.loads((PARITY / "state_dict_manifests.json").read_text())
+
+
+def test_every_list_has_a_row():
+    assert PUBLISHED.keys() == manifests().keys()
+
+
 def random_checkpoint(name):
     """Random half-precision tensors with the names and shapes of one published file."""
-    listed = json.loads((PARITY / "state_dict_manifests.json").read_text())[name]
+    listed = manifests()[name]
     entries = [
         [pattern.format(i=i, j=i), shape, "bias" if shape else "zero_i"]
         for pattern, shape, repeats in listed["entries"]
@@ -84,6 +108,7 @@ def random_checkpoint(name):
     return {key: value.astype("float16") for key, value in tensors.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_loads_whole(name):
     source, architecture, variant, overrides = PUBLISHED[name]

@@ -1,4 +1,4 @@
-"""read_tensors: two kinds of file, nothing run, and a plain word on what is wrong."""
+"""read_tensors: arrays out of files, nothing run, and a plain word on what is wrong."""
 
 import pickle
 import zipfile
@@ -54,10 +54,10 @@ def test_a_folder_is_no_file(tmp_path):
         read_tensors(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["w.pth", "w.h5", "w", "w.npz.zip"])
+@pytest.mark.parametrize("name", ["w.h5", "w", "w.npz.zip", "w.pkl"])
 def test_another_suffix_is_refused_and_the_known_ones_named(name, tmp_path):
     (tmp_path / name).write_bytes(b"anything")
-    with pytest.raises(ValueError, match=r"of a known kind: \.npz, \.safetensors"):
+    with pytest.raises(ValueError, match=r"of a known kind: \.npz, \.safetensors, \.pth, \.pt"):
         read_tensors(tmp_path / name)
 
 

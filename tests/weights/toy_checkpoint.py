@@ -24,15 +24,16 @@ def toy_mixer():
     )
 
 
-def checkpoint_of(model, source, seed=1):
-    """Random tensors as `source` would publish them for this model."""
+def checkpoint_of(model, source, seed=1, numbers=None):
+    """Tensors as `source` would publish them for this model: random, or these for its weights."""
     rng, layout = np.random.default_rng(seed), model.checkpoint_layouts[source]
+    if numbers is None:
+        numbers = [rng.normal(size=weight.shape).astype("float32") for weight in model.weights]
     tensors = {}
-    for weight in model.weights:
+    for weight, array in zip(model.weights, numbers, strict=True):
         block, _, rest = weight.path.partition("/")
         kind, _, number = block.partition("_")
         key = f"{kind}_{{i}}/{rest}" if number else weight.path
-        array = rng.normal(size=weight.shape).astype("float32")
         if layout.torch and array.ndim > 1:
             array = array.T if array.ndim == 2 else array.transpose(3, 2, 0, 1)
         tensors[layout.names[key].format(i=number)] = np.ascontiguousarray(array)

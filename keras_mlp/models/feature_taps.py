@@ -1,0 +1,112 @@
+"""What a model computes on its way: outputs of its layers, and of the branches of its blocks."""
+
+import keras
+from keras import ops
+
+from keras_mlp.arguments import check_bool, check_choice, check_pair, patch_grid
+from keras_mlp.models.block import Block
+
+
+def feature_model(model, names, grid=True):
+    """A functional model from the same pixels to tensors inside; see `VisionModel.features`."""
+    _check_names(model, names)
+    check_bool("grid", grid)
+    taps = _taps(model, names)
+    outputs = {name: taps[name] for name in names}
+    if grid:
+        size = patch_grid(model.image_shape, check_pair("patch_size", model.patch_size))
+        outputs = {name: _as_map(tensor, *size) for name, tensor in outputs.items()}
+    return keras.Model(model.input, outputs)
+
+
+def tap_names(model):
+    """The names that `VisionModel.features` takes: of layers, and of the branches of blocks."""
+    branches = [
+        f"{layer.name}/{branch}"
+        for layer in model.layers
+        if isinstance(layer, Block)
+        for branch in layer.branches
+    ]
+    return [*(layer.name for layer in model.layers), *branches]
+
+
+@keras.saving.register_keras_serializable("keras_mlp")
+class BlockBranches(keras.layers.Layer):
+    """A block that always gives its branches, for use beside the block itself.
+
+    Keras takes it that a layer gives as many tensors in one functional model as in another.
+
+    Args:
+        block: `Block`, whose weights it shares.
+        **kwargs: as for `keras.layers.Layer`.
+
+    Shapes: as of the block, called with `return_branches=True`.
+    """
+
+    def __init__(self, block, **kwargs):
+        super().__init__(**kwargs)
+        self.block = block
+
+    def build(self, input_shape):
+        if not self.block.built:
+            self.block.build(input_shape)
+        self.built = True
+
+    def call(self, inputs, training=None):
+        return self.block(inputs, training=training, return_branches=True)
+
+    def compute_output_spec(self, inputs, training=None):
+        return self.block.compute_output_spec(inputs, return_branches=True)
+
+    def get_config(self):
+        block = keras.saving.serialize_keras_object(self.block)
+        return {**super().get_config(), "block": block}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "block": keras.saving.deserialize_keras_object(config["block"])})
+
+
+def _check_names(model, names):
+    if not isinstance(names, (list, tuple)) or not names:
+        raise ValueError(f"`names` must be a list of at least one name, got {names!r}.")
+    allowed = tap_names(model)
+    for name in names:
+        check_choice("names", name, allowed)
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"`names` must differ, got {twice[0]!r} more than once.")
+
+
+def _taps(model, names):
+    """The outputs of all layers, and the branches of the blocks that `names` ask for.
+
+    The layers are called once more, on the same input: a block gives its branches in the call that
+    the blocks behind it use, so that it runs once, with one draw of what it drops.
+    """
+    asked = {name.partition("/")[0] for name in names if "/" in name}
+    taps = {layer.name: layer.output for layer in model.layers}
+
+    def call(layer, *args, **kwargs):
+        if layer.name in asked:
+            layer = BlockBranches(layer, name=layer.name, dtype=layer.dtype_policy)
+            taps[layer.name], branches = layer(*args, **kwargs)
+            taps.update({f"{layer.name}/{name}": each for name, each in branches.items()})
+        else:
+            taps[layer.name] = layer(*args, **kwargs)
+        return taps[layer.name]
+
+    if asked:
+        plain = keras.Model(model.input, model.output)
+        keras.models.clone_model(
+            plain, input_tensors=model.input, clone_function=lambda layer: layer, call_function=call
+        )
+    return taps
+
+
+def _as_map(tensor, height, width):
+    """Tokens (B, S, C) or (B, 1 + S, C) as the map (B, h, w, C); any other tensor as it is."""
+    if len(tensor.shape) != 3:
+        return tensor
+    class_tokens = tensor.shape[1] - height * width
+    return ops.reshape(tensor[:, class_tokens:], (-1, height, width, tensor.shape[-1]))

@@ -1,0 +1,191 @@
+"""A trained model for images of another shape."""
+
+from keras import ops
+
+from keras_mlp.arguments import check_choice, check_image_shape, check_pair, patch_grid
+from keras_mlp.models import FFOnly, MLPMixer, RepMLPNet, VisionModel, VisionPermutator, ViT
+from keras_mlp.weights.position_resize import resize_positions
+from keras_mlp.weights.token_axes import has_class_token, token_axes, token_grid
+from keras_mlp.weights.token_mixing_resize import copy_tokens, interpolate_tokens
+
+METHODS = ("interpolate", "block_diagonal", "reinitialize")
+POSITION_METHODS = ("bicubic_antialias", "bicubic", "bilinear", "zoom")
+
+
+def with_image_shape(
+    model, image_shape, *, method="interpolate", position_method="bicubic_antialias"
+):
+    """A model for images of another shape, square or not, with the weights of `model`.
+
+    The patches keep their size in pixels, so that there are more or fewer tokens. Weights that run
+    over tokens are made to fit; all others are copied as they are. Fine-tuning should follow.
+
+    - "interpolate": token-mixing weights are interpolated on the grid, along the tokens that come
+      out and along those that are summed over, so that sums stay what they were
+      (`keras_mlp.weights.interpolate_tokens` says how, and why). For any size. For pictures of the
+      same things, enlarged or reduced.
+    - "block_diagonal": the Mixer paper's (appendix C): the image is cut into sub-images of the old
+      size, and token mixing stays inside each, with a copy of the weights. For whole multiples of
+      the old size; for things that keep their size in pixels. Exact: pooled features and logits
+      are the means over the sub-images. `MLPMixer` (its `token_mlp_dim` grows with the number of
+      sub-images, its token MLPs with the square of it), `ResMLP`, `GMLP` without attention; and
+      `RepMLPNet`, whose maps are then partitioned, but for its gates, which average over the whole
+      map.
+    - "reinitialize": new random token-mixing weights and positions: the baseline that a method has
+      to beat.
+
+    Positions of `ViT` are interpolated under "interpolate", those of `FFOnly` in every call, as
+    always. The convolutions in a `RepMLPNet` keep their size in pixels of the map; those in a
+    deployed one are a part of its matrices and grow with them. Statistics of BatchNorm are copied.
+
+    Args:
+        model: of one of the architectures of `keras_mlp`. It is not changed.
+        image_shape: (H, W, channels) of the new model; the channels are those of `model`, and H
+            and W multiples of the patch.
+        method: "interpolate", "block_diagonal" or "reinitialize".
+        position_method: how positions of a `ViT` are interpolated; `method` of
+            `keras_mlp.weights.resize_positions`.
+
+    Returns:
+        A new model of the same class and arguments, but for the image shape and what is said
+        above; not compiled. What is frozen stays frozen. For the shape that `model` has, an equal
+        copy, bit for bit (but for what "reinitialize" draws).
+
+    Raises:
+        ValueError: an argument is out of range; the patch does not divide the image; the
+            architecture does not let its image size be changed (`VisionPermutator`) or not by this
+            method; or the model is quantized or has LoRA factors.
+
+    Example:
+
+    >>> model = MLPMixer.from_variant("pico/2")
+    >>> larger = with_image_shape(model, (12, 16, 3))
+    >>> tuple(larger.get_layer("block_0").token_mlp.fc1.kernel.shape)  # was (16, 32)
+    (48, 32)
+    """
+    image_shape = _checked_shape(model, image_shape)
+    check_choice("method", method, METHODS)
+    check_choice("position_method", position_method, POSITION_METHODS)
+    if image_shape != tuple(model.image_shape):
+        _check_architecture(model, image_shape)
+    new = type(model).from_config(_config(model, image_shape, method))
+    weights = _by_path(model, new)
+    for weight in new.weights:
+        array = ops.convert_to_numpy(weights[weight.path])
+        array = _resized(array, model, new, weight, method, position_method)
+        if array is not None:
+            weight.assign(array)
+    return new
+
+
+def _checked_shape(model, image_shape):
+    """The new shape as a tuple, or ValueError."""
+    if not isinstance(model, VisionModel):
+        raise ValueError(f"`model` must be a keras_mlp model such as MLPMixer, got {model!r}.")
+    config = model.get_config()
+    if config["quantized"] or config["lora"]:
+        raise ValueError(
+            f"`model` {model.name} is quantized or has LoRA factors: change the image shape before "
+            "it is quantized, and after `keras_mlp.merge_lora`."
+        )
+    image_shape = check_image_shape(image_shape)
+    if image_shape[-1] != model.image_shape[-1]:
+        raise ValueError(
+            f"`image_shape`={image_shape} has {image_shape[-1]} channels and `model` {model.name} "
+            f"has {model.image_shape[-1]}: the number of channels cannot be changed."
+        )
+    patch_grid(image_shape, check_pair("patch_size", model.patch_size))
+    return image_shape
+
+
+def _check_architecture(model, image_shape):
+    if isinstance(model, VisionPermutator):
+        raise ValueError(
+            f"`model` {model.name} is a VisionPermutator: each of its matrices mixes the rows (or "
+            "columns) of the map together with parts of the channels, as many as there are "
+            f"channels, so that its weights fit {tuple(model.image_shape)} and not "
+            f"`image_shape`={image_shape}. Resize the pictures, or train a model of the new size."
+        )
+    if isinstance(model, RepMLPNet) and model.partition_size and model.official_reassembly:
+        raise ValueError(
+            f"`model` {model.name} has partitions that `official_reassembly`=True puts together in "
+            "an order that depends on their number: its image shape cannot be changed."
+        )
+
+
+def _config(model, image_shape, method):
+    """The arguments of the new model."""
+    config = {**model.get_config(), "image_shape": image_shape}
+    grid = patch_grid(model.image_shape, check_pair("patch_size", model.patch_size))
+    if image_shape == tuple(model.image_shape):
+        return config
+    if method == "block_diagonal":
+        return {**config, **_block_diagonal_config(model, image_shape, grid)}
+    if isinstance(model, FFOnly):  # whose defaults follow the image size
+        config["token_mlp_dim"] = model.get_layer("block_0").token_mlp_dim
+        config["position_grid"] = grid if model.position_grid is None else model.position_grid
+    return config
+
+
+def _block_diagonal_config(model, image_shape, grid):
+    """The arguments of the new model that differ where every sub-image has its own copy."""
+    new_grid = patch_grid(image_shape, check_pair("patch_size", model.patch_size))
+    if new_grid[0] % grid[0] or new_grid[1] % grid[1]:
+        raise ValueError(
+            f"`method`='block_diagonal' needs whole multiples of the image shape of {model.name}, "
+            f"{tuple(model.image_shape)}, got `image_shape`={image_shape}."
+        )
+    if isinstance(model, (FFOnly, ViT)) or getattr(model, "attention_dim", None) is not None:
+        raise ValueError(
+            f"`method`='block_diagonal' is not defined for `model` {model.name}: sub-images of "
+            f"{type(model).__name__} share a class token or attention. Use 'interpolate'."
+        )
+    if isinstance(model, MLPMixer):
+        copies = (new_grid[0] // grid[0]) * (new_grid[1] // grid[1])
+        return {"token_mlp_dim": copies * model.token_mlp_dim}
+    if isinstance(model, RepMLPNet) and model.partition_size is None:
+        stages = range(len(model.num_layers))
+        sizes = tuple(token_grid(model, f"stage_{stage}_block_0/") for stage in stages)
+        return {"partition_size": sizes, "official_reassembly": False}
+    return {}
+
+
+def _by_path(model, new):
+    """The model's weights by path; ValueError unless they are those of the new model."""
+    weights = {weight.path: weight for weight in model.weights}
+    paths = {weight.path for weight in new.weights}
+    if weights.keys() != paths:
+        raise ValueError(
+            f"`model` {model.name} was changed after it was built: these weights are not those "
+            f"that its arguments give: {sorted(weights.keys() ^ paths)}."
+        )
+    return weights
+
+
+def _resized(array, model, new, weight, method, position_method):
+    """The array for a weight of the new model; None where it keeps its first value."""
+    roles = token_axes(model, weight.path)
+    if roles is not None and method == "reinitialize":
+        return None
+    if roles is not None:
+        grids = token_grid(model, weight.path), token_grid(new, weight.path)
+        array = _to_grid(array, model, roles, *grids, method, position_method)
+    if array.shape != tuple(weight.shape):
+        raise ValueError(
+            f"The weight {weight.path} of {model.name} has shape {array.shape}, and for the new "
+            f"image shape {tuple(weight.shape)}: there is no rule how to make one from the other."
+        )
+    return array
+
+
+def _to_grid(array, model, roles, grid, new_grid, method, position_method):
+    if grid == new_grid:
+        return array
+    if method == "block_diagonal":
+        return copy_tokens(array, roles, grid, new_grid)
+    class_token = has_class_token(model)
+    if isinstance(model, ViT):
+        return resize_positions(
+            array, new_grid, method=position_method, grid=grid, class_token=class_token
+        )
+    return interpolate_tokens(array, roles, grid, new_grid, class_token=class_token)

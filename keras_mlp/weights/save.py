@@ -1,0 +1,152 @@
+"""Our models into files in a published naming: the way back of `load_checkpoint`."""
+
+import json
+import os
+import pathlib
+import sys
+import uuid
+
+import numpy as np
+import safetensors.numpy
+from keras import ops
+
+from keras_mlp.arguments import check_choice
+from keras_mlp.models import VisionModel
+from keras_mlp.models.layer_changes import has_lora, is_quantized, layers_by_path
+from keras_mlp.weights.timm_call import timm_call
+
+
+def save_checkpoint(model, path, layout="timm"):
+    """Writes the weights of a model under the names and in the shapes of a published layout.
+
+    `load_checkpoint` reads the file back, bit for bit, and what the layout was made for opens it:
+    timm, the authors' code. Only weights are written: image normalisation and which GELU is the
+    business of whoever reads them, and the file's metadata says it.
+
+    The metadata of a `.safetensors` file are "format", "pt"; "keras_mlp", the version; "layout";
+    "architecture", the name of the class; "arguments", its `get_config()` as JSON; and, where the
+    layout is timm's and timm has such a model, "timm", the call that builds it, as JSON:
+    `{"function": "timm.create_model", "arguments": {...}}`. Among the arguments, texts that begin
+    with "timm." stand for classes.
+
+    Args:
+        model: of one of the architectures of `keras_mlp`. It is not changed.
+        path: file to write, ending in `.safetensors`, or in `.npz`, which Google's code reads (and
+            which has no metadata). A file that is there is replaced once the new one is complete.
+        layout: key of the model's `checkpoint_layouts`, such as "timm".
+
+    Returns:
+        `path`, as a `pathlib.Path`. Tensors are float32 (float64 those of a float64 model).
+
+    Raises:
+        ValueError: there is no such layout, or this model cannot be written in it, and the message
+            says which ones it can be; the suffix is another; or the model is quantized or has LoRA
+            factors.
+        OSError: `path` cannot be written.
+
+    Example:
+
+    >>> model = MLPMixer.from_variant("B/16", num_classes=10)  # doctest: +SKIP
+    >>> save_checkpoint(model, "mixer.safetensors")  # doctest: +SKIP
+    >>> torch_model = timm.create_model("mixer_b16_224", num_classes=10)  # doctest: +SKIP
+    >>> torch_model.load_state_dict(load_file("mixer.safetensors"))  # doctest: +SKIP
+    """
+    _check_model(model)
+    path = _check_path(path)
+    tensors = _tensors(model, layout)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        if path.suffix == ".npz":
+            with open(part, "wb") as stream:
+                np.savez(stream, **tensors)
+        else:
+            safetensors.numpy.save_file(tensors, part, _metadata(model, layout))
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _check_model(model):
+    if not isinstance(model, VisionModel):
+        raise ValueError(f"`model` must be a keras_mlp model such as MLPMixer, got {model!r}.")
+    for path, layer in layers_by_path(model).items():
+        if has_lora(layer):
+            raise ValueError(
+                f"`model` {model.name} has LoRA factors in its layer {path}, for which there is no "
+                "published name: call `keras_mlp.merge_lora` first."
+            )
+        if is_quantized(layer):
+            raise ValueError(
+                f"`model` {model.name} is quantized, in its layer {path}: published layouts hold "
+                "floating-point numbers. Save the model as it was before."
+            )
+
+
+def _check_path(path):
+    path = pathlib.Path(path)
+    if path.suffix not in (".safetensors", ".npz"):
+        raise ValueError(f"`path` must end in .safetensors or .npz, got {path}.")
+    if path.is_dir():
+        raise IsADirectoryError(f"`path`={path} is a folder.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"`path`={path}: there is no folder {path.parent}.")
+    return path
+
+
+def _tensors(model, layout):
+    """All tensors of a file by name, or ValueError that says which layouts there are."""
+    try:
+        check_choice("layout", layout, model.checkpoint_layouts)
+        return _inverted(model, layout)
+    except ValueError as error:
+        writable = ", ".join(map(repr, _writable(model))) or "none"
+        reason = str(error).rstrip(".")
+        message = f"{reason}. Layouts that {model.name} can be written in: {writable}."
+        raise ValueError(message) from error
+
+
+def _writable(model):
+    for layout in model.checkpoint_layouts:
+        try:
+            _inverted(model, layout)
+        except ValueError:
+            continue
+        yield layout
+
+
+def _inverted(model, layout):
+    """The tensors that make the weights of a model under a layout, contiguous, by name."""
+    names = model.checkpoint_layouts[layout]
+    order = {key: index for index, key in enumerate(names.names)}
+    weights = sorted(model.weights, key=lambda weight: order.get(names.key(weight.path), -1))
+    parts = {}
+    for weight in weights:
+        origin = names.origin(weight.path)
+        if origin.invert is None:
+            raise ValueError(
+                f"`layout`={layout!r} can be read but not written: {origin.name} has more than "
+                "one form."
+            )
+        array = ops.convert_to_numpy(weight)
+        array = array.astype(np.promote_types(array.dtype, "float32"), copy=False)
+        try:
+            parts.setdefault(origin.name, []).append(origin.invert(array, model))
+        except ValueError as error:
+            raise ValueError(f"`layout`={layout!r} cannot hold {weight.path}: {error}") from error
+    return {
+        name: np.ascontiguousarray(each[0] if len(each) == 1 else np.concatenate(each))
+        for name, each in parts.items()
+    }
+
+
+def _metadata(model, layout):
+    metadata = {
+        "format": "pt",
+        "keras_mlp": sys.modules["keras_mlp"].__version__,
+        "layout": layout,
+        "architecture": type(model).__name__,
+        "arguments": json.dumps(model.get_config()),
+    }
+    call = timm_call(model) if layout == "timm" else None
+    return metadata if call is None else {**metadata, "timm": json.dumps(call)}

@@ -1,0 +1,189 @@
+"""Quantized models: which layers, at what error; and that files and SavedModels keep them."""
+
+import fnmatch
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from safetensors.numpy import save_file
+
+import keras_mlp
+from keras_mlp.models.layer_changes import is_quantized, layers_by_path
+from tests.contract import predict, reloaded, some_pixels, with_random_weights
+from tests.test_contract import ROWS, factory
+from tests.test_jax import run_on_jax
+
+# Dense layers of a block, in its MLPs and elsewhere, by the number of blocks; and the classifier.
+QUANTIZED = {
+    "MLPMixer": 2 * 4 + 1,
+    "ResMLP": 2 * 3 + 1,
+    "VisionPermutator": 3 * 8 + 1,
+    "RepMLPNet": 3 * 4 + 1,
+    "GMLP": 2 * 3 + 1,
+    "FFOnly": 2 * 4 + 1,
+    "ViT": 2 * 6 + 1,
+}
+# Keras has no quantized form of convolutions, nor of RepMLP's grouped matrices ("fc3").
+LEFT_OUT = (
+    "stem/*",
+    "downsample_0/*",
+    "stage_*_block_*/repmlp/fc3",
+    "stage_*_block_*/repmlp/conv?",
+)
+# Twice the largest of five seeds; see `error`.
+INT8_ERROR = {
+    "MLPMixer": 0.025,
+    "ResMLP": 0.015,
+    "VisionPermutator": 0.02,
+    "RepMLPNet": 0.03,
+    "GMLP": 0.02,
+    "FFOnly": 0.04,
+    "ViT": 0.08,
+}
+
+
+def error(model, before):
+    """Root mean square of the change of the logits, over their standard deviation."""
+    after = predict(model, some_pixels(model, batch=16))
+    return np.sqrt(np.mean((after - before) ** 2)) / before.std()
+
+
+@functools.cache
+def quantized(architecture, mode="int8", **overrides):
+    """A quantized toy model with random weights, and its logits before."""
+    model = with_random_weights(factory(architecture)(**overrides))
+    before = predict(model, some_pixels(model, batch=16))
+    model.quantize(mode)
+    return model, before
+
+
+def assert_same(copy, model):
+    assert type(copy) is type(model)
+    assert copy.get_config() == model.get_config()
+    assert [weight.dtype for weight in copy.weights] == [weight.dtype for weight in model.weights]
+    images = some_pixels(model)
+    np.testing.assert_array_equal(predict(copy, images), predict(model, images))
+
+
+@pytest.mark.parametrize("architecture", ROWS)
+def test_every_dense_layer_is_quantized(architecture):
+    layers = layers_by_path(quantized(architecture)[0]).values()
+    dense = [layer for layer in layers if isinstance(layer, keras.layers.Dense)]
+    assert len(dense) == QUANTIZED[architecture]
+    assert all(layer.kernel.dtype == "int8" for layer in dense)
+
+
+@pytest.mark.parametrize("architecture", ROWS)
+def test_other_kernels_stay_floats(architecture):
+    model = quantized(architecture)[0]
+    kernels = [weight for weight in model.weights if weight.path.endswith("kernel")]
+    floats = [each.path.rpartition("/")[0] for each in kernels if each.dtype == "float32"]
+    assert len(kernels) - len(floats) == QUANTIZED[architecture]
+    assert floats and all(any(fnmatch.fnmatch(p, each) for each in LEFT_OUT) for p in floats)
+
+
+@pytest.mark.parametrize("architecture", ROWS)
+def test_error_is_small(architecture):
+    assert 0 < error(*quantized(architecture)) < INT8_ERROR[architecture]
+
+
+@pytest.mark.parametrize("architecture", ROWS)
+def test_files_keep_it(architecture):
+    model = quantized(architecture)[0]
+    copy = reloaded(model)
+    assert_same(copy, model)
+    assert_same(reloaded(copy), model)
+
+
+@pytest.mark.parametrize("architecture", ROWS)
+def test_configs_keep_it(architecture):
+    model = quantized(architecture)[0]
+    copy = type(model).from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    assert_same(copy, model)
+
+
+@pytest.mark.parametrize("architecture", ROWS)
+def test_saved_models_compute_with_it(architecture, tmp_path):
+    model = quantized(architecture)[0]
+    images = tf.constant(some_pixels(model))
+    keras_mlp.export_saved_model(model, tmp_path / "model")
+    loaded = tf.saved_model.load(tmp_path / "model")
+    # A graph too: against eager operations a last bit may differ, and be rounded another way.
+    graph = tf.function(lambda pixels: model(pixels, training=False))
+    np.testing.assert_allclose(loaded(images), graph(images), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("mode", "bound"), [("int4", 0.3), ("float8", 0.15)])
+def test_other_modes(mode, bound):
+    model, before = quantized("MLPMixer", mode)
+    assert 0.02 < error(model, before) < bound
+    assert_same(reloaded(model), model)
+
+
+def test_mixed_precision_is_kept():
+    model = quantized("MLPMixer", dtype="mixed_bfloat16")[0]
+    copy = reloaded(model)
+    assert_same(copy, model)
+    policy = layers_by_path(copy)["block_0/token_mlp/fc1"].dtype_policy
+    assert policy.name == "int8_from_mixed_bfloat16"
+
+
+def test_only_some_layers():
+    model = with_random_weights(factory("MLPMixer")())
+    model.quantize("int8", filters="fc1")
+    layers = layers_by_path(reloaded(model))
+    names = [path for path, layer in layers.items() if is_quantized(layer)]
+    assert names == [f"block_{i}/{mlp}/fc1" for i in (0, 1) for mlp in ("token_mlp", "channel_mlp")]
+    assert_same(reloaded(model), model)
+
+
+def test_a_backbone_inside_another_model_keeps_it():
+    model = quantized("MLPMixer", include_top=False, pooling=None)[0]
+    outer = keras.Sequential([model, keras.layers.Flatten(), keras.layers.Dense(3)])
+    images = some_pixels(model)
+    np.testing.assert_array_equal(predict(reloaded(outer), images), predict(outer, images))
+
+
+def test_files_are_smaller(tmp_path):
+    model = keras_mlp.MLPMixer.from_variant("nano/4", num_classes=10)
+    model.save(tmp_path / "float32.keras")
+    model.quantize("int8")
+    model.save(tmp_path / "int8.keras")
+    sizes = [(tmp_path / f"{name}.keras").stat().st_size for name in ("float32", "int8")]
+    assert sizes[0] > 2.5 * sizes[1]
+
+
+def test_a_checkpoint_is_refused(tmp_path):
+    model = quantized("MLPMixer")[0]
+    save_file({"stem.proj.weight": np.ones(3, "float32")}, tmp_path / "timm.safetensors")
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"no checkpoint any more: its layer \S+ is quantized"):
+        keras_mlp.load_checkpoint(model, tmp_path / "timm.safetensors")
+    for weight, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+
+
+ON_JAX = """
+import sys, keras, numpy, keras_mlp
+model = keras.models.load_model(sys.argv[1] + "/plain.keras")
+images = numpy.load(sys.argv[1] + "/images.npy")
+before = numpy.asarray(model(images))
+model.quantize("int8")
+after = numpy.asarray(model(images))
+model.save(sys.argv[1] + "/int8.keras")
+again = numpy.asarray(keras.models.load_model(sys.argv[1] + "/int8.keras")(images))
+print(numpy.sqrt(((after - before) ** 2).mean()) / before.std(), abs(again - after).max())
+"""
+
+
+def test_on_jax(tmp_path):
+    pytest.importorskip("jax")
+    model = with_random_weights(factory("MLPMixer")())
+    model.save(tmp_path / "plain.keras")
+    np.save(tmp_path / "images.npy", some_pixels(model, batch=16))
+    change, difference = map(float, run_on_jax(ON_JAX, tmp_path).split())
+    assert 0 < change < INT8_ERROR["MLPMixer"]
+    assert difference == 0

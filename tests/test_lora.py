@@ -1,0 +1,234 @@
+"""LoRA: what is trained, that it learns, and that files, copies and SavedModels keep it."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from safetensors.numpy import save_file
+
+import keras_mlp
+from keras_mlp.lora import enable_lora, merge_lora
+from tests.contract import predict, reloaded, some_pixels, with_random_weights
+from tests.test_contract import ROWS, factory
+
+# Dense layers that mix tokens, and others, in the blocks of the toy model.
+LAYERS = {
+    "MLPMixer": (4, 4),
+    "ResMLP": (2, 4),
+    "VisionPermutator": (6, 18),
+    "RepMLPNet": (0, 12),
+    "GMLP": (2, 4),
+    "FFOnly": (4, 4),
+    "ViT": (8, 4),
+}
+
+
+def toy(architecture="MLPMixer", rank=2, **overrides):
+    """A model with LoRA factors none of which is 0."""
+    model = factory(architecture)(**overrides)
+    enable_lora(model, rank)
+    return with_random_weights(model)
+
+
+def trained(model, steps=20):
+    """The losses of some steps on one batch."""
+    images, labels = some_pixels(model, batch=8), np.arange(8) % model.num_classes
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss)
+    return [model.train_on_batch(images, labels) for _ in range(steps)]
+
+
+def assert_same(copy, model):
+    assert copy.get_config() == model.get_config()
+    assert [w.path for w in copy.trainable_weights] == [w.path for w in model.trainable_weights]
+    for weight, other in zip(copy.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(weight, other, err_msg=weight.path)
+    images = some_pixels(model)
+    np.testing.assert_array_equal(predict(copy, images), predict(model, images))
+
+
+@pytest.mark.parametrize("architecture", ROWS)
+def test_layers_of_each_kind(architecture):
+    for mixing, count in zip(("tokens", "channels"), LAYERS[architecture], strict=True):
+        model = factory(architecture)()
+        if count:
+            assert len(enable_lora(model, 1, mixing=mixing)) == count
+        else:
+            with pytest.raises(ValueError, match=f"`mixing`='{mixing}'.* no dense layer"):
+                enable_lora(model, 1, mixing=mixing)
+    assert len(enable_lora(factory(architecture)(), 1)) == sum(LAYERS[architecture])
+
+
+@pytest.mark.parametrize("architecture", ROWS)
+def test_computes_the_same_at_first(architecture):
+    model = with_random_weights(factory(architecture)())
+    before = predict(model, some_pixels(model))
+    enable_lora(model, 2)
+    np.testing.assert_allclose(predict(model, some_pixels(model)), before, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("architecture", ROWS)
+def test_only_factors_and_head_are_trained(architecture):
+    # In RepMLPNet as many gates as channels: of the toy's two, both may be dead ReLUs.
+    model = toy(architecture, **({"reduction": 1} if architecture == "RepMLPNet" else {}))
+    before = {weight.path: np.array(weight) for weight in model.weights}
+    losses = trained(model)
+    assert losses[-1] < 0.8 * losses[0]
+    moved = {w.path for w in model.weights if not np.array_equal(w, before[w.path])}
+    factors = {path for path in before if "/lora_kernel_" in path}
+    assert len(factors) == 2 * sum(LAYERS[architecture])
+    assert moved == factors | {"head/kernel", "head/bias"}
+
+
+def test_the_head_can_be_left_out():
+    model = factory("MLPMixer")()
+    enable_lora(model, 2, train_head=False)
+    assert all("/lora_kernel_" in weight.path for weight in model.trainable_weights)
+    features = factory("MLPMixer")(include_top=False)
+    assert len(enable_lora(features, 2)) == len(features.trainable_weights) / 2
+
+
+def test_what_was_frozen_before_does_not_matter():
+    model = factory("MLPMixer")()
+    model.trainable = False
+    enable_lora(model, 2)
+    again = factory("MLPMixer")()
+    enable_lora(again, 2)
+    paths = [weight.path for weight in model.trainable_weights]
+    assert paths == [weight.path for weight in again.trainable_weights] and len(paths) == 18
+
+
+@pytest.mark.parametrize("architecture", ROWS)
+def test_files_keep_it(architecture):
+    model = toy(architecture)
+    copy = reloaded(model)
+    assert_same(copy, model)
+    assert_same(reloaded(copy), model)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_files_keep_it_in_mixed_precision(policy):
+    model = toy(dtype=policy)
+    assert_same(reloaded(model), model)
+
+
+def test_training_goes_on_from_a_file(tmp_path):
+    model = toy()
+    trained(model)
+    model.save(tmp_path / "model.keras")
+    copy = keras.models.load_model(tmp_path / "model.keras")
+    images, labels = some_pixels(model, batch=8), np.arange(8) % 5
+    for each in (model, copy):
+        each.train_on_batch(images, labels)
+    for weight, other in zip(copy.weights, model.weights, strict=True):
+        np.testing.assert_allclose(weight, other, rtol=0, atol=1e-6, err_msg=weight.path)
+
+
+def test_plain_weights_fit_a_model_with_factors(tmp_path):
+    plain = with_random_weights(factory("MLPMixer")())
+    plain.save_weights(tmp_path / "plain.weights.h5")
+    model = toy()
+    model.load_weights(tmp_path / "plain.weights.h5")
+    images = some_pixels(model)
+    np.testing.assert_allclose(predict(model, images), predict(plain, images), rtol=0, atol=1e-6)
+    fc1 = model.get_layer("block_0").token_mlp.fc1
+    assert np.abs(fc1.lora_kernel_a).min() > 0  # two zeros would have no gradient
+    assert not np.any(fc1.lora_kernel_b)
+
+
+@pytest.mark.parametrize("architecture", ["MLPMixer", "RepMLPNet"])
+def test_saved_models_compute_and_train_it(architecture, tmp_path):
+    model = toy(architecture)
+    images = some_pixels(model)
+    keras_mlp.export_saved_model(model, tmp_path / "model")
+    loaded = tf.saved_model.load(tmp_path / "model")
+    served = loaded(tf.constant(images))
+    np.testing.assert_allclose(served, predict(model, images), rtol=0, atol=1e-6)
+    assert len(loaded.trainable_variables) == len(model.trainable_weights)
+
+
+@pytest.mark.parametrize("architecture", ROWS)
+def test_merged_kernels_give_the_same(architecture):
+    model = toy(architecture)
+    merged = merge_lora(model)
+    images = some_pixels(model)
+    np.testing.assert_allclose(predict(merged, images), predict(model, images), rtol=0, atol=2e-5)
+    plain = factory(architecture)()
+    assert [w.path for w in merged.weights] == [w.path for w in plain.weights]
+    assert len(merged.trainable_weights) == len(plain.trainable_weights)
+
+
+def test_quantized_kernels_take_factors():
+    model = with_random_weights(factory("MLPMixer")())
+    model.quantize("int8")
+    with pytest.raises(ValueError, match=r"the classifier of .* is quantized"):
+        enable_lora(model, 2)
+    model = keras_mlp.with_new_head(model, 5)
+    enable_lora(model, 2)
+    losses = trained(model)
+    assert losses[-1] < 0.9 * losses[0]
+    assert_same(reloaded(model), model)
+    with pytest.raises(ValueError, match="merged kernels would be rounded"):
+        merge_lora(model)
+
+
+def test_quantization_after_factors_is_kept():
+    model = toy()
+    model.quantize("int8")
+    assert_same(reloaded(model), model)
+
+
+def test_what_takes_no_factors_is_refused():
+    float8 = factory("MLPMixer")()
+    float8.quantize("float8")
+    enabled = toy()
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    for model, message in (
+        (float8, "is quantized to float8"),
+        (enabled, "has LoRA factors already"),
+        (other, "must be one of the architectures"),
+    ):
+        paths = [weight.path for weight in model.trainable_weights]
+        with pytest.raises(ValueError, match=message):
+            enable_lora(model, 2)
+        assert [weight.path for weight in model.trainable_weights] == paths
+    with pytest.raises(ValueError, match="has no LoRA factors"):
+        merge_lora(factory("MLPMixer")())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        *[({"rank": rank}, "`rank` must be") for rank in (0, -1, 2.0, True, None, "4")],
+        ({"rank": 13}, r"`rank`=13 is above the smaller side, 12, of the kernel of block_0/token"),
+        ({"rank": 2, "alpha": 0}, "`alpha` must be"),
+        ({"rank": 2, "mixing": "token"}, "Did you mean 'tokens'"),
+    ],
+)
+def test_bad_arguments_change_nothing(arguments, message):
+    model = factory("MLPMixer")()
+    paths = [weight.path for weight in model.trainable_weights]
+    with pytest.raises(ValueError, match=message):
+        enable_lora(model, **arguments)
+    assert [weight.path for weight in model.trainable_weights] == paths
+
+
+def test_alpha_is_kept():
+    model = factory("MLPMixer")()
+    enable_lora(model, 2, alpha=8)
+    with_random_weights(model)
+    assert reloaded(model).get_layer("block_0").token_mlp.fc1.lora_alpha == 8
+    images = some_pixels(model)
+    np.testing.assert_allclose(
+        predict(merge_lora(model), images), predict(model, images), rtol=0, atol=2e-5
+    )
+
+
+def test_a_checkpoint_is_refused(tmp_path):
+    model = toy()
+    save_file({"stem.proj.weight": np.ones(3, "float32")}, tmp_path / "timm.safetensors")
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"no checkpoint any more: its layer \S+ has LoRA"):
+        keras_mlp.load_checkpoint(model, tmp_path / "timm.safetensors")
+    for weight, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, old)

@@ -1,0 +1,43 @@
+"""Writes tensors as PyTorch does, without PyTorch: what tests damage afterwards."""
+
+import math
+import zipfile
+
+import numpy as np
+
+_STORAGES = {
+    "float64": "DoubleStorage",
+    "float32": "FloatStorage",
+    "float16": "HalfStorage",
+    "bfloat16": "BFloat16Storage",
+    "int64": "LongStorage",
+    "int32": "IntStorage",
+    "int16": "ShortStorage",
+    "int8": "CharStorage",
+    "uint8": "ByteStorage",
+    "bool": "BoolStorage",
+}
+
+
+def write_torch(tensors, path):
+    """Writes a state dict in PyTorch's zip format, one storage per tensor; returns the path.
+
+    tests/weights/test_torch_files.py reads files that PyTorch itself has written.
+    """
+    with zipfile.ZipFile(path, "w") as archive:
+        entries = "".join(_entry(key, *each) for key, each in enumerate(tensors.items()))
+        archive.writestr("w/data.pkl", f"(d{entries}.")
+        for key, array in enumerate(tensors.values()):
+            archive.writestr(f"w/data/{key}", np.ascontiguousarray(array).tobytes())
+    return path
+
+
+def _entry(key, name, array):
+    """The pickle's text that puts one tensor into the dict."""
+    strides = [math.prod(array.shape[axis + 1 :]) for axis in range(array.ndim)]
+    sizes, steps = ("".join(f"I{n}\n" for n in each) for each in (array.shape, strides))
+    return (
+        f"S'{name}'\nctorch._utils\n_rebuild_tensor_v2\n"
+        f"((S'storage'\nctorch\n{_STORAGES[array.dtype.name]}\nS'{key}'\nS'cpu'\nI{array.size}\ntQ"
+        f"I0\n({sizes}t({steps}tI00\nNtRs"
+    )
