@@ -71,7 +71,7 @@ def export_saved_model(model, path, *, output="logits", overwrite=False):
     _check_destination(path, overwrite)
     import tensorflow as tf
 
-    with _replacing(path.resolve()) as folder:
+    with replacing_folder(path.resolve()) as folder:
         holder, signatures = _reusable(part, key, inputs)
         tf.saved_model.save(holder, str(folder), signatures)
         info = _describe(model, part, key, inputs)
@@ -274,7 +274,7 @@ def _check_destination(path, overwrite):
 
 
 @contextlib.contextmanager
-def _replacing(path):
+def replacing_folder(path):
     """Yields a new folder beside `path`, which takes its place if the block succeeds."""
     folder = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:

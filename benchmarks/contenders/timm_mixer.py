@@ -40,7 +40,7 @@ def _mixer(
     channel_mlp_dim,
     num_classes,
 ):
-    _declare_detection_ops()
+    declare_detection_ops()
     from timm.models.mlp_mixer import MlpMixer
 
     return MlpMixer(
@@ -54,7 +54,7 @@ def _mixer(
     )
 
 
-def _declare_detection_ops():
+def declare_detection_ops():
     """Lets a torchvision without its compiled part be imported.
 
     timm imports torchvision. Where the two wheels were built for different devices (PyTorch for

@@ -1,0 +1,253 @@
+"""The same weights give the same logits here and in timm: python -m benchmarks.timm_agreement -h.
+
+Both ways: a model of ours through `save_checkpoint` into timm, and a model of timm's through
+`load_checkpoint` into ours. timm builds the model as the file's metadata say.
+"""
+
+import argparse
+import dataclasses
+import functools
+import json
+import pathlib
+import shlex
+import subprocess
+import sys
+import tempfile
+
+import keras
+import numpy as np
+import safetensors
+
+from benchmarks.agreement import Disagreement
+from benchmarks.report import machine_facts
+from keras_mlp import ARCHITECTURES, load_checkpoint, save_checkpoint
+
+_CHECKOUT = pathlib.Path(__file__).parents[1]
+TOLERANCE = 2e-5  # of the largest difference, over the logits' deviation where that is above 1
+_TOY = {"image_shape": (16, 24, 3), "patch_size": 4, "num_layers": 2, "hidden_dim": 16}
+_GAP = {"class_token": False, "pooling": "avg"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A model that both sides build.
+
+    Attributes:
+        name: as in the report.
+        architecture: key of `keras_mlp.ARCHITECTURES`.
+        arguments: of the constructor.
+        noise: deviation of the noise on all weights, so that no zero hides a difference; such that
+            logits are of the size of 1.
+    """
+
+    name: str
+    architecture: str
+    arguments: dict
+    noise: float
+
+    def build(self):
+        """A new model that takes normalised images, with noise on all its weights."""
+        model = ARCHITECTURES[self.architecture](**self.arguments, include_preprocessing=False)
+        rng = np.random.default_rng(0)
+        for weight in model.weights:
+            noise = self.noise * rng.standard_normal(weight.shape, dtype="float32")
+            weight.assign(np.asarray(weight) + noise)
+        return model
+
+
+class SideFailed(Exception):
+    """The interpreter with PyTorch ended with an error; the message carries its last words."""
+
+
+def _toy(name, architecture, **arguments):
+    return Case(f"toy {name}", architecture, {**_TOY, "num_classes": 5, **arguments}, 0.3)
+
+
+def _published(name, architecture, variant, **arguments):
+    arguments = {**ARCHITECTURES[architecture].variants[variant], **arguments}
+    return Case(name, architecture, arguments, 0.05)
+
+
+_VIT = {"num_heads": 2, "channel_mlp_dim": 40}
+CASES = (
+    _toy("Mixer", "MLPMixer", token_mlp_dim=12, channel_mlp_dim=33),
+    _toy(
+        "Mixer, tanh GELU",
+        "MLPMixer",
+        token_mlp_dim=12,
+        channel_mlp_dim=33,
+        gelu_approximate=True,
+    ),
+    _toy("ResMLP", "ResMLP", channel_mlp_dim=40),
+    _toy("gMLP", "GMLP", channel_mlp_dim=40),
+    _toy("ViT, class token", "ViT", **_VIT),
+    _toy("ViT, mean of normalised tokens", "ViT", **_VIT, **_GAP),
+    _toy("ViT, norm of the mean", "ViT", **_VIT, **_GAP, norm_after_pooling=True),
+    _toy("ViT, layer scale", "ViT", **_VIT, layer_scale_init_value=0.1),
+    _published("mixer_b16_224", "MLPMixer", "B/16"),
+    _published("mixer_l16_224", "MLPMixer", "L/16"),
+    _published("resmlp_12_224", "ResMLP", "S12"),
+    _published("resmlp_24_224", "ResMLP", "S24"),
+    _published("gmlp_s16_224", "GMLP", "S/16"),
+    _published("vit_small_patch16_224", "ViT", "S/16"),
+    _published("vit_base_patch16_224", "ViT", "B/16"),
+    _published(
+        "vit_base_patch16_224, norm of the mean", "ViT", "B/16", **_GAP, norm_after_pooling=True
+    ),
+)
+
+
+def main(arguments=None):
+    """Compares every case, prints Markdown; ends the program on an error."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(arguments)
+    cases = [case for case in CASES if options.only in case.name]
+    if not cases:
+        sys.exit(f"error: no case's name holds {options.only!r}.")
+    side = functools.partial(run_side, options.torch_python)
+    rows, versions = [], {}
+    try:
+        for case in cases:
+            print(f"{case.name} ...", file=sys.stderr, flush=True)
+            found, versions = compare(case, side)
+            rows += found
+    except (Disagreement, SideFailed) as error:
+        sys.exit(f"error: {case.name}: {error}")
+    facts = {
+        **machine_facts(),
+        "command": shlex.join(["python", "-m", "benchmarks.timm_agreement", *arguments]),
+        "this side": _versions(
+            {"keras": keras.__version__, keras.backend.backend(): _backend_version()}
+        ),
+        "timm's side": _versions(versions),
+    }
+    print(markdown(rows, facts))
+
+
+def compare(case, side):
+    """Compares a case both ways.
+
+    Args:
+        case: a `Case`.
+        side: function from an order to the other side's versions, such as `run_side` of a Python.
+
+    Returns:
+        A pair: two rows of the table, dicts of "model", "parameters", "direction", "difference",
+        "allowed" and "deviation"; and the versions.
+
+    Raises:
+        Disagreement: the logits differ by more than is allowed, or are not finite.
+        SideFailed: the other side ended with an error.
+    """
+    keras.backend.clear_session()
+    model = case.build()
+    with tempfile.TemporaryDirectory() as folder:
+        order = order_for(model, case.noise, pathlib.Path(folder))
+        images = np.load(order["images"])
+        logits = np.asarray(model(images))
+        versions = side(order)
+        rows = [_row(case, model, "to timm", logits, np.load(order["logits_of_keras_weights"]))]
+        load_checkpoint(model, order["timm_weights"])
+        loaded = np.asarray(model(images))
+        rows.append(_row(case, model, "from timm", np.load(order["timm_logits"]), loaded))
+    return rows, versions
+
+
+def order_for(model, noise, folder):
+    """Writes what the other side needs into a folder.
+
+    Returns:
+        A dict: "call", which builds timm's model; "noise", to add to its first weights; the files
+        that are here, "images" (B, H, W, C) and "keras_weights"; and those that are asked for:
+        "timm_weights" (after the noise) and "timm_logits" with them, and
+        "logits_of_keras_weights".
+    """
+    rng = np.random.default_rng(1)
+    images = rng.standard_normal((2, *model.image_shape), dtype="float32")
+    np.save(folder / "images.npy", images)
+    weights = save_checkpoint(model, folder / "keras_weights.safetensors")
+    with safetensors.safe_open(weights, "numpy") as file:
+        call = json.loads(file.metadata()["timm"])
+    files = {
+        "images": "images.npy",
+        "keras_weights": weights.name,
+        "timm_weights": "timm_weights.safetensors",
+        "timm_logits": "timm_logits.npy",
+        "logits_of_keras_weights": "logits_of_keras_weights.npy",
+    }
+    paths = {name: str(folder / file) for name, file in files.items()}
+    return {"call": call, "noise": noise, **paths}
+
+
+def run_side(python, order, module="benchmarks.timm_side"):
+    """Runs the other side in another interpreter.
+
+    Returns:
+        A dict from library to version.
+
+    Raises:
+        SideFailed: it ended with an error, or cannot be started.
+    """
+    path = pathlib.Path(order["images"]).with_name("order.json")
+    path.write_text(json.dumps(order))
+    try:
+        done = subprocess.run(
+            [python, "-m", module, str(path)], cwd=_CHECKOUT, capture_output=True, text=True
+        )
+    except OSError as error:
+        raise SideFailed(f"{python} cannot be started: {error.strerror}.") from error
+    if done.returncode != 0:
+        raise SideFailed(f"{python} -m {module} ended with:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def markdown(rows, facts):
+    """The report: facts (name to value), then a table."""
+    columns = ("model", "parameters", "direction", "max abs dy", "allowed", "std of logits")
+    lines = [f"- {name}: {value}" for name, value in facts.items()]
+    lines += ["", f"| {' | '.join(columns)} |", "|---|---:|---|---:|---:|---:|"]
+    lines += [
+        f"| {row['model']} | {row['parameters']:,} | {row['direction']} | {row['difference']:.1e} "
+        f"| {row['allowed']:.1e} | {row['deviation']:.2f} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _row(case, model, direction, expected, found):
+    deviation = float(expected.std())
+    allowed = TOLERANCE * max(1.0, deviation)
+    if found.shape != expected.shape:
+        raise Disagreement(f"{direction}: {found.shape} instead of {expected.shape}.")
+    difference = float(np.abs(found - expected).max())
+    if not difference <= allowed:  # so that NaN fails too
+        raise Disagreement(f"{direction}: differs by {difference:.1e}; allowed {allowed:.1e}.")
+    return {
+        "model": case.name,
+        "parameters": model.count_params(),
+        "direction": direction,
+        "difference": difference,
+        "allowed": allowed,
+        "deviation": deviation,
+    }
+
+
+def _versions(versions):
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _backend_version():
+    return sys.modules[keras.backend.backend()].__version__
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.timm_agreement")
+    parser.add_argument(
+        "--torch-python", required=True, help="path of a Python with torch and timm"
+    )
+    parser.add_argument("--only", default="", help="compare cases whose name holds this text")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The card of a converted model: what it is, where it comes from and what was checked."""
+
+import sys
+
+import keras
+
+_USE = """\
+```python
+model = keras.saving.load_model("model.keras")    # after `import keras_mlp`
+model = tf.saved_model.load("saved_model")        # without keras_mlp
+```
+"""
+
+
+def card(model, *, title, preset, source_name, source_sha256, difference, reference, golden):
+    """The text of a card, Markdown.
+
+    Args:
+        model: as converted.
+        title: of the card.
+        preset: a `keras_mlp.weights.Preset`, or None for weights that the catalogue does not have.
+        source_name: name of the file that was converted.
+        source_sha256: its digest.
+        difference: largest absolute difference to the reference's logits; None without reference.
+        reference: name of the reference's file.
+        golden: outputs for the images in `golden.npz`, (B, K).
+    """
+    facts = {**_model_facts(model), **_preset_facts(preset)}
+    facts["source file"] = f"`{source_name}`, SHA-256 `{source_sha256}`"
+    rows = [f"| {name} | {value} |" for name, value in facts.items()]
+    return "\n".join(
+        [
+            f"# {title}",
+            "",
+            f"{_subject(model, preset)}, converted from its published file by keras_mlp "
+            f"{sys.modules['keras_mlp'].__version__} with Keras {keras.__version__}.",
+            "",
+            _USE,
+            "| | |",
+            "|---|---|",
+            *rows,
+            "",
+            "## Check",
+            "",
+            _check(difference, reference),
+            "",
+            f"`golden.npz` holds {len(golden)} random images and this model's outputs for them; "
+            f"the first begins with {', '.join(f'{each:.6g}' for each in golden[0].flat[:4])}.",
+            "",
+        ]
+    )
+
+
+def _subject(model, preset):
+    kind = type(model).__name__
+    return f"{kind} weights" if preset is None else f"{kind} {preset.variant}, `{preset.name}`"
+
+
+def _model_facts(model):
+    facts = {
+        "architecture": type(model).__name__,
+        "parameters": f"{model.count_params():,}",
+        "image shape": " x ".join(map(str, model.image_shape)),
+        "classes": model.num_classes if model.include_top else "none: features",
+    }
+    if model.include_preprocessing:
+        facts["`model.keras` takes"] = "pixels in [0, 255], uint8 or float"
+        facts["`saved_model` takes"] = "uint8 in [0, 255] or float32 in [0, 1]"
+        facts["normalised inside with"] = (
+            f"mean {model.pixel_mean}, deviation {model.pixel_std}, of pixels in [0, 1]"
+        )
+    else:
+        facts["both take"] = "float32 images, normalised already"
+    if hasattr(model, "gelu_approximate"):
+        facts["GELU"] = "tanh approximation" if model.gelu_approximate else "exact"
+    return facts
+
+
+def _preset_facts(preset):
+    if preset is None:
+        return {"licence": "not stated here: that of the source"}
+    facts = {
+        "central crop": preset.crop,
+        "interpolation": preset.interpolation,
+        "licence": preset.licence or "not published",
+        "published top-1": preset.top1 and f"{preset.top1} % ({preset.top1_by})",
+        "source": preset.url or preset.page,
+        "described at": preset.page,
+        "note": preset.note,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _check(difference, reference):
+    if difference is None:
+        return (
+            "No reference outputs were given: whether the logits are those of the authors' code "
+            "was not checked here."
+        )
+    return (
+        f"On the images of `{reference}` the logits differ from the reference's by at most "
+        f"{difference:.3e}."
+    )
