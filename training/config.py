@@ -182,10 +182,13 @@ class Transfer:
         freeze_through: name of the last layer, from the input, that stays as it is, such as
             "block_3"; None for none.
         layer_decay: factor in (0, 1] of the learning rate per block, from the head to the stem.
+        lora_rank: rank of LoRA factors that learn, with the classifier, in place of everything
+            (`keras_mlp.enable_lora`); they are merged in what is saved. 0 for none.
     """
 
     freeze_through: str | None = None
     layer_decay: float = 1.0
+    lora_rank: int = 0
 
 
 @dataclasses.dataclass
@@ -271,6 +274,7 @@ _RANGES = {
     "optimizer.clip_norm": (0, _HUGE),
     "optimizer.label_smoothing": (0, 0.99),
     "transfer.layer_decay": (1e-6, 1),
+    "transfer.lora_rank": (0, _HUGE),
     "runtime.virtual_cpus": (0, 64),
     "runtime.seed": (0, 2**31 - 2),
     "runtime.steps_per_loop": (1, _HUGE),

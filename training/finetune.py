@@ -63,6 +63,8 @@ def finetune(config, source, workdir):
                 if way == "fine-tuned" and kept is None:
                     kept = model
                 bar.update()
+    if config.transfer.lora_rank:
+        kept = keras_mlp.merge_lora(kept)
     with written_beside(folder.path / "model.keras") as path:
         kept.save(path)
     keras_mlp.export_saved_model(kept, folder.path / "saved_model", overwrite=True)

@@ -8,6 +8,7 @@ seed, is taken to each size by each method of `keras_mlp.with_image_shape`, judg
 briefly and judged again. A program that was stopped goes on where it was.
 """
 
+import functools
 import itertools
 import json
 import logging
@@ -54,12 +55,14 @@ def image_sizes(config, source, workdir):
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     done = _read(folder)
     trained = {name: keras.models.load_model(file) for name, file in files.items()}
-    with tqdm.tqdm(_cases(trained, sizes, config.methods), unit="model") as cases:
-        for case in cases:
-            if any(all(entry[key] == case[key] for key in case) for entry in done):
-                continue
-            done.append({**case, **_judge(trained[case["architecture"]], case, config)})
-            _write(folder, done)
+    cases = _cases(trained, sizes, config.methods)
+    open_splits = functools.lru_cache(maxsize=1)(functools.partial(load_splits, config.data))
+    for case in tqdm.tqdm(sorted(cases, key=lambda case: case["size"]), unit="model"):
+        if any(all(entry[key] == case[key] for key in case) for entry in done):
+            continue
+        done.append({**case, **_judge(trained[case["architecture"]], case, config, open_splits)})
+        done.sort(key=lambda entry: cases.index({key: entry[key] for key in case}))
+        _write(folder, done)
     draw_image_sizes(folder / "image_sizes.png", done)
     return done
 
@@ -113,12 +116,12 @@ def _resized(model, size, method):
     return keras_mlp.with_image_shape(model, image_shape, method=method)
 
 
-def _judge(model, case, config):
+def _judge(model, case, config, open_splits):
     """Accuracy on the test split, before and after fine-tuning."""
     keras.utils.set_random_seed(config.runtime.seed)
     method = "interpolate" if case["method"] == "trained" else case["method"]
     resized = _resized(model, case["size"], method)
-    splits = load_splits(config.data, tuple(resized.image_shape))
+    splits = open_splits(tuple(resized.image_shape))
     before = evaluate(resized, splits.test, config.data.batch_size)["accuracy"]
     fit(resized, splits.train, config, seed=config.runtime.seed)
     after = evaluate(resized, splits.test, config.data.batch_size)["accuracy"]

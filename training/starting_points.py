@@ -57,18 +57,25 @@ class KerasFile:
         if transfer.freeze_through is not None:
             layers = [layer.name for layer in self.model.layers]
             check_choice("transfer.freeze_through", transfer.freeze_through, layers)
+            if transfer.lora_rank:
+                raise ValueError(
+                    "`transfer.lora_rank` freezes every layer itself: `transfer.freeze_through` "
+                    "must be None."
+                )
 
     def build(self, way, num_classes):
         """A model for a new task, with a new head; see `WAYS`."""
         model = keras_mlp.with_new_head(self.model, num_classes)
         model.trainable = True
         if way == "from scratch":
-            return type(model).from_config({**model.get_config(), "name": None})
+            return _unchanged(type(model), model.get_config())
         if way == "frozen":
             for layer in model.layers:
                 layer.trainable = layer.name == "head"
         elif self.transfer.freeze_through is not None:
             keras_mlp.freeze_through(model, self.transfer.freeze_through)
+        elif self.transfer.lora_rank:
+            keras_mlp.enable_lora(model, self.transfer.lora_rank)
         return model
 
 
@@ -99,5 +106,12 @@ class SavedModelFolder:
         architecture = keras_mlp.ARCHITECTURES.get(self.info["class_name"])
         if architecture is None:
             raise ValueError(f"{self.path} does not say how to build its model from scratch.")
-        config = {**self.info["config"], "include_top": False, "pooling": "avg", "name": None}
-        return architecture.from_config({**config, "frozen": ()})
+        config = {**self.info["config"], "include_top": False, "pooling": "avg"}
+        return _unchanged(architecture, config)
+
+
+def _unchanged(architecture, config):
+    """A new model of those arguments: not frozen, not quantized, without LoRA factors."""
+    return architecture.from_config(
+        {**config, "name": None, "frozen": (), "quantized": {}, "lora": {}}
+    )

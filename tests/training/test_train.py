@@ -117,10 +117,32 @@ def test_fine_tuning_by_depth(run, config, tmp_path):
         assert np.array_equal(weight, old) == (layer in ("stem", "block_0")), weight.path
 
 
+@pytest.mark.slow
+def test_fine_tuning_by_low_rank_factors(run, config, tmp_path):
+    fine = FineTuneConfig(
+        epochs=1,
+        repeats=1,
+        transfer=Transfer(lora_rank=2),
+        data=config.data,
+        optimizer=config.optimizer,
+        runtime=config.runtime,
+    )
+    finetune(fine, run[0] / "model.keras", tmp_path / "fine")
+    source = keras.models.load_model(run[0] / "model.keras")
+    tuned = keras.models.load_model(tmp_path / "fine" / "model.keras")
+    assert [weight.path for weight in tuned.weights] == [weight.path for weight in source.weights]
+    for weight, old in zip(tuned.weights, source.weights, strict=True):
+        if weight.path == "block_0/channel_mlp/fc1/kernel":
+            assert np.linalg.matrix_rank(np.array(weight) - np.array(old), tol=1e-5) == 2
+        elif not weight.path.startswith("head/") and not weight.path.endswith("kernel"):
+            np.testing.assert_array_equal(weight, old, err_msg=weight.path)
+
+
 @pytest.mark.parametrize(
     ("source", "transfer", "message"),
     [
         ("features", {"layer_decay": 0.5}, "`transfer` needs a .keras file"),
+        ("model.keras", {"freeze_through": "block_0", "lora_rank": 2}, "must be None"),
         ("model.keras", {"freeze_through": "block_9"}, "`transfer.freeze_through` is 'block_9'"),
     ],
 )
