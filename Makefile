@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+# One process per core, at most four: each imports TensorFlow. A file's shared runs stay together.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
 
 .PHONY: demo test test-fast lint format install clean
 
@@ -11,11 +13,11 @@ demo: install
 	$(BIN)/python -m training.demo --folder demo
 
 test: install
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # Without the tests that train in processes of their own.
 test-fast: install
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: install
 	$(BIN)/ruff check .

@@ -29,5 +29,5 @@ def test_is_rebuilt_from_its_config():
 
 @pytest.mark.parametrize("value", [0, -0.1, float("nan"), True, "0.1", None])
 def test_refuses_a_bad_value(value):
-    with pytest.raises(ValueError, match="`init_value` must be a finite number above 0, got"):
+    with pytest.raises(ValueError, match="`init_value` must be a finite number above 0"):
         LayerScale(value)

@@ -1,0 +1,24 @@
+"""A model in a `.keras` file, on TensorFlow."""
+
+import numpy as np
+
+
+def forward(task):
+    """The model as a `tf.function`, fed the batch as numpy."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+    import keras
+
+    import keras_mlp  # noqa: F401, the file names its classes
+
+    model = keras.models.load_model(task["model"], compile=False)
+    images = np.load(task["images"])
+
+    @tf.function
+    def run(images):
+        return model(images, training=False)
+
+    return lambda: run(images).numpy()

@@ -1,0 +1,159 @@
+"""Memory and time of a training step with `remat` on and off: python -m benchmarks.remat --help."""
+
+import argparse
+import functools
+import json
+import os
+import pathlib
+import shlex
+import statistics
+import subprocess
+import sys
+
+from benchmarks.agreement import Disagreement, check_agreement
+from benchmarks.report import machine_facts, write_json
+from benchmarks.rounds import run_in_turn
+from benchmarks.worker_process import WorkerFailed
+from keras_mlp import MLPMixer
+from keras_mlp.arguments import check_choice, check_positive_int
+
+TOLERANCE = 1e-4
+_CHECKOUT = pathlib.Path(__file__).parents[1]
+_COLUMNS = (
+    "model",
+    "remat",
+    "peak MiB",
+    "of it for the step",
+    "share of the memory without",
+    "step s",
+    "CPU s",
+    "ratio of CPU time",
+)
+
+
+def main(arguments=None):
+    """Measures, prints Markdown, and writes JSON if asked; ends the program on an error."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        variants = _check(options)
+    except ValueError as error:
+        parser.error(str(error))
+    facts = {
+        **machine_facts(),
+        "command": shlex.join(["python", "-m", "benchmarks.remat", *arguments]),
+        "load before": f"{os.getloadavg()[0]:.2f}",
+    }
+    try:
+        samples = measure(variants, options.batch, options.rounds)
+    except (Disagreement, WorkerFailed) as error:
+        sys.exit(f"error: {error}")
+    run = {"facts": facts, "samples": samples}
+    print(markdown(run))
+    if options.json:
+        write_json(options.json, run)
+
+
+def measure(variants, batch, rounds):
+    """Trains every variant with `remat` off and on, in turn, each time in a fresh process.
+
+    Args:
+        variants: names of variants of `MLPMixer`.
+        batch: number of images in a step.
+        rounds: number of turns.
+
+    Returns:
+        A dict from "<variant> off" and "<variant> on" to a list of what `training_step.measure`
+        gives.
+
+    Raises:
+        Disagreement: `remat` changed the loss of the second step.
+        WorkerFailed: a process ended early.
+    """
+    orders = {
+        f"{variant} {'on' if remat else 'off'}": {
+            "sizes": MLPMixer.variants[variant],
+            "remat": remat,
+            "batch": batch,
+        }
+        for variant in variants
+        for remat in (False, True)
+    }
+    samples = run_in_turn(
+        {name: functools.partial(_step, name, order) for name, order in orders.items()}, rounds
+    )
+    for variant in variants:
+        losses = {name: samples[name][0]["loss"] for name in (f"{variant} off", f"{variant} on")}
+        check_agreement(losses, TOLERANCE)
+    return samples
+
+
+def markdown(run):
+    """The report of one run: medians over the rounds; shares and ratios are those of medians."""
+    samples = run["samples"]
+    lines = [f"- {name}: {value}" for name, value in run["facts"].items()]
+    lines.append(f"- versions: {next(iter(samples.values()))[0]['versions']}")
+    lines += ["", f"| {' | '.join(_COLUMNS)} |", "|---|---|" + "---:|" * (len(_COLUMNS) - 2)]
+    for name, turns in samples.items():
+        variant, remat = name.split()
+        own, without = _medians(turns), _medians(samples[f"{variant} off"])
+        lines.append(
+            f"| {variant} | {remat} | {own['peak']:.0f} | {own['step']:.0f} "
+            f"| {own['step'] / without['step']:.2f} | {own['seconds']:.1f} "
+            f"| {own['cpu_seconds']:.1f} | {own['cpu_seconds'] / without['cpu_seconds']:.2f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _medians(turns):
+    """Medians over the turns; "step" is the memory beyond that of the model before its first."""
+    turns = [{**turn, "step": turn["peak"] - turn["start"]} for turn in turns]
+    keys = ("peak", "step", "seconds", "cpu_seconds")
+    return {key: statistics.median(turn[key] for turn in turns) for key in keys}
+
+
+def _step(name, order):
+    finished = subprocess.run(
+        [sys.executable, "-m", "benchmarks.training_step", json.dumps(order)],
+        cwd=_CHECKOUT,
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "tensorflow",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "CUDA_VISIBLE_DEVICES": "-1",  # resident memory is that of the host
+        },
+        capture_output=True,
+        text=True,
+    )
+    if finished.returncode:
+        raise WorkerFailed(f"{name} ended early:\n{finished.stderr[-2000:]}")
+    return json.loads(finished.stdout.splitlines()[-1])
+
+
+def _check(options):
+    """The variants that the options ask for; ValueError if they cannot be had."""
+    for name in ("batch", "rounds"):
+        check_positive_int(name, getattr(options, name))
+    if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
+        raise ValueError(f"`json` must lie in an existing folder, got {options.json!r}.")
+    names = dict.fromkeys(options.variants.split(","))
+    return [check_choice("variants", name, MLPMixer.variants) for name in names]
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.remat",
+        description=__doc__.split(":")[0] + ".",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--variants", default="S/16,L/16", help=f"of MLP-Mixer: {', '.join(MLPMixer.variants)}")
+    add("--batch", type=int, default=8, help="images per step")
+    add("--rounds", type=int, default=3, help="turns of each, each in a fresh process")
+    add("--json", help="file for all samples")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""One training step in a process of its own: its memory and its time, as a line of JSON."""
+
+import json
+import pathlib
+import sys
+import time
+from importlib.metadata import version
+
+import keras
+import numpy as np
+
+from keras_mlp import MLPMixer
+
+LIBRARIES = ("tensorflow", "keras", "numpy")
+
+
+def main():
+    order = json.loads(sys.argv[1])
+    print(json.dumps(measure(**order)))
+
+
+def measure(sizes, remat, batch):
+    """Builds a Mixer and trains it for two steps of SGD, of which the second is timed.
+
+    Args:
+        sizes: arguments of `MLPMixer`, such as one of its variants.
+        remat: as for `MLPMixer`.
+        batch: number of images.
+
+    Returns:
+        A dict: the "peak" of resident memory, and its "start", before the first step, in MiB;
+        "seconds" of the clock and "cpu_seconds" of all threads of the second step; its "loss",
+        which rematerialisation leaves as it is; "versions" of the libraries.
+    """
+    keras.utils.set_random_seed(0)
+    model = MLPMixer(**sizes, remat=remat)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (batch, *model.image_shape)).astype("float32")
+    labels = rng.integers(0, model.num_classes, batch)
+    start = _resident("VmRSS")
+    model.train_on_batch(images, labels)  # traces too
+    clock, cpu = time.perf_counter(), time.process_time()
+    loss = float(model.train_on_batch(images, labels))
+    return {
+        "seconds": time.perf_counter() - clock,
+        "cpu_seconds": time.process_time() - cpu,
+        "start": start,
+        "peak": _resident("VmHWM"),
+        "loss": loss,
+        "versions": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
+    }
+
+
+def _resident(kind):
+    """MiB. The kernel counts for this program alone; `ru_maxrss` would begin at its parent's."""
+    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{kind}:"):
+            return int(line.split()[1]) / 1024
+    raise OSError(f"/proc/self/status has no {kind}.")
+
+
+if __name__ == "__main__":
+    main()
