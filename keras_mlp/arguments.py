@@ -42,7 +42,7 @@ def check_positive(name, value):
     """Returns `value` as a float, or raises ValueError unless float32 has it: above 0, finite."""
     if not _is_number(value) or not _SMALLEST <= value <= _LARGEST:
         raise ValueError(
-            f"`{name}` must be a finite number above 0 in float32, got {_shown(value)}."
+            f"`{name}` must be a finite number above 0, got {_shown(value)} (in float32)."
         )
     return float(value)
 
