@@ -1,6 +1,7 @@
 """Checks of arguments: each error names the argument, its value and what is allowed."""
 
 import difflib
+import math
 
 import keras
 import numpy as np
@@ -40,10 +41,10 @@ def check_rate(name, value):
 
 def check_positive(name, value):
     """Returns `value` as a float, or raises ValueError unless float32 has it: above 0, finite."""
-    if not _is_number(value) or not _SMALLEST <= value <= _LARGEST:
-        raise ValueError(
-            f"`{name}` must be a finite number above 0, got {_shown(value)} (in float32)."
-        )
+    if not _is_number(value) or not 0 < value < math.inf:
+        raise ValueError(f"`{name}` must be a finite number above 0, got {_shown(value)}.")
+    if not _SMALLEST <= value <= _LARGEST:
+        raise ValueError(f"`{name}` must be a number that float32 holds, got {_shown(value)}.")
     return float(value)
 
 

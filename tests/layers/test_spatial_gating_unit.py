@@ -86,5 +86,5 @@ def test_refuses_an_odd_number_of_channels():
 
 
 def test_refuses_a_bad_epsilon():
-    with pytest.raises(ValueError, match=r"`layer_norm_epsilon` must be .* above 0 .*got 0\."):
+    with pytest.raises(ValueError, match=r"`layer_norm_epsilon` must be .* above 0.*, got 0"):
         SpatialGatingUnit(layer_norm_epsilon=0)
