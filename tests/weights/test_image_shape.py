@@ -318,7 +318,7 @@ def with_lora():
         (with_lora, {}, "`model` toy is quantized or has LoRA factors"),
         (lambda: "model.keras", {}, "`model` must be a keras_mlp model such as MLPMixer, got"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),  # no address: it differs by process
 )
 def test_refuses_with_the_reason(model, arguments, message):
     model = model() if callable(model) else toy(model, name="toy")
