@@ -82,7 +82,7 @@ def main(arguments=None):
         for name in names:
             run = measure(SUBJECTS[name], options.rounds, options.seconds)
             facts |= run["facts"]
-            print(f"## {name}, {SUBJECTS[name].batch} images per call\n")
+            print(f"## {name}, {SUBJECTS[name].batch} images per call")
             print(markdown({**run, "facts": {}}))
     except (Disagreement, WorkerFailed) as error:
         sys.exit(f"error: {error}")

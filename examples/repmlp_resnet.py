@@ -1,6 +1,16 @@
 """RepMLP inside a small ResNet: train on digits, fold, compare.
 
 python -m examples.repmlp_resnet
+
+It prints, after 77 seconds on one core (AMD EPYC, Zen 4; TensorFlow 2.20.0, Keras 3.15.1;
+2026-11-20):
+
+    form        parameters  test accuracy  microseconds per image
+    trained         71,754         99.44%                      92
+    deployed        67,738         99.44%                      56
+    largest difference of logits: 8.1e-06
+
+That is 358 of the 360 test images, with one seed. Parameters include the statistics of BatchNorms.
 """
 
 import argparse

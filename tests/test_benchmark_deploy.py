@@ -25,7 +25,7 @@ def test_both_forms_are_measured_and_described(monkeypatch, capsys):
     monkeypatch.setattr(deploy, "SUBJECTS", {"toy": deploy.Subject(toy, 3)})
     deploy.main(["--rounds", "2", "--seconds", "0.001", "--subjects", "toy"])
     text = capsys.readouterr().out
-    assert text.startswith("## toy, 3 images per call\n")
+    assert text.startswith("## toy, 3 images per call\n\n| contender |")
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith(("| form", "| dep"))]
     model = toy()
     forms = {"form that trains": model, "deployed form": keras_mlp.deploy(model)}
