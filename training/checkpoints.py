@@ -1,6 +1,7 @@
 """Checkpoints from which a run goes on as if it had never stopped."""
 
 import logging
+import tempfile
 
 import tensorflow as tf
 
@@ -13,19 +14,27 @@ class CheckpointManager(tf.train.CheckpointManager):
     A checkpoint is written beside its final name, so a run killed in the middle of writing finds
     the one before. One that cannot be read is passed over, with a warning, for the one before it.
 
+    On several hosts all of them must save at the same time and restore the same: only the chief's
+    checkpoints are kept, others write theirs to a folder that is thrown away.
+
     Args:
         model, optimizer: Keras objects, built under the strategy's scope.
         folder: where checkpoints lie.
         keep: how many are kept.
+        chief: whether this process keeps what it saves.
+        state: from a name to further variables, or lists of them.
     """
 
-    def __init__(self, model, optimizer, folder, *, keep):
+    def __init__(self, model, optimizer, folder, *, keep, chief=True, state=None):
         # Keras does not count the state of its seed generators as weights: taken along by hand.
         weights = {id(weight) for weight in model.weights}
         seeds = [variable.value for variable in model.variables if id(variable) not in weights]
+        self.shared = str(folder)
+        # Removed with this object.
+        self.thrown_away = None if chief else tempfile.TemporaryDirectory()
         super().__init__(
-            tf.train.Checkpoint(model=model, optimizer=optimizer, seeds=seeds),
-            str(folder),
+            tf.train.Checkpoint(model=model, optimizer=optimizer, seeds=seeds, **(state or {})),
+            self.shared if chief else self.thrown_away.name,
             max_to_keep=keep,
             checkpoint_name="step",
         )
@@ -39,16 +48,18 @@ class CheckpointManager(tf.train.CheckpointManager):
         Raises:
             ValueError: there are checkpoints, and none can be read.
         """
-        for path in reversed(self.checkpoints):
+        state = tf.train.get_checkpoint_state(self.shared)
+        paths = list(state.all_model_checkpoint_paths) if state else []
+        for path in reversed(paths):
             try:
                 self.checkpoint.restore(path).assert_existing_objects_matched()
                 return path
             except Exception as error:  # damaged bytes raise whatever they happen to break
                 reason = str(error).strip().splitlines()[0][:200]
                 log.warning("Checkpoint %s cannot be read, trying the one before: %s", path, reason)
-        if self.checkpoints:
+        if paths:
             raise ValueError(
-                f"None of the {len(self.checkpoints)} checkpoints in {self.directory} can be read. "
+                f"None of the {len(paths)} checkpoints in {self.shared} can be read. "
                 "Move the folder away to start again."
             )
         return None

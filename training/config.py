@@ -85,6 +85,14 @@ class Optimizer:
         beta_2: of AdamW.
         clip_norm: largest global norm of the gradient over all replicas; 0 for none.
         label_smoothing: in [0, 1).
+        loss: "softmax", cross-entropy over the classes; or "sigmoid", a binary one for each class,
+            summed over the classes.
+        accumulate: parts that a batch is cut into, one after the other in memory; their gradients
+            are summed before the update, which is that of the whole batch (BatchNorm excepted: its
+            statistics are those of a part).
+        ema: decay of an exponential moving average of the weights, which is then what is judged
+            and saved; early in the run it is (1 + step) / (10 + step) where that is less. 0 for
+            none.
     """
 
     name: str = "adamw"
@@ -95,6 +103,9 @@ class Optimizer:
     beta_2: float = 0.999
     clip_norm: float = 1.0
     label_smoothing: float = 0.0
+    loss: str = "softmax"
+    accumulate: int = 1
+    ema: float = 0.0
 
 
 @dataclasses.dataclass
@@ -102,9 +113,14 @@ class Runtime:
     """How the run is carried out.
 
     Attributes:
-        strategy: "one_device" or "mirrored" (every GPU, or every logical CPU).
+        strategy: "one_device"; "mirrored", every GPU, or every logical CPU;
+            "multi_worker_mirrored", the same on several hosts, which the variable TF_CONFIG or
+            those of Slurm name; or "tpu".
+        tpu: name or address of the TPU; "" for the one that the environment names, "local" on a
+            TPU VM.
         virtual_cpus: cut the CPU into this many logical devices, to try "mirrored"; 0 leaves it.
-        dtype: Keras dtype policy: "float32" or "mixed_bfloat16".
+        dtype: Keras dtype policy: "float32", "mixed_bfloat16" or "mixed_float16" (with a loss scale
+            that adapts itself; steps whose gradients overflow change nothing).
         jit_compile: compile the step with XLA; "one_device" only.
         seed: of initial weights, data order, augmentation and dropout.
         steps_per_loop: steps between two looks of the host at the loss.
@@ -114,6 +130,7 @@ class Runtime:
     """
 
     strategy: str = "one_device"
+    tpu: str = ""
     virtual_cpus: int = 0
     dtype: str = "float32"
     jit_compile: bool = False
@@ -273,6 +290,8 @@ _RANGES = {
     "optimizer.beta_2": (0, 1),
     "optimizer.clip_norm": (0, _HUGE),
     "optimizer.label_smoothing": (0, 0.99),
+    "optimizer.accumulate": (1, _HUGE),
+    "optimizer.ema": (0, 1 - 1e-9),
     "transfer.layer_decay": (1e-6, 1),
     "transfer.lora_rank": (0, _HUGE),
     "runtime.virtual_cpus": (0, 64),
@@ -283,8 +302,9 @@ _RANGES = {
 }
 _CHOICES = {
     "optimizer.name": ("adamw", "sgd"),
-    "runtime.strategy": ("one_device", "mirrored"),
-    "runtime.dtype": ("float32", "mixed_bfloat16"),
+    "optimizer.loss": ("softmax", "sigmoid"),
+    "runtime.strategy": ("one_device", "mirrored", "multi_worker_mirrored", "tpu"),
+    "runtime.dtype": ("float32", "mixed_bfloat16", "mixed_float16"),
 }
 
 

@@ -5,6 +5,7 @@ import orbit
 import tensorflow as tf
 
 from training.data.pipeline import evaluation_batches
+from training.strategies import distribute
 
 
 def evaluate(model, split, batch_size):
@@ -18,7 +19,7 @@ def evaluate(model, split, batch_size):
     Returns:
         A dict with `loss`, `accuracy` and `examples`.
     """
-    return Evaluator(model, evaluation_batches(split, batch_size)).evaluate(tf.constant(-1))
+    return Evaluator(model, split, batch_size).evaluate(tf.constant(-1))
 
 
 class Evaluator(orbit.StandardEvaluator):
@@ -26,14 +27,18 @@ class Evaluator(orbit.StandardEvaluator):
 
     Args:
         model: Keras model from uint8 images to logits, made under the strategy's scope.
-        dataset: batches of (images, labels), each example once.
+        split: a `training.data.pipeline.Split`.
+        batch_size: over all replicas.
     """
 
-    def __init__(self, model, dataset):
+    def __init__(self, model, split, batch_size):
         self.model = model
         self.strategy = tf.distribute.get_strategy()
-        distributed = self.strategy.experimental_distribute_dataset(dataset)
-        super().__init__(distributed)
+
+        def batches(share):
+            return evaluation_batches(split, batch_size, share)
+
+        super().__init__(distribute(self.strategy, batches))
         # Summed loss, correct predictions, examples.
         self.sums = tf.Variable(tf.zeros(3), trainable=False)
 
@@ -55,7 +60,11 @@ class Evaluator(orbit.StandardEvaluator):
     def _replica_step(self, batch):
         images, labels = batch
         logits = self.model(images, training=False)
-        losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-        correct = tf.reduce_sum(tf.cast(tf.argmax(logits, -1) == labels, tf.float32))
-        examples = tf.cast(tf.shape(labels)[0], tf.float32)
-        return tf.stack([tf.reduce_sum(losses), correct, examples])
+        counts = tf.cast(labels >= 0, tf.float32)  # not what fills up the last batch
+        losses = keras.losses.sparse_categorical_crossentropy(
+            tf.maximum(labels, 0), logits, from_logits=True
+        )
+        correct = tf.cast(tf.argmax(logits, -1) == labels, tf.float32)
+        return tf.stack(
+            [tf.reduce_sum(losses * counts), tf.reduce_sum(correct), tf.reduce_sum(counts)]
+        )

@@ -5,7 +5,9 @@ import keras
 import keras_mlp
 
 
-def build_optimizer(optimizer, model, *, total_steps, steps_per_epoch, layer_decay=1.0):
+def build_optimizer(
+    optimizer, model, *, total_steps, steps_per_epoch, layer_decay=1.0, dtype="float32"
+):
     """A built Keras optimizer: linear warm-up, cosine to 0, decay on kernels only.
 
     Gradient clipping is not part of it: Keras would clip on each replica, before the sum.
@@ -17,10 +19,17 @@ def build_optimizer(optimizer, model, *, total_steps, steps_per_epoch, layer_dec
         steps_per_epoch: to turn the warm-up into steps; may be a fraction.
         layer_decay: factor of the learning rate per block, from the head to the stem; other than
             1, the model must be one of `keras_mlp`.
+        dtype: Keras dtype policy of the model; "mixed_float16" gets a loss scale.
 
     Returns:
         A `keras.optimizers.Optimizer`.
+
+    Raises:
+        ValueError: `layer_decay` with a loss scale.
     """
+    scaled = dtype == "mixed_float16"
+    if scaled and layer_decay != 1:
+        raise ValueError('`transfer.layer_decay` does not go with `runtime.dtype="mixed_float16"`.')
     warmup_steps = min(round(optimizer.warmup_epochs * steps_per_epoch), total_steps - 1)
 
     def make(scale):
@@ -28,6 +37,8 @@ def build_optimizer(optimizer, model, *, total_steps, steps_per_epoch, layer_dec
         return _without_decay_of_vectors(_make(optimizer, schedule), optimizer, model)
 
     built = make(1.0) if layer_decay == 1 else keras_mlp.layer_decay(model, make, layer_decay)
+    if scaled:
+        built = keras.optimizers.LossScaleOptimizer(built)
     built.build(model.trainable_variables)
     return built
 

@@ -2,6 +2,7 @@
 
 import sys
 
+import tensorflow as tf
 import tqdm
 
 
@@ -12,17 +13,19 @@ class ProgressBar:
         global_step: variable that counts steps.
         total_steps: where the run ends.
         batch_size: images of one step.
+        shown: False for the workers that are not the chief.
     """
 
-    def __init__(self, global_step, total_steps, batch_size):
+    def __init__(self, global_step, total_steps, batch_size, shown=True):
         self.global_step = global_step
         self.batch_size = batch_size
         self.bar = tqdm.tqdm(
             desc="train",
             total=total_steps * batch_size,
-            initial=int(global_step.numpy()) * batch_size,
+            initial=_read(global_step) * batch_size,
             unit="img",
             unit_scale=True,
+            disable=not shown,
             # A log file gets a line now and then, a terminal a smooth bar.
             mininterval=0.5 if sys.stderr.isatty() else 15.0,
         )
@@ -31,7 +34,12 @@ class ProgressBar:
         self.bar.set_postfix(
             loss=f"{outputs['loss']:.3f}", accuracy=f"{outputs['accuracy']:.3f}", refresh=False
         )
-        self.bar.update(int(self.global_step.numpy()) * self.batch_size - self.bar.n)
+        self.bar.update(_read(self.global_step) * self.batch_size - self.bar.n)
 
     def close(self):
         self.bar.close()
+
+
+def _read(variable):
+    # A mirrored variable has no `numpy` of its own.
+    return int(tf.convert_to_tensor(variable).numpy())

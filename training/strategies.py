@@ -1,21 +1,32 @@
-"""tf.distribute strategies by name."""
+"""tf.distribute strategies by name, and what a host does for its part of them."""
 
+import dataclasses
+import os
+
+import keras
 import tensorflow as tf
 
 
 def build_strategy(runtime):
-    """The strategy that a config names.
+    """The strategy that a config names; before any other use of TensorFlow in the process.
 
     Args:
         runtime: a `training.config.Runtime`.
 
     Returns:
         A `tf.distribute.Strategy`.
+
+    Raises:
+        ValueError: the environment does not describe a cluster, or there is no such TPU.
     """
     if runtime.virtual_cpus:
         (cpu,) = tf.config.list_physical_devices("CPU")
         devices = [tf.config.LogicalDeviceConfiguration()] * runtime.virtual_cpus
         tf.config.set_logical_device_configuration(cpu, devices)
+    if runtime.strategy == "multi_worker_mirrored":
+        return tf.distribute.MultiWorkerMirroredStrategy(_cluster())
+    if runtime.strategy == "tpu":
+        return _tpu_strategy(runtime.tpu)
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     devices = gpus or [device.name for device in tf.config.list_logical_devices("CPU")]
     if runtime.strategy == "one_device":
@@ -23,3 +34,102 @@ def build_strategy(runtime):
     # On virtual CPUs the collective reduction of the default fails; a plain sum does not.
     reduction = None if gpus else tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy(devices, cross_device_ops=reduction)
+
+
+def _cluster():
+    """Who the workers are, from the environment."""
+    if os.environ.get("TF_CONFIG"):
+        return tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    if "SLURM_PROCID" in os.environ:
+        return tf.distribute.cluster_resolver.SlurmClusterResolver()
+    raise ValueError(
+        '`runtime.strategy="multi_worker_mirrored"` needs the variable TF_CONFIG, or those that '
+        "Slurm's srun sets; `python -m training.launch` starts workers on this machine."
+    )
+
+
+def _tpu_strategy(name):
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
+        if name != "local":
+            tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"`runtime.tpu`={name!r} gives no TPU: {reason}") from error
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def is_chief(strategy):
+    """Whether this process writes what the run leaves behind; one of all workers does."""
+    if count_hosts(strategy) == 1:
+        return True
+    resolver = strategy.cluster_resolver
+    if "chief" in resolver.cluster_spec().as_dict():
+        return resolver.task_type == "chief"
+    return resolver.task_id == 0
+
+
+def count_hosts(strategy):
+    """How many processes train together, each with data of its own."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return 1
+    tasks = strategy.cluster_resolver.cluster_spec().as_dict()
+    return max(1, len(tasks.get("chief", ())) + len(tasks.get("worker", ())))
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """Which part of every global batch a host reads.
+
+    Attributes:
+        host: number of this one, from 0.
+        hosts: how many there are.
+        replicas: of all hosts; the global batch is cut into as many parts.
+    """
+
+    host: int = 0
+    hosts: int = 1
+    replicas: int = 1
+
+
+WHOLE = Share()
+
+
+def distribute(strategy, make):
+    """The dataset of a strategy.
+
+    Args:
+        strategy: a `tf.distribute.Strategy`.
+        make: function from a `Share` to a dataset whose elements are batches of one replica.
+
+    Returns:
+        What the strategy's `run` takes elements of.
+    """
+
+    def for_host(context):
+        share = Share(
+            context.input_pipeline_id, context.num_input_pipelines, context.num_replicas_in_sync
+        )
+        return make(share)
+
+    return strategy.distribute_datasets_from_function(for_host)
+
+
+def total(strategy, number):
+    """The sum over all hosts of a number that each has one of."""
+    if count_hosts(strategy) == 1:
+        return float(number)
+    per_replica = strategy.run(tf.identity, args=(tf.constant(number, tf.float32),))
+    replicas = float(strategy.reduce("SUM", per_replica, axis=None))
+    return replicas * count_hosts(strategy) / strategy.num_replicas_in_sync
+
+
+def synchronize_batch_norm(model, synchronized):
+    """Makes every BatchNormalization of a model average over all replicas, or each over its own.
+
+    A model is saved with False: on JAX, Keras refuses the other.
+    """
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = synchronized

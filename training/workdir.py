@@ -15,21 +15,26 @@ class Workdir:
     Args:
         path: created if need be.
         config: a `training.config.Config`; must be the one that the folder was made with.
+        chief: False for a worker that reads only.
+        accept_changes: go on with another config than the folder was made with.
 
     Raises:
         ValueError: the folder cannot be written to, or holds a run of another config; the keys
             that differ are listed.
     """
 
-    def __init__(self, path, config):
+    def __init__(self, path, config, *, chief=True, accept_changes=False):
         self.path = pathlib.Path(path)
+        self.chief = chief
+        if not chief:
+            return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
                 pass
         except OSError as error:
             raise ValueError(f"`--workdir` {path} cannot be written to: {error}.") from None
-        self._claim(config)
+        self._claim(config, accept_changes)
 
     @property
     def checkpoints(self):
@@ -42,27 +47,43 @@ class Workdir:
         # A process killed while it wrote leaves a last line without its end.
         entries = [json.loads(line) for line in lines if line.endswith("\n")]
         kept = [entry for entry in entries if entry["step"] <= last_step]
-        write_text(file, "".join(json.dumps(entry) + "\n" for entry in kept))
+        if self.chief:
+            write_text(file, "".join(json.dumps(entry) + "\n" for entry in kept))
         return kept
+
+    @contextlib.contextmanager
+    def log(self, name):
+        """Sends what is printed inside of the `with` block to the end of a file."""
+        path = self.path / name if self.chief else os.devnull
+        with open(path, "a") as log, contextlib.redirect_stdout(log):
+            yield
 
     def append_history(self, entry):
         """Adds one point to the learning curve."""
-        with open(self.path / "history.jsonl", "a") as file:
-            file.write(json.dumps(entry) + "\n")
+        if not self.chief:
+            return
+        try:
+            with open(self.path / "history.jsonl", "a") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise OSError(
+                f"`--workdir` {self.path} is gone or cannot be written: {error.strerror}."
+            ) from error
 
-    def _claim(self, config):
+    def _claim(self, config, accept_changes):
         file = self.path / "config.json"
         # Through JSON, so that tuples compare equal to the lists that they are stored as.
         new = json.loads(json.dumps(dataclasses.asdict(config)))
         if file.exists():
             old = _flat(json.loads(file.read_text()))
             differing = [key for key, value in _flat(new).items() if old.get(key) != value]
-            if differing:
+            if differing and not accept_changes:
                 changes = ", ".join(
                     f"{key}: {old.get(key)!r} there, {_flat(new)[key]!r} here" for key in differing
                 )
                 raise ValueError(
-                    f"`--workdir` {self.path} holds a run of another config ({changes})."
+                    f"`--workdir` {self.path} holds a run of another config ({changes}). "
+                    "`--accept-changes` goes on with it all the same."
                 )
         write_text(file, json.dumps(new, indent=2) + "\n")
 

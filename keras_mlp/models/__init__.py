@@ -4,6 +4,7 @@ from keras_mlp.models.base import VisionModel
 from keras_mlp.models.ff_only import FFOnly, FFOnlyBlock
 from keras_mlp.models.gmlp import GMLP, GMLPBlock
 from keras_mlp.models.mlp_mixer import MixerBlock, MLPMixer
+from keras_mlp.models.replicated_model import ReplicatedModel
 from keras_mlp.models.repmlpnet import RepMLPNet, RepMLPNetUnit
 from keras_mlp.models.resmlp import ResMLP, ResMLPBlock
 from keras_mlp.models.vision_permutator import PermutatorBlock, VisionPermutator
@@ -30,6 +31,7 @@ __all__ = [
     "PermutatorBlock",
     "RepMLPNet",
     "RepMLPNetUnit",
+    "ReplicatedModel",
     "ResMLP",
     "ResMLPBlock",
     "ViT",

@@ -14,12 +14,13 @@ from keras_mlp.arguments import (
 from keras_mlp.layers import ClassToken, GridTokens, PixelNormalization
 from keras_mlp.models.feature_taps import feature_model
 from keras_mlp.models.layer_changes import KINDS, changes_of, make_changes, quantizing
+from keras_mlp.models.replicated_model import ReplicatedModel
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class VisionModel(keras.Model):
+class VisionModel(ReplicatedModel):
     """Base of the architectures: a functional Keras model that remembers its arguments.
 
     A subclass builds its graph between `image_input` and `feature_head` and hands it, with its own
@@ -79,7 +80,9 @@ class VisionModel(keras.Model):
                 `verbose`, False for no word on stderr.
                 With another `num_classes` the classifier is new, and everything else is loaded;
                 `include_top=False` loads everything but the classifier. With another
-                `image_shape` the published weights are made to fit, as `with_image_shape` does.
+                `image_shape` the published weights are made to fit, as `with_image_shape` does. So
+                are those of a file, given its `variant`: a file of `save_checkpoint` says for which
+                images it is, any other is taken to be for square ones.
 
         Returns:
             A new model.

@@ -4,6 +4,7 @@ import json
 import sys
 
 from training import config as types
+from training.interruption import RESUMABLE, Interrupted
 from training.train import train
 
 
@@ -16,7 +17,11 @@ def main(config_file, workdir):
         if isinstance(values, dict)
     }
     sections["data"].classes = tuple(sections["data"].classes)
-    train(types.check_config(types.Config(epochs=tree["epochs"], **sections)), workdir)
+    config = types.check_config(types.Config(epochs=tree["epochs"], **sections))
+    try:
+        train(config, workdir)
+    except Interrupted:
+        sys.exit(RESUMABLE)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from training.config import Augment, Data
 from training.data.augmentation import augment_image
 from training.data.pipeline import evaluation_batches, load_splits, training_stream
 from training.data.sources import find_dataset
+from training.strategies import Share
 
 SHAPE = (8, 8, 1)
 
@@ -126,8 +127,29 @@ def test_an_epoch_holds_every_example_once_in_an_order_of_its_own(data):
 
 def test_evaluation_sees_every_example_once_in_order(data):
     split = load_splits(data, SHAPE).test
-    images = np.concatenate([images for images, _ in evaluation_batches(split, 100)])
-    np.testing.assert_array_equal(images, read(split)[0])
+    batches = list(evaluation_batches(split, 100).as_numpy_iterator())
+    assert [len(labels) for _, labels in batches] == [100] * 4  # 360 examples, filled up
+    images, labels = (np.concatenate(part) for part in zip(*batches, strict=True))
+    np.testing.assert_array_equal(images[:360], read(split)[0])
+    assert (labels[:360] >= 0).all() and (labels[360:] == -1).all()
+
+
+@pytest.mark.parametrize("hosts", [1, 2, 3])
+def test_hosts_and_replicas_share_every_batch(data, hosts):
+    split = load_splits(data, SHAPE).train
+    options = {"batch_size": 24, "seed": 3, "start_step": 5, "augment": Augment(shift=1)}
+    whole = list(training_stream(split, **options).take(4).as_numpy_iterator())
+    replicas = 2 * hosts
+    streams = [
+        training_stream(split, **options, share=Share(host, hosts, replicas))
+        for host in range(hosts)
+    ]
+    parts = [list(stream.take(8).as_numpy_iterator()) for stream in streams]
+    for step, (images, _) in enumerate(whole):
+        own = [part[2 * step + i][0] for part in parts for i in range(2)]
+        assert all(len(each) == 24 // replicas for each in own)
+        found = sorted(image.tobytes() for each in own for image in each)
+        assert found == sorted(image.tobytes() for image in images)
 
 
 def test_augmentation_is_a_function_of_its_seed():

@@ -1,22 +1,37 @@
 """A run that is killed and started again ends where it would have ended."""
 
+import dataclasses
 import json
+import os
+import pathlib
 import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
 import time
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tests.training.processes import finish, metrics, start, weight_difference
+from tests.training.processes import command, finish, metrics, start, weight_difference
 from training.checkpoints import CheckpointManager
+from training.config import Runtime
+from training.data.pipeline import load_splits, training_stream
+from training.interruption import RESUMABLE
+from training.launch import supervise
 from training.optimizers import build_optimizer
 from training.train import build_model, train
+from training.trainer import Trainer
+from training.workdir import Workdir
 
 
-@pytest.mark.slow
-def test_killed_at_random_moments_equals_never_killed(change, tmp_path):
-    # Everything random is on: order, augmentation, dropout, drop path.
+@pytest.fixture
+def random_run(change):
+    """A config with everything random in it: order, augmentation, dropout, drop path."""
     arguments = {
         "image_shape": (8, 8, 1),
         "num_layers": 2,
@@ -24,28 +39,108 @@ def test_killed_at_random_moments_equals_never_killed(change, tmp_path):
         "dropout_rate": 0.1,
         "drop_path_rate": 0.2,
     }
-    config = change(epochs=12, model={"arguments": arguments})
-    whole = finish(config, tmp_path, "whole")
+    return change(epochs=12, model={"arguments": arguments}, optimizer={"ema": 0.9})
+
+
+def new_checkpoint(process, workdir, seen):
+    """Waits until a process has written a checkpoint that was not there before."""
+    deadline = time.monotonic() + 120
+    while not set((workdir / "checkpoints").glob("step-*.index")) - seen:
+        assert process.poll() is None, "the run ended before that"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def steps_of(workdir):
+    return [
+        json.loads(line)["step"] for line in (workdir / "history.jsonl").read_text().splitlines()
+    ]
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_equals_never_killed(random_run, tmp_path):
+    whole = finish(random_run, tmp_path, "whole")
     draw = random.Random(0)
-    for kill in range(3):
-        process, killed = start(config, tmp_path, "killed")
-        checkpoints, seen = killed / "checkpoints", set()
-        seen.update(checkpoints.glob("step-*.index"))
-        deadline = time.monotonic() + 120
-        while not set(checkpoints.glob("step-*.index")) - seen and time.monotonic() < deadline:
-            time.sleep(0.02)  # until this process has got further than the last
+    for _ in range(3):
+        seen = set((tmp_path / "killed" / "checkpoints").glob("step-*.index"))
+        process, killed = start(random_run, tmp_path, "killed")
+        new_checkpoint(process, killed, seen)
         time.sleep(draw.uniform(0, 0.5))
-        assert process.poll() is None, f"the run ended before kill {kill}"
+        assert process.poll() is None
         process.kill()
         process.wait()
-    killed = finish(config, tmp_path, "killed")
+    killed = finish(random_run, tmp_path, "killed")
     assert weight_difference(whole, killed) <= 1e-5
     assert metrics(whole)["test"] == pytest.approx(metrics(killed)["test"], abs=1e-5)
-    steps = [
-        [json.loads(line)["step"] for line in (run / "history.jsonl").read_text().splitlines()]
-        for run in (whole, killed)
-    ]
-    assert steps[0] == steps[1] and len(steps[0]) == 12
+    assert steps_of(whole) == steps_of(killed) and len(steps_of(whole)) == 12
+
+
+@pytest.mark.slow
+def test_asked_to_end_it_saves_between_two_epochs_and_can_be_resumed(random_run, tmp_path):
+    random_run = dataclasses.replace(random_run, runtime=Runtime(steps_per_loop=1, export=False))
+    whole = finish(random_run, tmp_path, "whole")
+    process, asked = start(random_run, tmp_path, "asked")
+    new_checkpoint(process, asked, set())
+    process.terminate()
+    assert process.wait(60) == RESUMABLE
+    last = int((asked / "checkpoints" / "checkpoint").read_text().split("step-")[1].split('"')[0])
+    assert last > steps_of(asked)[-1]  # steps that the learning curve has no point for yet
+    asked = finish(random_run, tmp_path, "asked")
+    assert weight_difference(whole, asked) <= 1e-5
+    curves = [(run / "history.jsonl").read_text().splitlines() for run in (whole, asked)]
+    for one, other in zip(*(map(json.loads, curve) for curve in curves), strict=True):
+        assert one["train"] == pytest.approx(other["train"], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_the_cluster_starts_again_when_a_worker_is_killed(change, tmp_path, capfd):
+    config = change(epochs=8, optimizer={"name": "sgd", "learning_rate": 0.1, "ema": 0.9})
+    alone = finish(config, tmp_path, "alone")
+    runtime = Runtime(strategy="multi_worker_mirrored", steps_per_loop=5, export=False)
+    line, workdir = command(dataclasses.replace(config, runtime=runtime), tmp_path, "several")
+    killer = threading.Thread(target=kill_one_worker, args=(line, workdir))
+    killer.start()
+    assert supervise([line] * 2, restarts=1) == 0
+    killer.join()
+    assert "A worker died; start 2" in capfd.readouterr().err
+    assert weight_difference(alone, workdir) <= 1e-5
+    assert steps_of(alone) == steps_of(workdir)
+
+
+def kill_one_worker(line, workdir):
+    """Once there is a checkpoint, kills one of the processes with this command line."""
+    deadline = time.monotonic() + 120
+    while not list(workdir.glob("checkpoints/step-*.index")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for status in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        if status.read_text().split("\0")[:-1] == line:
+            os.kill(int(status.parent.name), signal.SIGKILL)
+            return
+
+
+@pytest.mark.slow
+def test_a_full_disk_keeps_the_checkpoint_before(change, tmp_path):
+    config = change(epochs=3)
+    line, workdir = command(config, tmp_path, "full")
+    code = (
+        "import pathlib, resource, signal, sys, threading, time\n"
+        "def limit():\n"
+        "    while not list(pathlib.Path(sys.argv[2]).glob('checkpoints/step-*.index')):\n"
+        "        time.sleep(0.001)\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "threading.Thread(target=limit, daemon=True).start()\n"
+        "from tests.training.run_train import main\n"
+        "main(*sys.argv[1:])\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, *line[3:]], capture_output=True, text=True)
+    assert ended.returncode != 0
+    last = ended.stderr.strip().splitlines()[-1]
+    assert last.startswith("OSError: The checkpoint of step") and "The last whole one is" in last
+    kept = steps_of(workdir)[0]
+    assert f"step-{kept}" in last
+    whole = finish(config, tmp_path, "whole")
+    assert weight_difference(whole, finish(config, tmp_path, "full")) <= 1e-5
 
 
 @pytest.fixture
@@ -96,8 +191,55 @@ def test_only_damaged_checkpoints_are_an_error(manager, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(change, tmp_path):
-    config = change(optimizer={"name": "sgd", "learning_rate": 1e30, "clip_norm": 0.0})
-    with pytest.raises(FloatingPointError, match="no longer finite"):
+def test_a_loss_that_is_not_finite_names_the_step_and_stores_its_batch(change, tmp_path):
+    config = change(
+        optimizer={"name": "sgd", "learning_rate": 1e30, "clip_norm": 0.0, "warmup_epochs": 0.0}
+    )
+    with pytest.raises(FloatingPointError, match=r"no longer finite at step \d+\.") as error:
         train(config, tmp_path / "run")
     assert not (tmp_path / "run" / "metrics.json").exists()
+    assert not list((tmp_path / "run" / "checkpoints").glob("step-*"))  # none with such weights
+    with np.load(tmp_path / "run" / "not_finite.npz") as batch:
+        assert str(tmp_path / "run" / "not_finite.npz") in str(error.value)
+        stream = training_stream(
+            load_splits(config.data, (8, 8, 1)).train,
+            batch_size=64,
+            seed=config.runtime.seed,
+            start_step=error.value.step,
+            augment=config.augment,
+        )
+        images, labels = next(iter(stream.take(1).as_numpy_iterator()))
+        np.testing.assert_array_equal(batch["images"], images)
+        np.testing.assert_array_equal(batch["labels"], labels)
+
+
+def test_a_folder_that_disappears_is_one_clear_error(config, tmp_path):
+    folder = Workdir(tmp_path / "run", config)
+    shutil.rmtree(folder.path)
+    with pytest.raises(OSError, match=r"`--workdir` .* is gone or cannot be written") as error:
+        folder.append_history({"step": 1})
+    assert "\n" not in str(error.value)
+
+
+def test_float16_leaves_out_a_step_that_overflows(change):
+    config = change(runtime={"dtype": "mixed_float16"}, optimizer={"warmup_epochs": 0.0})
+    model = build_model(config.model, 10, "mixed_float16")
+    optimizer = build_optimizer(
+        config.optimizer, model, total_steps=10, steps_per_epoch=5, dtype="mixed_float16"
+    )
+    trainer = Trainer(model, optimizer, config)
+    head = model.get_layer("head").kernel
+    head.assign(keras.random.normal(head.shape, seed=0))  # zeros would let no gradient through
+    images = tf.zeros((64, 8, 8, 1), tf.uint8)
+    batch = images, tf.range(64, dtype=tf.int64) % 10
+    trainer.train_dataset = tf.data.Dataset.from_tensors(batch).repeat()
+    optimizer.dynamic_scale.assign(1e30)
+    before = model.get_weights()
+    means = trainer.train(tf.constant(1))
+    assert int(trainer.step.numpy()) == 1 and int(optimizer.iterations.numpy()) == 0
+    assert np.isfinite(means["loss"]) and "gradient_norm" not in means
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+    assert float(optimizer.dynamic_scale) == pytest.approx(5e29)
+    optimizer.dynamic_scale.assign(2.0**10)
+    assert trainer.train(tf.constant(1))["gradient_norm"] > 0
+    assert int(optimizer.iterations.numpy()) == 1

@@ -1,27 +1,121 @@
-"""Two devices give what one gives, global clipping included. One process for each run."""
+"""Several devices give what one gives: clipping, accumulation, averages, BatchNorm, bfloat16.
+
+One process for each run, or one for each worker: a collective that failed spoils those after it.
+"""
+
+import json
 
 import pytest
+import tensorflow as tf
 
-from tests.training.processes import finish, metrics, weight_difference
+from tests.training.processes import finish, finish_with_workers, metrics, weight_difference
+from training.config import Runtime
+from training.strategies import build_strategy
+
+SGD = {"name": "sgd", "learning_rate": 0.1, "clip_norm": 0.2, "ema": 0.9}
+ADAMW = {"name": "adamw", "learning_rate": 5e-3, "clip_norm": 0.2, "ema": 0.9, "accumulate": 2}
+WITH_BATCH_NORM = {
+    "architecture": "RepMLPNet",
+    "arguments": {
+        "image_shape": (8, 8, 1),
+        "num_layers": (1, 1),
+        "hidden_dim": (8, 16),
+        "num_sharesets": (1, 4),
+    },
+}
+BFLOAT16, FLOAT16 = {"dtype": "mixed_bfloat16"}, {"dtype": "mixed_float16"}
+# What a run is made of; how far its weights may be from those of one device; how many of the 360
+# test images may be judged differently.
+RUNS = {
+    "SGD": ({"optimizer": {**SGD, "accumulate": 2}}, 1e-6, 0),
+    # It divides gradients that are nothing but rounding by themselves.
+    "AdamW": ({"optimizer": ADAMW}, 1e-4, 0),
+    "BatchNorm": ({"optimizer": SGD, "model": WITH_BATCH_NORM}, 1e-5, 0),
+    # Sums of other parts are rounded to three digits, or four, in every step.
+    "bfloat16": ({"optimizer": {**SGD, "accumulate": 2}, "runtime": BFLOAT16}, 1e-2, 4),
+    "float16": ({"optimizer": SGD, "runtime": FLOAT16}, 1e-2, 4),
+}
+STRATEGIES = {
+    "mirrored, 2 devices": {"strategy": "mirrored", "virtual_cpus": 2},
+    "mirrored, 4 devices": {"strategy": "mirrored", "virtual_cpus": 4},
+    "2 workers": {"strategy": "multi_worker_mirrored"},
+}
+SOME = [  # the other ones would add minutes and no path through the code
+    (run, strategy)
+    for run in RUNS
+    for strategy in STRATEGIES
+    if run in ("SGD", "BatchNorm") or strategy != "mirrored, 4 devices"
+]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """From the name of a run to its folder, on one device; trained when asked for."""
+    folder, done = tmp_path_factory.mktemp("alone"), {}
+
+    def folder_of(name, config):
+        if name not in done:
+            done[name] = finish(config, folder, name)
+        return done[name]
+
+    return folder_of
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("optimizer", "tolerance"),
-    [
-        ({"name": "sgd", "learning_rate": 0.1, "clip_norm": 0.2}, 1e-6),
-        ({"name": "adamw", "learning_rate": 5e-3, "clip_norm": 0.2}, 1e-4),
-    ],
-)
-def test_two_virtual_cpus_equal_one_device(change, tmp_path, optimizer, tolerance):
-    one = finish(change(optimizer=optimizer), tmp_path, "one")
-    two = finish(
-        change(optimizer=optimizer, runtime={"strategy": "mirrored", "virtual_cpus": 2}),
-        tmp_path,
-        "two",
-    )
-    assert weight_difference(one, two) <= tolerance
-    for split in ("accuracy", "examples"):
-        assert metrics(one)["test"][split] == metrics(two)["test"][split]
-    history = (one / "history.jsonl").read_text().splitlines()
-    assert len(history) == 2
+@pytest.mark.parametrize(("run", "strategy"), SOME)
+def test_equals_one_device(change, alone, tmp_path, run, strategy):
+    sections, tolerance, judged_differently = RUNS[run]
+    one = alone(run, change(**sections))
+    runtime = {**sections.get("runtime", {}), **STRATEGIES[strategy]}
+    config = change(**{**sections, "runtime": runtime})
+    if strategy == "2 workers":
+        several = finish_with_workers(config, tmp_path, "several", 2)
+    else:
+        several = finish(config, tmp_path, "several")
+    difference = weight_difference(one, several)
+    print(f"{run}, {strategy}: weights differ by {difference:.1e}")
+    assert difference <= tolerance
+    results = [metrics(folder)["test"] for folder in (one, several)]
+    assert results[0]["examples"] == results[1]["examples"] == 360
+    assert abs(results[0]["accuracy"] - results[1]["accuracy"]) <= judged_differently / 360 + 1e-6
+    curves = [(folder / "history.jsonl").read_text().splitlines() for folder in (one, several)]
+    assert len(curves[0]) == len(curves[1]) == 2
+    if run == "SGD":
+        for ours, theirs in zip(*(map(json.loads, curve) for curve in curves), strict=True):
+            for part in ("train", "validation"):
+                assert ours[part] == pytest.approx(theirs[part], rel=1e-5)
+
+
+@pytest.mark.slow
+def test_the_parts_of_a_batch_give_what_the_whole_gives(change, alone, tmp_path):
+    whole = alone("whole", change(optimizer=SGD))
+    parts = finish(change(optimizer={**SGD, "accumulate": 4}), tmp_path, "parts")
+    assert weight_difference(whole, parts) <= 1e-6
+
+
+def test_no_cluster_is_an_error(monkeypatch):
+    for name in ("TF_CONFIG", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ValueError, match="needs the variable TF_CONFIG"):
+        build_strategy(Runtime(strategy="multi_worker_mirrored"))
+
+
+def test_no_tpu_is_an_error():
+    with pytest.raises(ValueError, match=r"`runtime\.tpu`='' gives no TPU"):
+        build_strategy(Runtime(strategy="tpu"))
+
+
+def test_a_tpu_is_connected_by_its_name(monkeypatch):
+    """As far as that goes without one: the resolver gets the name, the strategy the resolver."""
+    asked = []
+
+    class Resolver:
+        def __init__(self, tpu):
+            asked.append(tpu)
+
+    monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", Resolver)
+    monkeypatch.setattr(tf.config, "experimental_connect_to_cluster", asked.append)
+    monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", asked.append)
+    monkeypatch.setattr(tf.distribute, "TPUStrategy", lambda resolver: ("strategy", resolver))
+    made = build_strategy(Runtime(strategy="tpu", tpu="v3-8"))
+    assert asked[0] == "v3-8" and asked[1] is asked[2] is made[1]

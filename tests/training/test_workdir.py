@@ -22,6 +22,20 @@ def test_another_config_is_refused_by_the_keys_that_differ(tmp_path, config, cha
     assert "epochs" not in str(error.value)
 
 
+def test_another_config_may_be_accepted_and_is_then_the_folder_s(tmp_path, change):
+    other = change(optimizer={"learning_rate": 0.1})
+    Workdir(tmp_path, change())
+    Workdir(tmp_path, other, accept_changes=True)
+    Workdir(tmp_path, other)
+    assert json.loads((tmp_path / "config.json").read_text())["optimizer"]["learning_rate"] == 0.1
+
+
+def test_only_the_chief_writes(tmp_path, config):
+    worker = Workdir(tmp_path / "run", config, chief=False)
+    worker.append_history({"step": 1})
+    assert worker.read_history(1) == [] and not worker.path.exists()
+
+
 def test_an_unwritable_folder_is_one_clear_error(tmp_path, config):
     file = tmp_path / "file"
     file.touch()

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from training.data.augmentation import augment_image
 from training.data.sources import find_dataset
+from training.strategies import WHOLE
 
 SHUFFLE_BUFFER = 100_000  # examples; a smaller split is shuffled whole
 
@@ -84,7 +85,7 @@ def load_splits(data, image_shape):
     return Splits(train, validation, split(data.test_split), [names[label] for label in classes])
 
 
-def training_stream(split, *, batch_size, seed, start_step, augment):
+def training_stream(split, *, batch_size, seed, start_step, augment, share=WHOLE):
     """Batches without end: every epoch its own order, every example its own augmentation.
 
     What step n sees is a function of `seed` and n alone, so a run that starts again at n sees what
@@ -96,9 +97,10 @@ def training_stream(split, *, batch_size, seed, start_step, augment):
         seed: of order and augmentation.
         start_step: number of batches to skip.
         augment: a `training.config.Augment`.
+        share: what this host reads of every batch; all of it unless said otherwise.
 
     Returns:
-        Dataset of (uint8 images (B, H, W, C), int64 labels (B,)).
+        Dataset of (uint8 images (B, H, W, C), int64 labels (B,)), B images for one replica.
     """
     start = start_step * batch_size
 
@@ -116,20 +118,27 @@ def training_stream(split, *, batch_size, seed, start_step, augment):
 
     epochs = tf.data.Dataset.range(start // split.size, np.iinfo(np.int64).max)
     stream = epochs.flat_map(epoch).skip(start % split.size).enumerate(start)
+    stream = stream.shard(share.hosts, share.host)  # before the work on each image
     stream = stream.map(transform, tf.data.AUTOTUNE, deterministic=True)
-    return _for_one_host(stream.batch(batch_size, drop_remainder=True))
+    return _batches(stream, batch_size, share)
 
 
-def evaluation_batches(split, batch_size):
-    """Every example once, in order; the last batch may be smaller."""
-    return _for_one_host(split.examples.batch(batch_size))
+def evaluation_batches(split, batch_size, share=WHOLE):
+    """Every example once, in order; the last batch is filled up with black images of label -1.
+
+    So every replica of every host gets as many batches, all of the same shape.
+    """
+    image, label = split.examples.element_spec
+    fill = tf.zeros(image.shape, image.dtype), tf.constant(-1, label.dtype)
+    count = -split.size % batch_size
+    examples = split.examples.concatenate(tf.data.Dataset.from_tensors(fill).repeat(count))
+    return _batches(examples.shard(share.hosts, share.host), batch_size, share)
 
 
-def _for_one_host(batches):
-    """Reads ahead, and tells `tf.distribute` that no other host shares the files."""
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+def _batches(examples, batch_size, share):
+    """Batches for one replica, of the examples of one host."""
+    batches = examples.batch(batch_size // share.replicas, drop_remainder=True)
+    return batches.prefetch(tf.data.AUTOTUNE)
 
 
 def _read(builder, name, classes, image_shape, cache):

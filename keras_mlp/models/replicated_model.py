@@ -1,0 +1,160 @@
+"""`fit` that is right on several devices, or says why it cannot be."""
+
+import contextlib
+
+import keras
+
+
+@keras.saving.register_keras_serializable("keras_mlp")
+class ReplicatedModel(keras.Model):
+    """A `keras.Model` whose `fit` gives on several replicas what it gives on one.
+
+    With a model made under `tf.distribute.MirroredStrategy`, Keras 3.15 clips the gradients of each
+    replica before it sums them, which is another function, and every BatchNormalization takes the
+    statistics of its own replica, both without a word. Here `fit` clips the sum and takes the
+    statistics of all. What Keras cannot do there is refused by name: gradient accumulation,
+    averages that overwrite the weights, XLA, several workers; and on TensorFlow a
+    `keras.distribution`, which would be ignored. On one device, and on JAX, this is `keras.Model`.
+
+    All models of this package are of this kind. Use it in place of `keras.Model` around a
+    `SavedModelLayer`. Only `fit` is made right, not `train_on_batch`.
+
+    Raises:
+        RuntimeError: in `fit`: see above.
+
+    Example:
+
+    >>> with tf.distribute.MirroredStrategy().scope():  # doctest: +SKIP
+    ...     model = keras_mlp.MLPMixer.from_variant("nano/4", num_classes=10)
+    ...     model.compile(keras.optimizers.SGD(0.1, global_clipnorm=1.0), loss)
+    >>> model.fit(images, labels)  # doctest: +SKIP
+    """
+
+    def fit(self, *args, **kwargs):
+        replicas = 1
+        if keras.backend.backend() == "tensorflow":
+            _check_not_ignored()
+            replicas = self.distribute_strategy.num_replicas_in_sync
+            if replicas > 1:
+                _check_several_replicas(self)
+        with _synchronized_batch_norm(self) if replicas > 1 else contextlib.nullcontext():
+            return super().fit(*args, **kwargs)
+
+    def train_step(self, *args):
+        if keras.backend.backend() == "tensorflow" and _clipping(self.optimizer):
+            import tensorflow as tf
+
+            if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+                return self._step_that_clips_the_sum(*args)
+        return super().train_step(*args)
+
+    def _step_that_clips_the_sum(self, data):
+        import tensorflow as tf
+
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        with tf.GradientTape() as tape:
+            outputs = self(x, training=True)
+            # Keras has divided it by the number of replicas.
+            loss = self.compute_loss(x, y, outputs, sample_weight, training=True)
+            scaled = self.optimizer.scale_loss(loss)
+        batch = tf.shape(keras.tree.flatten(x)[0])[0]
+        next(metric for metric in self.metrics if metric.name == "loss").update_state(
+            loss * replicas, sample_weight=batch
+        )
+        weights = self.trainable_weights
+        gradients = tape.gradient(scaled, [weight.value for weight in weights])
+        pairs = [(g, w) for g, w in zip(gradients, weights, strict=True) if g is not None]
+        summed = tf.distribute.get_replica_context().all_reduce("SUM", [g for g, _ in pairs])
+        # A replica's share of what is clipped: the optimizer sums the shares, and clips none of
+        # them any more.
+        scale = self.optimizer.scale_loss(1.0)
+        clipped = _clip([g / scale for g in summed], *_clipping(self.optimizer))
+        shares = [g * (scale / replicas) for g in clipped]
+        self.optimizer.apply(shares, [w for _, w in pairs])
+        return self.compute_metrics(x, y, outputs, sample_weight=sample_weight)
+
+
+def _check_not_ignored():
+    if keras.distribution.distribution() is not None:
+        raise RuntimeError(
+            "A `keras.distribution` is set, which Keras ignores on TensorFlow: use "
+            "tf.distribute.MirroredStrategy, or Keras on JAX."
+        )
+
+
+def _check_several_replicas(model):
+    import tensorflow as tf
+
+    strategy = model.distribute_strategy
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        raise RuntimeError(
+            "Keras' `fit` does not work with MultiWorkerMirroredStrategy. The repository's "
+            "`python -m training.train --set runtime.strategy=multi_worker_mirrored` does."
+        )
+    refused = {"jit_compile": model.jit_compile is True}
+    optimizers = _plain_optimizers(model.optimizer)
+    refused["gradient_accumulation_steps"] = any(o.gradient_accumulation_steps for o in optimizers)
+    refused["ema_overwrite_frequency"] = any(
+        o.use_ema and o.ema_overwrite_frequency for o in optimizers
+    )
+    if len(optimizers) > 1:
+        clip = any(_own_clipping(each) for each in optimizers)
+        refused["clipping in several optimizers at once"] = clip
+    for name, found in refused.items():
+        if found:
+            raise RuntimeError(
+                f"`{name}` does not work in Keras' `fit` on {strategy.num_replicas_in_sync} "
+                f"replicas of a {type(strategy).__name__}: leave it out."
+            )
+
+
+def _plain_optimizers(optimizer):
+    """The optimizers inside of a loss scale or of one that has several."""
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None:
+        return _plain_optimizers(inner)
+    return list(getattr(optimizer, "optimizers", None) or [optimizer])
+
+
+def _clipping(optimizer):
+    """("clipnorm", "global_clipnorm" or "clipvalue", its number), or None."""
+    optimizers = _plain_optimizers(optimizer)
+    return _own_clipping(optimizers[0]) if len(optimizers) == 1 else None
+
+
+def _own_clipping(optimizer):
+    for kind in ("clipnorm", "global_clipnorm", "clipvalue"):
+        if getattr(optimizer, kind, None) is not None:
+            return kind, getattr(optimizer, kind)
+    return None
+
+
+def _clip(gradients, kind, number):
+    import tensorflow as tf
+
+    if kind == "global_clipnorm":
+        return tf.clip_by_global_norm(gradients, number)[0]
+    if kind == "clipnorm":
+        return [tf.clip_by_norm(gradient, number) for gradient in gradients]
+    return [tf.clip_by_value(gradient, -number, number) for gradient in gradients]
+
+
+@contextlib.contextmanager
+def _synchronized_batch_norm(model):
+    """Every BatchNormalization takes the statistics of all replicas inside of the `with` block.
+
+    Afterwards as before: Keras on JAX would refuse to load a model that says so.
+    """
+    layers = [
+        each
+        for each in model._flatten_layers()
+        if isinstance(each, keras.layers.BatchNormalization) and not each.synchronized
+    ]
+    for layer in layers:
+        layer.synchronized = True
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.synchronized = False

@@ -1,0 +1,81 @@
+"""Keras' `fit` on two virtual CPUs against one: prints a line of JSON for each case."""
+
+import json
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_mlp import MLPMixer, RepMLPNet
+
+SIZES = {"image_shape": (8, 8, 1), "patch_size": 2, "num_classes": 3}
+MIXER = {**SIZES, "num_layers": 1, "hidden_dim": 8, "token_mlp_dim": 6, "channel_mlp_dim": 12}
+REPMLP = {**SIZES, "num_layers": (1, 1), "hidden_dim": (8, 16), "num_sharesets": (1, 4)}
+
+
+def data():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (96, 8, 8, 1)).astype("uint8")
+    # The last batch is smaller than the others.
+    labels = rng.integers(0, 3, 96)
+    return tf.data.Dataset.from_tensor_slices((images, labels)).batch(40)
+
+
+def fitted(strategy, build, optimizer, **settings):
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        model = build()
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(optimizer(), loss, metrics=["accuracy"], **settings)
+    history = model.fit(data(), epochs=3, verbose=0).history
+    return model.get_weights(), history
+
+
+def plain(build):
+    """The same model as a stock `keras.Model`."""
+    model = build()
+    return keras.Model(model.input, model.output)
+
+
+def mixer():
+    return MLPMixer(**MIXER)
+
+
+def main():
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    one = tf.distribute.OneDeviceStrategy("CPU:0")
+    two = tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    sgd, adamw = keras.optimizers.SGD, keras.optimizers.AdamW
+    cases = {
+        "no clipping": (mixer, lambda: sgd(0.1)),
+        "clipnorm": (mixer, lambda: sgd(0.1, clipnorm=0.01)),
+        "global_clipnorm": (mixer, lambda: sgd(0.1, global_clipnorm=0.02)),
+        "clipvalue": (mixer, lambda: sgd(0.1, clipvalue=0.001)),
+        "AdamW": (mixer, lambda: adamw(1e-3, global_clipnorm=0.02)),
+        "average": (mixer, lambda: sgd(0.1, global_clipnorm=0.02, use_ema=True)),
+        "BatchNorm": (lambda: RepMLPNet(**REPMLP), lambda: sgd(0.1, global_clipnorm=0.5)),
+        "stock clipping": (lambda: plain(mixer), lambda: sgd(0.1, global_clipnorm=0.02)),
+    }
+    for name, case in cases.items():
+        (ours, our_history), (theirs, their_history) = (fitted(each, *case) for each in (two, one))
+        difference = max(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True))
+        print(json.dumps([name, difference, our_history, their_history]))
+    refused = {
+        "gradient_accumulation_steps": (lambda: sgd(0.1, gradient_accumulation_steps=2), {}),
+        "ema_overwrite_frequency": (lambda: sgd(0.1, use_ema=True, ema_overwrite_frequency=4), {}),
+        "jit_compile": (lambda: sgd(0.1), {"jit_compile": True}),
+    }
+    for name, (optimizer, settings) in refused.items():
+        try:
+            fitted(two, mixer, optimizer, **settings)
+        except RuntimeError as error:
+            print(json.dumps([f"refused {name}", str(error)]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""The loop around the training steps: curve, checkpoints, and what ends a run early."""
+
+import contextlib
+import math
+import time
+
+import numpy as np
+import orbit
+import tensorflow as tf
+
+from training.data.pipeline import training_stream
+from training.evaluator import Evaluator
+from training.interruption import Interrupted, StopSignal
+from training.progress import ProgressBar
+from training.strategies import WHOLE, count_hosts, distribute, total
+from training.trainer import NotFinite
+from training.workdir import written_beside
+
+
+def run_steps(config, folder, splits, trainer, manager, total_steps):
+    """Trains from the newest checkpoint to the last step.
+
+    Args:
+        config: a `training.config.Config`.
+        folder: a `training.workdir.Workdir`.
+        splits: a `training.data.pipeline.Splits`.
+        trainer: a `training.trainer.Trainer`, made under the strategy's scope.
+        manager: a `training.checkpoints.CheckpointManager`.
+        total_steps: where the run ends.
+
+    Returns:
+        The seconds spent, those before a restart included.
+
+    Raises:
+        FloatingPointError: the loss is no longer finite; the last checkpoint is kept.
+        Interrupted: the process was asked to end; a checkpoint was saved.
+        OSError: a checkpoint cannot be written; those before are kept.
+    """
+    strategy = trainer.strategy
+    manager.restore_or_initialize()
+    start = _agreed_step(strategy, trainer.step)
+    history = folder.read_history(start)
+    began = time.monotonic() - (history[-1]["seconds"] if history else 0.0)
+
+    def stream_from(step):
+        return lambda share: training_stream(
+            splits.train,
+            batch_size=config.data.batch_size,
+            seed=config.runtime.seed,
+            start_step=step,
+            augment=config.augment,
+            share=share,
+        )
+
+    trainer.train_dataset = distribute(strategy, stream_from(start))
+    with strategy.scope():
+        evaluator = splits.validation and Evaluator(
+            trainer.model, splits.validation, config.data.batch_size
+        )
+    steps_per_epoch = splits.train.size / config.data.batch_size
+    bar = ProgressBar(trainer.step, total_steps, config.data.batch_size, shown=folder.chief)
+    with contextlib.ExitStack() as stack:
+        stack.callback(bar.close)
+        controller = orbit.Controller(
+            strategy=strategy,
+            trainer=trainer,
+            evaluator=evaluator,
+            global_step=trainer.step,
+            steps_per_loop=config.runtime.steps_per_loop,
+            summary_dir=str(folder.path / "tensorboard") if folder.chief else None,
+            train_actions=[bar, stack.enter_context(StopSignal(strategy))],
+        )
+        stack.enter_context(folder.log("orbit.log"))  # orbit prints
+        try:
+            done = history[-1]["step"] if history else 0
+            for boundary in _boundaries(config, steps_per_epoch, done, total_steps):
+                controller.train(boundary, checkpoint_at_completion=False)
+                entry = {"step": boundary, "epoch": boundary / steps_per_epoch}
+                entry["train"] = trainer.epoch_metrics()
+                if evaluator:
+                    with trainer.averaged():
+                        entry["validation"] = controller.evaluate()
+                folder.append_history({**entry, "seconds": time.monotonic() - began})
+                _save(manager, boundary)
+        except Interrupted:
+            _save(manager, int(trainer.step.numpy()))
+            raise
+        except NotFinite as error:
+            raise (_with_batch(error, folder, stream_from) if folder.chief else error) from None
+    return time.monotonic() - began
+
+
+def _agreed_step(strategy, step):
+    """The step that was restored, which must be the same on every host."""
+    own = int(tf.convert_to_tensor(step).numpy())
+    hosts = count_hosts(strategy)
+    if hosts > 1 and total(strategy, own) != own * hosts:
+        raise ValueError(
+            f"This host restored step {own} and another one a different step: all hosts must see "
+            "the same `--workdir`."
+        )
+    return own
+
+
+def _boundaries(config, steps_per_epoch, done, total_steps):
+    """The steps after `done` at which a point of the curve and a checkpoint are due."""
+    every = config.runtime.epochs_per_checkpoint
+    count = math.ceil(config.epochs / every)
+    due = (min(total_steps, round((i + 1) * every * steps_per_epoch)) for i in range(count))
+    return sorted({step for step in due if step > done})
+
+
+def _save(manager, step):
+    try:
+        manager.save(checkpoint_number=step)
+    except (OSError, tf.errors.OpError) as error:
+        reason = str(error).strip().splitlines()[0]
+        before = manager.latest_checkpoint or "none"
+        raise OSError(
+            f"The checkpoint of step {step} cannot be written: {reason}. The last whole one is "
+            f"kept ({before}); the same command goes on from it."
+        ) from error
+
+
+def _with_batch(error, folder, stream_from):
+    """The error, with the batch that was to blame stored beside the run."""
+    images, labels = next(iter(stream_from(error.step)(WHOLE).take(1).as_numpy_iterator()))
+    path = folder.path / "not_finite.npz"
+    with written_beside(path) as beside:
+        np.savez_compressed(beside, images=images, labels=labels)
+    return NotFinite(error.step, f" The batch of that step, as the model saw it, is in {path}.")
