@@ -5,8 +5,18 @@ import hashlib
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
-from keras_mlp import ARCHITECTURES, MLPMixer, ResMLP, VisionModel
+from keras_mlp import (
+    ARCHITECTURES,
+    MLPMixer,
+    ResMLP,
+    VisionModel,
+    VisionPermutator,
+    ViT,
+    load_checkpoint,
+    save_checkpoint,
+)
 from keras_mlp.weights import Preset, catalogue, with_image_shape
 from tests.contract import predict, some_pixels, with_random_weights
 from tests.weights.file_server import serving
@@ -103,6 +113,34 @@ def test_another_image_shape_resizes_the_published_weights(published, server, tm
     assert len(server.ranges) == 1
 
 
+# What the weights of each architecture cannot be resized to, and words of the refusal.
+REFUSED_SHAPES = (
+    ("VisionPermutator", (16, 16, 3), "each of its matrices mixes the rows"),
+    ("RepMLPNet", (10, 10, 3), "2 stages cannot halve 1 times"),
+    ("MLPMixer", (9, 8, 3), "not divisible by `patch_size`"),
+)
+
+
+@pytest.mark.parametrize(("architecture", "image_shape", "message"), REFUSED_SHAPES, ids=str)
+def test_an_image_shape_is_refused_before_a_download(
+    architecture, image_shape, message, server, tmp_path, monkeypatch
+):
+    gelu = True if architecture == "MLPMixer" else None
+    in_catalogue(monkeypatch, architecture=architecture, gelu_approximate=gelu)
+    with pytest.raises(ValueError) as error:
+        ARCHITECTURES[architecture].from_preset(
+            NAME, cache_dir=tmp_path / "cache", image_shape=image_shape
+        )
+    assert message in str(error.value)
+    assert server.ranges == [] and not (tmp_path / "cache").exists()
+
+
+def test_arguments_are_checked_before_a_download(server, tmp_path):
+    with pytest.raises(ValueError, match="`num_classes` must be a whole number"):
+        MLPMixer.from_preset(NAME, cache_dir=tmp_path / "cache", num_classes=0)
+    assert server.ranges == []
+
+
 def test_other_arguments_reach_the_constructor(server, tmp_path):
     model = MLPMixer.from_preset(
         NAME, cache_dir=tmp_path / "cache", drop_path_rate=0.1, name="mine", dtype="mixed_bfloat16"
@@ -150,6 +188,116 @@ def test_takes_a_file_by_its_path(classes, published, capsys):
 def test_takes_sizes_instead_of_a_variant(published):
     model = MLPMixer.from_preset(published[1], **MLPMixer.variants["pico/2"], num_classes=7)
     np.testing.assert_array_equal(model.weights[0], published[0].weights[0])
+
+
+# One file for each way in which tensors show the number of tokens.
+ARCHITECTURES_AND_LAYOUTS = (
+    ("MLPMixer", "google"),
+    ("MLPMixer", "timm"),
+    ("ResMLP", "deit"),
+    ("GMLP", "timm"),
+    ("FFOnly", "official"),
+    ("RepMLPNet", "official"),
+    ("ViT", "google"),
+    ("ViT", "timm"),
+    ("ViT", "big_vision"),
+)
+
+
+def without_metadata(path):
+    """Rewrites a file as others would have: with the tensors alone."""
+    safetensors.numpy.save_file(safetensors.numpy.load_file(path), path)
+
+
+def toy_file(architecture, layout, path, variant="pico/2", **arguments):
+    """A model with random weights, and its file; big_vision has no position of a class token."""
+    model = with_random_weights(ARCHITECTURES[architecture].from_variant(variant, **arguments))
+    if layout == "big_vision":
+        positions = model.get_layer("position_embedding").embeddings
+        positions.assign(np.asarray(positions) * (np.arange(positions.shape[1]) > 0)[:, None])
+    save_checkpoint(model, path, layout)
+    return model
+
+
+def assert_resized(found, model, image_shape):
+    expected = with_image_shape(model, image_shape)
+    assert type(found) is type(model) and found.image_shape == image_shape
+    for weight, other in zip(found.weights, expected.weights, strict=True):
+        np.testing.assert_array_equal(weight, other, err_msg=weight.path)
+
+
+@pytest.mark.parametrize(("architecture", "layout"), ARCHITECTURES_AND_LAYOUTS, ids=str)
+def test_resizes_a_file_from_the_square_that_its_tensors_show(architecture, layout, tmp_path):
+    path = tmp_path / "w.safetensors"
+    model = toy_file(architecture, layout, path, image_shape=(16, 16, 3))  # not the variant's 8 x 8
+    without_metadata(path)
+    found = type(model).from_preset(path, variant="pico/2", image_shape=[12, 20, 3])
+    assert_resized(found, model, (12, 20, 3))
+
+
+@pytest.mark.parametrize("side", [8, 16])
+def test_a_file_for_the_images_that_are_named_is_loaded_as_it_is(side, tmp_path):
+    path = tmp_path / "w.npz"
+    model = toy_file("MLPMixer", "google", path, image_shape=(side, side, 3))
+    found = MLPMixer.from_preset(path, variant="pico/2", image_shape=(side, side, 3))
+    assert_resized(found, model, (side, side, 3))
+
+
+def test_resizes_a_deployed_file(tmp_path):
+    path = tmp_path / "w.safetensors"
+    model = toy_file("RepMLPNet", "official", path, deployed=True)
+    without_metadata(path)
+    arguments = {"variant": "pico/2", "deployed": True, "image_shape": (16, 12, 3)}
+    assert_resized(type(model).from_preset(path, **arguments), model, (16, 12, 3))
+
+
+def test_a_partition_does_not_show_the_image(tmp_path):
+    path, arguments = tmp_path / "w.npz", {"partition_size": (2, 2), "official_reassembly": False}
+    model = toy_file("RepMLPNet", "official", path, image_shape=(16, 24, 3), **arguments)
+    found = type(model).from_preset(path, variant="pico/2", image_shape=(16, 24, 3), **arguments)
+    assert_resized(found, model, (16, 24, 3))
+
+
+def test_our_own_file_says_for_which_images_it_is(tmp_path):
+    # As many tokens as a square of 12 x 12 pixels has.
+    path = tmp_path / "w.safetensors"
+    model = toy_file("ViT", "timm", path, image_shape=(8, 18, 3))
+    for shape in ((8, 18, 3), (12, 12, 3)):
+        found = ViT.from_preset(path, variant="pico/2", image_shape=shape)
+        assert_resized(found, model, shape)
+    without_metadata(path)
+    square = ViT.from_variant("pico/2", image_shape=(12, 12, 3))
+    load_checkpoint(square, path)
+    found = ViT.from_preset(path, variant="pico/2", image_shape=(8, 18, 3))
+    assert_resized(found, square, (8, 18, 3))
+
+
+def test_a_file_for_no_square_is_taken_for_the_images_that_are_named(tmp_path):
+    path = tmp_path / "w.npz"
+    model = toy_file("MLPMixer", "google", path, image_shape=(8, 12, 3))
+    found = MLPMixer.from_preset(path, variant="pico/2", image_shape=(8, 12, 3))
+    assert_resized(found, model, (8, 12, 3))
+    with pytest.raises(ValueError, match="does not fit"):
+        MLPMixer.from_preset(path, variant="pico/2", image_shape=(8, 8, 3))
+
+
+def test_a_permutators_file_is_for_the_images_of_its_variant(tmp_path):
+    path = tmp_path / "w.npz"
+    model = toy_file("VisionPermutator", "official", path)
+    found = VisionPermutator.from_preset(path, variant="pico/2", image_shape=(8, 8, 3))
+    assert_resized(found, model, (8, 8, 3))
+    with pytest.raises(ValueError, match="each of its matrices mixes the rows"):
+        VisionPermutator.from_preset(path, variant="pico/2", image_shape=(16, 16, 3))
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"arguments": "{"}, {"arguments": "[]"}, {"arguments": '{"image_shape": 8}'}]
+)
+def test_refuses_a_file_that_does_not_say_for_which_images_it_is(arguments, published, tmp_path):
+    path, tensors = tmp_path / "w.safetensors", safetensors.numpy.load_file(published[1])
+    safetensors.numpy.save_file(tensors, path, {"keras_mlp": "0.1.0", **arguments})
+    with pytest.raises(ValueError, match="does not say for which images it is"):
+        MLPMixer.from_preset(path, variant="pico/2", image_shape=(16, 8, 3))
 
 
 def test_refuses_a_file_of_another_architecture(published, server, tmp_path, monkeypatch):

@@ -1,0 +1,58 @@
+"""The authors' half of `benchmarks.authors_agreement`, in an interpreter with PyTorch, not Keras.
+
+Takes the path of an order, a JSON file; see `authors_agreement.order_for`. Prints versions as JSON.
+Of the authors' repositories one file each is read, and nothing in it is changed.
+"""
+
+import importlib.metadata
+import importlib.util
+import json
+import pathlib
+import sys
+import warnings
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from benchmarks.contenders.timm_mixer import declare_detection_ops
+
+
+def main():
+    order = json.loads(pathlib.Path(sys.argv[1]).read_text())
+    declare_detection_ops()
+    module = _loaded(pathlib.Path(order["file"]))
+    model = getattr(module, order["function"])(**order["arguments"]).eval()
+    model.load_state_dict(_with_counters(load_file(order["weights"]), model), strict=True)
+    if order["then"] is not None:
+        getattr(model, order["then"])()
+    images = torch.from_numpy(np.load(order["images"]).transpose(0, 3, 1, 2).copy())
+    with torch.inference_mode():
+        np.save(order["logits"], model(images).numpy())
+    libraries = ("torch", "timm", "safetensors", "numpy")
+    print(json.dumps({name: importlib.metadata.version(name) for name in libraries}))
+
+
+def _loaded(path):
+    """The module in a file; timm's `register_model` looks it up by its name."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    with warnings.catch_warnings():
+        # They import `timm.models.layers` and `timm.models.registry`, which timm has moved.
+        warnings.simplefilter("ignore", FutureWarning)
+        spec.loader.exec_module(module)
+    return module
+
+
+def _with_counters(tensors, model):
+    """Adds PyTorch's counters of batches, which are no weights: evaluation never reads them."""
+    counters = {
+        name: tensor
+        for name, tensor in model.state_dict().items()
+        if name.endswith(".num_batches_tracked")
+    }
+    return {**counters, **tensors}
+
+
+if __name__ == "__main__":
+    main()
