@@ -16,11 +16,17 @@ class Model:
         architecture: a key of `keras_mlp.ARCHITECTURES`.
         variant: one of its variants.
         arguments: constructor arguments that differ from the variant's.
+        preset: name of published weights to start from, or path of a file with such; "" for
+            random weights. The image size may be another one.
+        head_bias: what the biases of a new classifier start at: about -log(classes) for the
+            sigmoid loss, so that it starts low.
     """
 
     architecture: str = "MLPMixer"
     variant: str = "nano/4"
     arguments: dict = dataclasses.field(default_factory=dict)
+    preset: str = ""
+    head_bias: float = 0.0
 
 
 @dataclasses.dataclass
@@ -77,12 +83,20 @@ class Optimizer:
     """How weights are updated.
 
     Attributes:
-        name: "adamw" or "sgd" (Nesterov momentum).
-        learning_rate: at the end of the warm-up; a cosine takes it to 0 from there.
-        warmup_epochs: of linear growth from 0; fractions count.
+        name: "adamw", "sgd" or "lamb".
+        learning_rate: at the end of the warm-up.
+        schedule: how it goes on from there: "cosine", "linear" or "constant".
+        warmup_epochs: of linear growth; fractions count.
+        warmup_steps: the same in steps; takes precedence unless 0.
+        warmup_from: learning rate at the start of the warm-up.
+        final_learning_rate: at the end of the schedule.
+        cooldown_epochs: of all epochs, the last ones, which stay at the final learning rate.
         weight_decay: decoupled, times the learning rate, on kernels only.
         momentum: of SGD.
-        beta_2: of AdamW.
+        nesterov: whether SGD's momentum is Nesterov's.
+        momentum_dtype: what SGD's momentum is kept in: "float32", or "bfloat16" (not Nesterov's).
+        beta_2, epsilon: of AdamW and LAMB.
+        layer_decay: factor in (0, 1] of the learning rate per block, from the head to the stem.
         clip_norm: largest global norm of the gradient over all replicas; 0 for none.
         label_smoothing: in [0, 1).
         loss: "softmax", cross-entropy over the classes; or "sigmoid", a binary one for each class,
@@ -97,10 +111,19 @@ class Optimizer:
 
     name: str = "adamw"
     learning_rate: float = 1e-3
+    schedule: str = "cosine"
     warmup_epochs: float = 1.0
+    warmup_steps: int = 0
+    warmup_from: float = 0.0
+    final_learning_rate: float = 0.0
+    cooldown_epochs: float = 0.0
     weight_decay: float = 0.05
     momentum: float = 0.9
+    nesterov: bool = True
+    momentum_dtype: str = "float32"
     beta_2: float = 0.999
+    epsilon: float = 1e-7
+    layer_decay: float = 1.0
     clip_norm: float = 1.0
     label_smoothing: float = 0.0
     loss: str = "softmax"
@@ -268,6 +291,11 @@ def check_config(config):
             raise ValueError(f"`{key}` is {value!r}. {describe_choices(value, _CHOICES[key])}")
     if config.runtime.jit_compile and config.runtime.strategy != "one_device":
         raise ValueError('`runtime.jit_compile` works with `runtime.strategy="one_device"` only.')
+    optimizer = config.optimizer
+    if hasattr(config, "transfer") and optimizer.layer_decay != 1:
+        raise ValueError("`optimizer.layer_decay` is `transfer.layer_decay` when fine-tuning.")
+    if optimizer.name == "sgd" and optimizer.momentum_dtype == "bfloat16" and optimizer.nesterov:
+        raise ValueError('`optimizer.momentum_dtype`="bfloat16" needs `optimizer.nesterov`=False.')
     return config
 
 
@@ -285,6 +313,12 @@ _RANGES = {
     "augment.zoom": (0, 0.9),
     "optimizer.learning_rate": (0, _HUGE),
     "optimizer.warmup_epochs": (0, _HUGE),
+    "optimizer.warmup_steps": (0, _HUGE),
+    "optimizer.warmup_from": (0, _HUGE),
+    "optimizer.final_learning_rate": (0, _HUGE),
+    "optimizer.cooldown_epochs": (0, _HUGE),
+    "optimizer.epsilon": (0, 1),
+    "optimizer.layer_decay": (1e-6, 1),
     "optimizer.weight_decay": (0, _HUGE),
     "optimizer.momentum": (0, 1),
     "optimizer.beta_2": (0, 1),
@@ -301,7 +335,9 @@ _RANGES = {
     "runtime.keep_checkpoints": (1, _HUGE),
 }
 _CHOICES = {
-    "optimizer.name": ("adamw", "sgd"),
+    "optimizer.name": ("adamw", "sgd", "lamb"),
+    "optimizer.schedule": ("cosine", "linear", "constant"),
+    "optimizer.momentum_dtype": ("float32", "bfloat16"),
     "optimizer.loss": ("softmax", "sigmoid"),
     "runtime.strategy": ("one_device", "mirrored", "multi_worker_mirrored", "tpu"),
     "runtime.dtype": ("float32", "mixed_bfloat16", "mixed_float16"),

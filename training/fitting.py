@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from training.averages import Averages
 from training.data.pipeline import training_stream
 from training.optimizers import build_optimizer
 from training.trainer import Trainer
@@ -26,8 +27,10 @@ def fit(model, split, config, *, seed, layer_decay=1.0):
         total_steps=steps,
         steps_per_epoch=steps_per_epoch,
         layer_decay=layer_decay,
+        dtype=config.runtime.dtype,
     )
-    trainer = Trainer(model, optimizer, config)
+    averages = Averages(model, config.optimizer.ema) if config.optimizer.ema else None
+    trainer = Trainer(model, optimizer, config, averages)
     trainer.train_dataset = training_stream(
         split,
         batch_size=config.data.batch_size,
@@ -36,3 +39,5 @@ def fit(model, split, config, *, seed, layer_decay=1.0):
         augment=config.augment,
     )
     trainer.train(tf.constant(steps))
+    if averages:
+        averages.take()

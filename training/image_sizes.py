@@ -123,7 +123,8 @@ def _judge(model, case, config, open_splits):
     resized = _resized(model, case["size"], method)
     splits = open_splits(tuple(resized.image_shape))
     before = evaluate(resized, splits.test, config.data.batch_size)["accuracy"]
-    fit(resized, splits.train, config, seed=config.runtime.seed)
+    decay = config.optimizer.layer_decay
+    fit(resized, splits.train, config, seed=config.runtime.seed, layer_decay=decay)
     after = evaluate(resized, splits.test, config.data.batch_size)["accuracy"]
     return {"before": before, "after": after}
 

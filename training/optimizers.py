@@ -1,14 +1,17 @@
-"""Optimizers and their learning-rate schedule."""
+"""Optimizers with their learning-rate schedule."""
 
 import keras
 
 import keras_mlp
+from training.lamb import Lamb
+from training.low_precision_momentum import LowPrecisionMomentum
+from training.schedules import WarmUpAndDecay
 
 
 def build_optimizer(
     optimizer, model, *, total_steps, steps_per_epoch, layer_decay=1.0, dtype="float32"
 ):
-    """A built Keras optimizer: linear warm-up, cosine to 0, decay on kernels only.
+    """A built Keras optimizer, with decay on kernels only (no bias, norm, scale or position).
 
     Gradient clipping is not part of it: Keras would clip on each replica, before the sum.
 
@@ -30,10 +33,9 @@ def build_optimizer(
     scaled = dtype == "mixed_float16"
     if scaled and layer_decay != 1:
         raise ValueError('`transfer.layer_decay` does not go with `runtime.dtype="mixed_float16"`.')
-    warmup_steps = min(round(optimizer.warmup_epochs * steps_per_epoch), total_steps - 1)
 
     def make(scale):
-        schedule = _schedule(optimizer.learning_rate * scale, warmup_steps, total_steps)
+        schedule = _schedule(optimizer, scale, total_steps, steps_per_epoch)
         return _without_decay_of_vectors(_make(optimizer, schedule), optimizer, model)
 
     built = make(1.0) if layer_decay == 1 else keras_mlp.layer_decay(model, make, layer_decay)
@@ -50,25 +52,40 @@ def learning_rate(optimizer):
     return optimizer.learning_rate
 
 
-def _schedule(peak, warmup_steps, total_steps):
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup_steps else peak,
-        decay_steps=total_steps - warmup_steps,
-        warmup_target=peak if warmup_steps else None,
-        warmup_steps=warmup_steps,
+def _schedule(optimizer, scale, total_steps, steps_per_epoch):
+    warmup = optimizer.warmup_steps or round(optimizer.warmup_epochs * steps_per_epoch)
+    return WarmUpAndDecay(
+        optimizer.learning_rate * scale,
+        total_steps,
+        warmup_steps=min(warmup, total_steps - 1),
+        cooldown_steps=round(optimizer.cooldown_epochs * steps_per_epoch),
+        start=optimizer.warmup_from * scale,
+        end=optimizer.final_learning_rate * scale,
+        shape=optimizer.schedule,
     )
 
 
 def _make(optimizer, schedule):
-    if optimizer.name == "sgd":
-        return keras.optimizers.SGD(
+    decay = optimizer.weight_decay or None
+    if optimizer.name == "lamb":
+        return Lamb(
             schedule,
-            momentum=optimizer.momentum,
-            nesterov=optimizer.momentum > 0,
-            weight_decay=optimizer.weight_decay or None,
+            weight_decay=optimizer.weight_decay,
+            beta_2=optimizer.beta_2,
+            epsilon=optimizer.epsilon,
         )
-    return keras.optimizers.AdamW(
-        schedule, weight_decay=optimizer.weight_decay, beta_2=optimizer.beta_2
+    if optimizer.name == "adamw":
+        return keras.optimizers.AdamW(
+            schedule,
+            weight_decay=optimizer.weight_decay,
+            beta_2=optimizer.beta_2,
+            epsilon=optimizer.epsilon,
+        )
+    if optimizer.momentum_dtype == "bfloat16":
+        return LowPrecisionMomentum(schedule, momentum=optimizer.momentum, weight_decay=decay)
+    nesterov = optimizer.nesterov and optimizer.momentum > 0
+    return keras.optimizers.SGD(
+        schedule, momentum=float(optimizer.momentum), nesterov=nesterov, weight_decay=decay
     )
 
 

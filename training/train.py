@@ -11,6 +11,7 @@ import pathlib
 import sys
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 import keras_mlp
@@ -73,6 +74,7 @@ def train(config, workdir, *, accept_changes=False):
             model,
             total_steps=total_steps,
             steps_per_epoch=steps_per_epoch,
+            layer_decay=config.optimizer.layer_decay,
             dtype=config.runtime.dtype,
         )
         averages = Averages(model, config.optimizer.ema) if config.optimizer.ema else None
@@ -130,10 +132,21 @@ def _write_results(config, folder, model, test, metrics):
 
 
 def build_model(model, num_classes, dtype):
-    """The Keras model that a config names, with random weights."""
+    """The Keras model that a config names, with random weights or those of a preset."""
     architecture = keras_mlp.ARCHITECTURES[model.architecture]
     arguments = {**model.arguments, "num_classes": num_classes, "dtype": dtype}
-    return architecture.from_variant(model.variant, **arguments)
+    if not model.preset:
+        built = architecture.from_variant(model.variant, **arguments)
+    elif model.preset in {row.name for row in keras_mlp.presets()}:
+        built = architecture.from_preset(model.preset, **arguments)
+    else:
+        built = architecture.from_preset(
+            pathlib.Path(model.preset), variant=model.variant, **arguments
+        )
+    bias = built.get_layer("head").bias
+    if model.head_bias and not np.any(bias):
+        bias.assign(np.full(bias.shape, model.head_bias, "float32"))
+    return built
 
 
 def model_image_shape(model):
