@@ -3,7 +3,7 @@
 from keras_mlp import analysis, layers
 from keras_mlp.deploy import deploy
 from keras_mlp.depth import freeze_through, layer_decay
-from keras_mlp.export import export_saved_model, saved_model_info
+from keras_mlp.export import export_at_sizes, export_saved_model, saved_model_info
 from keras_mlp.lora import enable_lora, merge_lora
 from keras_mlp.models import (
     ARCHITECTURES,
@@ -14,9 +14,9 @@ from keras_mlp.models import (
     MixerBlock,
     MLPMixer,
     PermutatorBlock,
+    ReplicatedModel,
     RepMLPNet,
     RepMLPNetUnit,
-    ReplicatedModel,
     ResMLP,
     ResMLPBlock,
     VisionModel,
@@ -59,6 +59,7 @@ __all__ = [
     "class_names",
     "deploy",
     "enable_lora",
+    "export_at_sizes",
     "export_saved_model",
     "freeze_through",
     "layer_decay",

@@ -21,6 +21,8 @@ class SavedModelLayer(keras.layers.Layer):
     inference mode. A `.keras` file holds `path`, not the SavedModel: the folder must be there on
     reload; its weights are then replaced by those of the file. As the graph of a SavedModel can
     read and write files, reloading asks for `safe_mode=False`, as for `keras.layers.TFSMLayer`.
+    Under `MirroredStrategy` each replica moves its own statistics of BatchNorm, and those of the
+    first are saved, as in Keras.
 
     Args:
         path: folder of the SavedModel. Its files are checked if `export_saved_model` wrote them.
@@ -37,7 +39,8 @@ class SavedModelLayer(keras.layers.Layer):
         FileNotFoundError: there is no such folder.
         ValueError: it is not a SavedModel, is damaged or cannot be called; or, when called, the
             inputs have a shape or dtype that the SavedModel does not take.
-        tensorflow.errors.InvalidArgumentError: pixels came as floats where it takes [0, 1].
+        tensorflow.errors.InvalidArgumentError: when run, pixels came as floats where a SavedModel
+            of `export_saved_model` takes [0, 1]. XLA leaves this check out.
         RuntimeError: Keras runs on another backend than TensorFlow.
 
     Example:
@@ -51,7 +54,6 @@ class SavedModelLayer(keras.layers.Layer):
         super().__init__(trainable=trainable, autocast=False, **kwargs)
         self.folder = os.fspath(path)  # Keras' layers have another `path`
         self._loaded = _load(self.folder)
-        self._takes_unit_floats = _takes_unit_floats(self.folder)
         self._takes_training = "training" in inspect.signature(self._loaded.__call__).parameters
         with keras.name_scope(self.name, caller=self):
             self._loaded_weights = _keras_variables(self._loaded)
@@ -68,8 +70,6 @@ class SavedModelLayer(keras.layers.Layer):
     def call(self, inputs, training=None):
         spec, _ = self._trace(inputs)
         inputs = keras.ops.cast(inputs, spec.dtype.name)
-        if spec.dtype.is_floating and self._takes_unit_floats:
-            _refuse_pixels(inputs, self.folder)
         for loss in self.regularization_losses:
             self.add_loss(loss())
         if not self._takes_training:
@@ -142,24 +142,6 @@ def _check_files(folder):
             raise ValueError(f"{folder} is damaged: {name} is missing.")
         if sha256_of(folder / name) != expected:
             raise ValueError(f"{folder} is damaged: {name} is not the file that was exported.")
-
-
-def _takes_unit_floats(path):
-    if not (pathlib.Path(path) / INFO_FILE).exists():
-        return False
-    return any(kind["range"] == [0, 1] for kind in saved_model_info(path)["inputs"])
-
-
-def _refuse_pixels(images, path):
-    """Stops where uint8 pixels became floats on their way: they would be scaled twice, silently."""
-    import tensorflow as tf
-
-    tf.debugging.assert_less_equal(
-        tf.reduce_max(images),
-        tf.constant(2.0, images.dtype),  # interpolation may leave [0, 1] a little
-        f"The SavedModel {path} takes float images in [0, 1], got pixels as floats: pass uint8 "
-        'and put keras.Input(..., dtype="uint8") in front.',
-    )
 
 
 def _traces(loaded):

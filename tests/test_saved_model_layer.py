@@ -3,16 +3,16 @@
 import json
 import pathlib
 import shutil
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mlp import SavedModelLayer, export_saved_model
-from tests.test_export import toy
+from keras_mlp import RepMLPNet, SavedModelLayer, export_saved_model
+from tests.contract import with_random_weights
+from tests.export.toys import toy
+from tests.own_process import run_in_own_process
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (16, 8, 8, 3)).astype("uint8")
 IMAGES = np.random.default_rng(2).random((16, 8, 8, 3), "float32")
@@ -129,6 +129,38 @@ def test_fit_with_adam_trains_every_weight(path, dtype, functional):
         assert np.any(old != np.array(state)), f"{state.path}: the random state did not advance"
 
 
+@pytest.mark.parametrize("trainable", [True, False])
+def test_fit_moves_the_statistics_of_batch_norm_unless_frozen(norms, trainable):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = classifier(norms, "float32", trainable=trainable)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    layer = model.get_layer("backbone")
+    assert layer.compute_dtype == "bfloat16" and layer(IMAGES).dtype == "float32"
+    statistics = [weight for weight in layer.non_trainable_weights if "moving" in weight.name]
+    before = [np.array(weight) for weight in statistics]
+    fit(model, IMAGES)
+    assert len(statistics) >= 2
+    for old, weight in zip(before, statistics, strict=True):
+        assert np.array_equal(old, weight) != trainable, weight.path
+
+
+def test_weights_frozen_before_the_export_stay_so_in_fit(tmp_path):
+    exported = toy()
+    exported.get_layer("stem").trainable = False
+    model = classifier(export_saved_model(exported, tmp_path / "toy"))
+    layer = model.get_layer("backbone")
+    stem = [weight for weight in layer.non_trainable_weights if weight.name.startswith("stem_")]
+    before = [np.array(weight) for weight in stem]
+    layer.trainable = False
+    layer.trainable = True  # what is thawed here is the layer, not what was frozen in it
+    fit(model, PIXELS)
+    assert len(stem) == 2
+    for old, weight in zip(before, stem, strict=True):
+        np.testing.assert_array_equal(weight, old)
+
+
 def test_fit_lowers_the_loss_more_than_the_head_alone(steady):
     frozen, tuned = (
         fit(classifier(steady, trainable=trainable), PIXELS, epochs=10)[-1]
@@ -207,7 +239,8 @@ def test_symbolic_outputs_have_shape_and_dtype(path):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "batch", "ranges"), [("uint8", PIXELS, [[0, 255]] * 2), ("float32", IMAGES, [None])]
+    ("dtype", "batch", "ranges"),
+    [("uint8", PIXELS, [[0, 255], [0, 255], None]), ("float32", IMAGES, [None])],
 )
 def test_the_surrounding_model_exports_again(path, tmp_path, dtype, batch, ranges):
     model = classifier(path, dtype)
@@ -305,13 +338,55 @@ assert all((a != b).any() for a, b in zip(before, after))
 """
 
 
+@pytest.fixture(scope="module")
+def norms(tmp_path_factory):
+    """The folder of a SavedModel with BatchNorm, which takes images in [0, 1]."""
+    arguments = {"patch_size": 4, "num_layers": (1,), "hidden_dim": (8,), "num_sharesets": (2,)}
+    model = RepMLPNet(
+        image_shape=(8, 8, 3), kernel_sizes=(1,), mlp_ratio=2, num_classes=3, **arguments
+    )
+    model = with_random_weights(model)
+    return export_saved_model(model, tmp_path_factory.mktemp("saved") / "norms")
+
+
 @pytest.mark.slow
 def test_mirrored_replicas_train_as_one_device_does(path, steady):
     """In a process of its own: devices are divided before TensorFlow starts."""
-    repository = pathlib.Path(__file__).parents[1]
-    command = [sys.executable, "-c", MIRRORED, str(steady), str(path)]
-    result = subprocess.run(command, cwd=repository, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
+    run_in_own_process(MIRRORED, steady, path)
+
+
+MIRRORED_NORMS = """
+import sys, numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import keras
+from keras_mlp import SavedModelLayer
+
+images = np.random.default_rng(1).random((16, 8, 8, 3), "float32")
+labels = np.random.default_rng(3).integers(0, 2, 16)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    layer = SavedModelLayer(sys.argv[1])
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, keras.layers.Dense(2, dtype="float32")(layer(inputs)))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.1), loss)
+statistics = [weight for weight in layer.non_trainable_weights if "moving" in weight.name]
+before = [np.array(weight) for weight in statistics]
+model.fit(images, labels, batch_size=8, epochs=1, shuffle=False, verbose=0)
+assert len(statistics) >= 2
+for old, weight in zip(before, statistics):
+    replicas = strategy.experimental_local_results(weight.value)
+    assert len(replicas) == 2
+    for replica in map(np.array, replicas):  # each has its own, as everywhere in Keras
+        assert np.isfinite(replica).all() and (replica != old).any()
+"""
+
+
+@pytest.mark.slow
+def test_mirrored_replicas_move_the_statistics_of_batch_norm(norms):
+    run_in_own_process(MIRRORED_NORMS, norms)
 
 
 def truncate(file):

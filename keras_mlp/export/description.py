@@ -1,0 +1,80 @@
+"""What a SavedModel says of itself, in a file that is read without TensorFlow."""
+
+import json
+import pathlib
+import sys
+
+import keras
+
+from keras_mlp.export.folders import sha256_of_files
+from keras_mlp.models import VisionModel
+
+INFO_FILE = "keras_mlp.json"
+FORMAT_VERSION = 1
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
+def saved_model_info(path):
+    """What `export_saved_model` wrote down about a SavedModel.
+
+    Args:
+        path: folder of the SavedModel.
+
+    Returns:
+        A dict: "format_version"; "class_name" of the model; "config", from which
+        `ARCHITECTURES[class_name].from_config` builds a `VisionModel` again (None for other
+        models); "output", "logits" or "features"; "image_shape" of the model; "inputs", a list of
+        {"signature", "argument", "dtype", "range"}, one per signature (range None: whatever the
+        model takes, or files), for files with "resize", how they are brought to the model's size;
+        "features", "class_names" and "resize" as they were given; "versions" of the packages;
+        "sha256" of each file.
+
+    Raises:
+        ValueError: there is no such description, it is damaged, or of a newer format.
+    """
+    file = pathlib.Path(path) / INFO_FILE
+    try:
+        info = json.loads(file.read_text())
+        version, _ = info["format_version"], info["sha256"].items()
+    except FileNotFoundError as error:
+        raise ValueError(f"{path} was not written by keras_mlp: it has no {INFO_FILE}.") from error
+    except _UNREADABLE as error:
+        raise ValueError(f"{file} is damaged: {error!r}.") from error
+    if version != FORMAT_VERSION:
+        raise ValueError(f"{file} has format {version!r}; this keras_mlp reads {FORMAT_VERSION}.")
+    return info
+
+
+def write_description(folder, selection, inputs):
+    """Writes the description of the SavedModel that lies, whole, in `folder`.
+
+    Args:
+        folder: `pathlib.Path`.
+        selection: a `Selection`.
+        inputs: as `input_conventions` gives them.
+    """
+    info = _describe(selection, inputs)
+    info["sha256"] = sha256_of_files(folder)
+    (folder / INFO_FILE).write_text(json.dumps(info, indent=2) + "\n")
+
+
+def _describe(selection, inputs):
+    import tensorflow as tf
+
+    model = selection.model
+    return {
+        "format_version": FORMAT_VERSION,
+        "class_name": type(model).__name__,
+        "config": model.get_config() if isinstance(model, VisionModel) else None,
+        "output": "logits" if selection.key == "logits" else "features",
+        "image_shape": selection.part.input.shape[1:],
+        "inputs": inputs,
+        "features": selection.features,
+        "class_names": selection.class_names,
+        "resize": selection.resize,
+        "versions": {
+            "keras_mlp": sys.modules["keras_mlp"].__version__,
+            "keras": keras.__version__,
+            "tensorflow": tf.__version__,
+        },
+    }

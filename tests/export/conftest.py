@@ -1,0 +1,13 @@
+"""The SavedModel that most tests of the export read."""
+
+import pytest
+
+from keras_mlp import export_saved_model
+from tests.export.toys import toy
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """A stochastic toy and the folder of its SavedModel."""
+    model = toy()
+    return model, export_saved_model(model, tmp_path_factory.mktemp("saved") / "toy")

@@ -1,0 +1,87 @@
+"""One set of weights as SavedModels for several image sizes, whole or not at all."""
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mlp import (
+    VisionPermutator,
+    export_at_sizes,
+    export_saved_model,
+    saved_model_info,
+    with_image_shape,
+)
+from tests.export.toys import toy
+
+SHAPES = [(8, 8, 3), (12, 16, 3)]
+
+
+def test_every_size_has_its_saved_model(tmp_path):
+    model = toy()
+    path = export_at_sizes(model, tmp_path / "sizes", SHAPES, features=["block_1"])
+    assert path == tmp_path / "sizes"
+    assert sorted(os.listdir(path)) == ["12x16", "8x8"]
+    for shape in SHAPES:
+        folder = path / f"{shape[0]}x{shape[1]}"
+        pixels = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype("uint8")
+        loaded = tf.saved_model.load(str(folder))
+        expected = with_image_shape(model, shape)(pixels)
+        np.testing.assert_allclose(loaded(pixels), expected, rtol=0, atol=1e-6)
+        assert loaded.features(pixels)["block_1"].shape == (2, shape[0] // 4, shape[1] // 4, 8)
+        assert saved_model_info(folder)["image_shape"] == list(shape)
+
+
+def test_overwrite_replaces_a_folder_of_saved_models_only(tmp_path):
+    model = toy()
+    path = export_at_sizes(model, tmp_path / "sizes", SHAPES)
+    with pytest.raises(FileExistsError, match=r"sizes already; `overwrite` is False"):
+        export_at_sizes(model, path, SHAPES[:1])
+    export_at_sizes(model, path, SHAPES[:1], overwrite=True)
+    assert os.listdir(path) == ["8x8"] and os.listdir(tmp_path) == ["sizes"]
+    (path / "thesis.tex").write_text("years of work")
+    with pytest.raises(FileExistsError, match="holds something else than SavedModels"):
+        export_at_sizes(model, path, SHAPES, overwrite=True)
+    assert sorted(os.listdir(path)) == ["8x8", "thesis.tex"]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "options", "message"),
+    [
+        ([], {}, "`image_shapes` must be a list of .*, got \\[\\]"),
+        ("8x8", {}, "`image_shapes` must be a list of"),
+        ([(8, 8, 3), (8, 8, 3)], {}, "`image_shapes` must differ, got 8x8 more than once"),
+        ([(8, 8, 3), (9, 8, 3)], {}, "is not divisible by `patch_size`"),
+        ([(8, 8, 1)], {}, "the number of channels cannot be changed"),
+        ([(8, 8, 3)], {"resize": "fast"}, "`resize` is 'fast'"),
+    ],
+)
+def test_what_cannot_be_leaves_nothing_behind(tmp_path, shapes, options, message):
+    with pytest.raises(ValueError, match=message):
+        export_at_sizes(toy(), tmp_path / "sizes", shapes, **options)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_family_of_one_size_says_why(tmp_path):
+    model = VisionPermutator.from_variant("pico/2")
+    height, width, channels = model.image_shape
+    shapes = [(height, width, channels), (2 * height, 2 * width, channels)]
+    with pytest.raises(ValueError, match="is a VisionPermutator: each of its matrices mixes"):
+        export_at_sizes(model, tmp_path / "sizes", shapes)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_failure_in_the_second_leaves_nothing(monkeypatch, tmp_path):
+    calls = []
+
+    def fail_second(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 2:
+            raise OSError("no space left")
+        return export_saved_model(*args, **kwargs)
+
+    monkeypatch.setattr("keras_mlp.export.sizes.export_saved_model", fail_second)
+    with pytest.raises(OSError, match="no space left"):
+        export_at_sizes(toy(), tmp_path / "sizes", SHAPES)
+    assert len(calls) == 2 and os.listdir(tmp_path) == []
