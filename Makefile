@@ -7,7 +7,7 @@ READY := $(VENV)/.installed
 # One process per core, at most four: each imports TensorFlow. A file's shared runs stay together.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
 
-.PHONY: demo test test-fast lint format install clean
+.PHONY: demo test test-fast test-formats lint format install clean
 
 demo: install
 	$(BIN)/python -m training.demo --folder demo
@@ -18,6 +18,24 @@ test: install
 # Without the tests that train in processes of their own.
 test-fast: install
 	$(PYTEST) -m "not slow"
+
+# ONNX and LiteRT run in an environment of their own, TensorFlow.js in another: its converter pins
+# an older TensorFlow.
+test-formats: .venv-formats/.installed .venv-tfjs/.installed
+	PATH="$(CURDIR)/.venv-tfjs/bin:$$PATH" NODE_PATH="$(CURDIR)/.venv-tfjs/node_modules" \
+		.venv-formats/bin/python -m pytest -m formats tests/formats
+
+.venv-formats/.installed: setup.cfg
+	test -x .venv-formats/bin/python || $(PYTHON) -m venv .venv-formats
+	.venv-formats/bin/python -m pip install --quiet --editable ".[litert,onnx]" "pytest>=8,<10"
+	touch $@
+
+.venv-tfjs/.installed: Makefile
+	test -x .venv-tfjs/bin/python || $(PYTHON) -m venv .venv-tfjs
+	.venv-tfjs/bin/python -m pip install --quiet 'tensorflowjs==4.22.0' \
+		'tensorflow-decision-forests==1.12.0' 'ydf==0.11.0' 'setuptools<81'
+	npm install --silent --ignore-scripts --prefix .venv-tfjs @tensorflow/tfjs@4.22.0
+	touch $@
 
 lint: install
 	$(BIN)/ruff check .
@@ -38,4 +56,4 @@ $(READY): setup.cfg pyproject.toml
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) .venv-formats .venv-tfjs demo

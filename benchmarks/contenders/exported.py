@@ -1,0 +1,91 @@
+"""One model as a Keras file and as files of other formats: pixels in, logits out.
+
+Every factory runs the images of its task in batches of `task["batch"]`; a LiteRT file in batches of
+its own fixed size.
+"""
+
+import numpy as np
+
+from benchmarks.contenders import Contender
+
+KERAS, KERAS_INT8, SAVED_MODEL = "Keras", "Keras int8", "SavedModel"
+LITERT, LITERT_INT8, ONNX = "LiteRT", "LiteRT int8", "ONNX"
+
+
+def keras_file(task):
+    """A `.keras` file, as a `tf.function`."""
+    tf = _tensorflow(task)
+
+    import keras
+
+    import keras_mlp  # noqa: F401, the file names its classes
+
+    model = keras.models.load_model(task["model"], compile=False)
+    run = tf.function(lambda pixels: model(pixels, training=False))
+    return _in_batches(lambda pixels: run(pixels).numpy(), task)
+
+
+def saved_model(task):
+    """The signature of a SavedModel that takes pixels."""
+    tf = _tensorflow(task)
+    loaded = tf.saved_model.load(task["model"])
+
+    def run(pixels):
+        # Looked up here: `loaded` must live as long as its signatures, which do not keep it.
+        outputs = loaded.signatures["serving_uint8"](pixels=tf.constant(pixels))
+        return outputs["logits"].numpy()
+
+    return _in_batches(run, task)
+
+
+def litert(task):
+    """A `.tflite` file in LiteRT's own runtime."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(task["model"], num_threads=task["threads"])
+    runner = interpreter.get_signature_runner()
+    shape = runner.get_input_details()["pixels"]["shape"]
+    return _in_batches(lambda pixels: runner(pixels=pixels)["logits"], {**task, "batch": shape[0]})
+
+
+def onnx(task):
+    """An `.onnx` file in ONNX Runtime."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = task["threads"]
+    session = onnxruntime.InferenceSession(task["model"], options)
+    return _in_batches(lambda pixels: session.run(["logits"], {"pixels": pixels})[0], task)
+
+
+def _tensorflow(task):
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    return tf
+
+
+def _in_batches(run, task):
+    images, size = np.load(task["images"]), task["batch"]
+    starts = range(0, len(images), size)
+    return lambda: np.concatenate([run(images[start : start + size]) for start in starts])
+
+
+def _contender(name, description, function, *libraries):
+    factory = f"{__name__}:{function.__name__}"
+    return Contender(name, description, factory, (*libraries, "numpy"))
+
+
+_TENSORFLOW = ("tensorflow", "keras")
+CONTENDERS = {
+    contender.name: contender
+    for contender in (
+        _contender(KERAS, "model.keras, tf.function", keras_file, *_TENSORFLOW),
+        _contender(KERAS_INT8, 'after quantize("int8")', keras_file, *_TENSORFLOW),
+        _contender(SAVED_MODEL, "serving_uint8", saved_model, *_TENSORFLOW),
+        _contender(LITERT, "float32", litert, "ai_edge_litert"),
+        _contender(LITERT_INT8, "dynamic_int8", litert, "ai_edge_litert"),
+        _contender(ONNX, "ONNX Runtime, float32", onnx, "onnxruntime"),
+    )
+}

@@ -1,0 +1,205 @@
+"""What each exported format keeps and costs on CPU: python -m benchmarks.formats --help.
+
+Trained models on their full test split, or, with --variant, the speed of a published size of
+MLP-Mixer with random weights.
+"""
+
+import argparse
+import os
+import pathlib
+import shlex
+import shutil
+import sys
+import tempfile
+
+import keras
+import numpy as np
+
+from benchmarks.agreement import Disagreement
+from benchmarks.contenders.exported import KERAS, LITERT_INT8
+from benchmarks.format_files import write_formats
+from benchmarks.format_runs import measure_accuracy, measure_speed
+from benchmarks.report import machine_facts, markdown, write_json
+from benchmarks.trained_models import read_trained_model
+from benchmarks.worker_process import WorkerFailed
+from keras_mlp import MLPMixer
+from keras_mlp.arguments import check_choice, check_positive, check_positive_int
+
+MOST_POINTS_LOST = 0.5  # by int8, of the full test split
+LEAST_CPU_SHARE = 0.9  # below it another job had the CPU: see benchmarks/README.md
+LEAST_SPEED = 3.0  # of int8 over TensorFlow's float32, at the size of S/16
+
+
+def main(arguments=None):
+    """Measures, prints Markdown, and writes JSON if asked; ends the program on an error."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        _check(options)
+    except ValueError as error:
+        parser.error(str(error))
+    facts = {
+        **machine_facts(),
+        "command": shlex.join(["python", "-m", "benchmarks.formats", *arguments]),
+        "load before": f"{os.getloadavg()[0]:.2f}",
+    }
+    try:
+        run = measure_variant(options) if options.variant else measure_models(options)
+    except (OSError, ValueError, Disagreement, WorkerFailed) as error:
+        sys.exit(f"error: {error}")
+    run["facts"] = {**facts, **run["facts"]}
+    print(markdown(run) if options.variant else table(run))
+    for warning in run["warnings"]:
+        print(f"WARNING: {warning}")
+    if options.json:
+        write_json(options.json, run)
+
+
+def measure_models(options):
+    """Exports every trained model, judges all forms on its test split, and times them in turn.
+
+    Args:
+        options: what the command line gave.
+
+    Returns:
+        A dict with "facts"; "models", from name to a dict from the name of a form to its figures
+        (see `format_runs`) and "bytes"; and "warnings", a list of sentences.
+
+    Raises:
+        ValueError, OSError: a folder holds no trained model, or its images cannot be read.
+        Disagreement: forms compute different logits.
+        WorkerFailed: a form could not be made or run.
+    """
+    run = {"facts": {}, "models": {}, "warnings": []}
+    for folder in options.models:
+        trained = read_trained_model(folder, options.data_dir)
+        with tempfile.TemporaryDirectory() as scratch:
+            files = write_formats(trained.model, pathlib.Path(scratch), options.python)
+            accuracy = measure_accuracy(files, trained.images, trained.labels, options)
+            speed = measure_speed(files, trained.images[:1], options)
+            run["models"][trained.name] = {
+                form: {**accuracy[form], **speed["contenders"][form], "bytes": size_of(path)}
+                for form, path in files.items()
+            }
+        run["facts"] |= speed["facts"]
+        run["warnings"] += accuracy_warnings(trained.name, accuracy)
+        run["warnings"] += speed_warnings(trained.name, speed["contenders"])
+        # Not lost if a later model fails.
+        print(f"{trained.name} done", file=sys.stderr, flush=True)
+    return run
+
+
+def measure_variant(options):
+    """Times all forms of a published size of MLP-Mixer, with random weights, on one image.
+
+    Returns:
+        A run, as `report.markdown` takes it, with "warnings".
+
+    Raises:
+        Disagreement: forms compute different logits.
+        WorkerFailed: a form could not be made or run.
+    """
+    keras.utils.set_random_seed(0)
+    model = without_zeros(MLPMixer.from_variant(options.variant))
+    pixels = np.random.default_rng(1).integers(0, 256, (1, *model.image_shape), "uint8")
+    with tempfile.TemporaryDirectory() as scratch:
+        files = write_formats(model, pathlib.Path(scratch), options.python, keras_int8=True)
+        run = measure_speed(files, pixels, options)
+        for form, path in files.items():
+            result = run["contenders"][form]
+            result["description"] += f", {size_of(path) / 1e6:.1f} MB"
+    ratio = run["contenders"][LITERT_INT8]["summary"].ratio
+    slow = f"{LITERT_INT8} is {ratio:.2f} times as fast as {KERAS}, not {LEAST_SPEED:g}."
+    return {**run, "warnings": [slow] if ratio < LEAST_SPEED else []}
+
+
+def without_zeros(model, seed=0):
+    """The model with noise where a fresh one has zeros, as in its classifier: they hide errors."""
+    rng = np.random.default_rng(seed)
+    for weight in model.trainable_weights:
+        if not np.any(weight):
+            scale = 1 / np.sqrt(np.prod(weight.shape[:-1])) if len(weight.shape) > 1 else 0.1
+            weight.assign(scale * rng.standard_normal(weight.shape))
+    return model
+
+
+def accuracy_warnings(name, accuracy):
+    """A sentence for each form that loses more than it may."""
+    return [
+        f"{form} of {name} loses {lost:.2f} points of accuracy, more than {MOST_POINTS_LOST:g}."
+        for form, figures in accuracy.items()
+        if (lost := -figures["points"]) > MOST_POINTS_LOST
+    ]
+
+
+def speed_warnings(name, contenders):
+    """A sentence if another job had the CPU."""
+    lowest = min(lowest_share(each["samples"]) for each in contenders.values())
+    quiet = lowest >= LEAST_CPU_SHARE
+    return [] if quiet else [f"The times of {name} are not quotable: a CPU share of {lowest:.2f}."]
+
+
+def lowest_share(samples):
+    """The lowest CPU share of some samples."""
+    return min(sample.cpu_share for sample in samples)
+
+
+def table(run):
+    """The figures of `measure_models` as Markdown."""
+    columns = (
+        *("model", "form", "accuracy", "points over Keras", "logits differ by", "MB"),
+        *("median ms", "speed over Keras", "range over rounds", "lowest CPU share"),
+    )
+    lines = [f"- {name}: {value}" for name, value in run["facts"].items()]
+    lines += ["", f"| {' | '.join(columns)} |", "|---|---|" + "---:|" * (len(columns) - 2)]
+    for name, forms in run["models"].items():
+        lines += [_row(name, form, figures) for form, figures in forms.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name, form, figures):
+    summary = figures["summary"]
+    share = lowest_share(figures["samples"])
+    return (
+        f"| {name} | {form} | {figures['accuracy']:.2%} | {figures['points']:+.2f} "
+        f"| {figures['largest']:.1e} | {figures['bytes'] / 1e6:.2f} | {summary.median:.3g} "
+        f"| {summary.ratio:.2f} | {summary.lowest:.2f}-{summary.highest:.2f} | {share:.2f} |"
+    )
+
+
+def size_of(path):
+    """Bytes of a file, or of all files of a folder."""
+    files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+    return sum(file.stat().st_size for file in files)
+
+
+def _check(options):
+    """ValueError for options that cannot be had."""
+    if bool(options.models) == bool(options.variant):
+        raise ValueError("Give either `--models` or `--variant`.")
+    if options.variant:
+        check_choice("variant", options.variant, MLPMixer.variants)
+    check_positive_int("rounds", options.rounds)
+    check_positive("seconds", options.seconds)
+    if shutil.which(options.python) is None:
+        raise ValueError(f"`python` must be an interpreter, got {options.python!r}.")
+    if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
+        raise ValueError(f"`json` must lie in an existing folder, got {options.json!r}.")
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.formats", description=__doc__)
+    add = parser.add_argument
+    add("--models", nargs="+", metavar="FOLDER", help="with model.keras and metrics.json")
+    add("--variant", help="of MLP-Mixer, such as S/16")
+    add("--python", default=sys.executable, help="interpreter that has the extras litert and onnx")
+    add("--data-dir", help="of TFDS; the training run's where it is not given")
+    add("--rounds", type=int, default=8, help="turns of each form (8)")
+    add("--seconds", type=float, default=0.3, help="least time of one turn's calls (0.3)")
+    add("--json", help="file for all samples")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

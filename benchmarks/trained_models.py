@@ -1,0 +1,55 @@
+"""A model that `training.train` left behind, and the test images that it is judged by."""
+
+import dataclasses
+import json
+import pathlib
+
+import keras
+import numpy as np
+
+from training.config import Data
+from training.data.pipeline import load_splits
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedModel:
+    """A trained model with its test split.
+
+    Attributes:
+        name: class of the model.
+        model: the Keras model.
+        images: the test split, pixels (N, H, W, channels), uint8.
+        labels: (N,).
+    """
+
+    name: str
+    model: keras.Model
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def read_trained_model(folder, data_dir=None):
+    """Reads a folder with `model.keras` and the `metrics.json` of its training run.
+
+    Args:
+        folder: path.
+        data_dir: where TFDS keeps the prepared dataset; None for the run's own.
+
+    Returns:
+        A `TrainedModel`.
+
+    Raises:
+        ValueError: the folder holds no such files, or the images cannot be read.
+    """
+    folder = pathlib.Path(folder)
+    try:
+        data = json.loads((folder / "metrics.json").read_text())["config"]["data"]
+        model = keras.models.load_model(folder / "model.keras", compile=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder} must hold model.keras and the metrics.json of its run: {error!r}."
+        ) from error
+    data = Data(**{**data, "data_dir": data_dir or data["data_dir"]})
+    test = load_splits(data, tuple(model.image_shape)).test
+    images, labels = zip(*test.examples.as_numpy_iterator(), strict=True)
+    return TrainedModel(type(model).__name__, model, np.stack(images), np.stack(labels))

@@ -1,0 +1,7 @@
+"""Inference in other runtimes: LiteRT, ONNX and TensorFlow.js."""
+
+from keras_mlp.formats.litert import export_litert
+from keras_mlp.formats.onnx import export_onnx
+from keras_mlp.formats.tfjs import export_tfjs
+
+__all__ = ["export_litert", "export_onnx", "export_tfjs"]

@@ -1,0 +1,130 @@
+"""What all formats start from: a model at inference, from one image tensor to one output."""
+
+import dataclasses
+
+import keras
+
+from keras_mlp.arguments import check_bool
+from keras_mlp.deploy import deploy
+from keras_mlp.export import check_tensorflow_backend
+from keras_mlp.models import RepMLPNet, VisionModel
+from keras_mlp.models.layer_changes import is_quantized, layers_by_path
+
+_TWO_GB = 2**31
+
+
+@dataclasses.dataclass(frozen=True)
+class InferenceGraph:
+    """A model and how its one input and one output are called outside Keras.
+
+    Attributes:
+        model: the Keras model, deployed where that was asked for.
+        input_name: "pixels" in [0, 255] for a `VisionModel` with `include_preprocessing`, and for
+            any model with uint8 input; otherwise "images", and their range is the model's own.
+        dtype: "uint8" for pixels, which makes them exact; otherwise "float32".
+        output_name: "logits", or "default" for a `VisionModel` without top, as in SavedModels.
+    """
+
+    model: keras.Model
+    input_name: str
+    dtype: str
+    output_name: str
+
+    def spec(self, batch_size=None):
+        """The `tf.TensorSpec` of the input, its batch size free where it is None."""
+        import tensorflow as tf
+
+        shape = (batch_size, *self.model.input.shape[1:])
+        return tf.TensorSpec(shape, self.dtype, self.input_name)
+
+    def function(self, batch_size=None):
+        """A `tf.function` of the input that returns a dict of the output, in float32.
+
+        Traced without XLA, so that the dense layers take their form of two matrices: converters
+        make one fully connected operation of it.
+        """
+        import tensorflow as tf
+
+        def infer(images):
+            return {self.output_name: tf.cast(self.model(images, training=False), tf.float32)}
+
+        return tf.function(infer, input_signature=[self.spec(batch_size)])
+
+    def save(self, folder, batch_size=None):
+        """Writes a SavedModel with this function as its only signature.
+
+        Converters read it from there with its weights: from a function alone, LiteRT's converter
+        leaves them out and reports no error.
+        """
+        import tensorflow as tf
+
+        holder = tf.Module()
+        holder.weights = [variable.value for variable in self.model.variables]
+        signature = self.function(batch_size).get_concrete_function()
+        tf.saved_model.save(holder, str(folder), {"serving_default": signature})
+
+    def check_fits_one_file(self):
+        """Raises ValueError for 2 GB of weights: LiteRT and ONNX address their files by 31 bits."""
+        size = 4 * self.model.count_params()
+        if size >= _TWO_GB:
+            raise ValueError(
+                f"`model` {self.model.name} has {size / 1e9:.1f} GB of weights; files of this "
+                "format hold less than 2.1 GB."
+            )
+
+
+def inference_graph(model, deployed):
+    """The graph of a model that a format can hold.
+
+    Args:
+        model: a `VisionModel`, or a built functional or sequential Keras model from one image
+            (B, H, W, channels), float or uint8, to one tensor.
+        deployed: take the deployed form of a `RepMLPNet`.
+
+    Raises:
+        ValueError: the model is not of that kind, or does not compute in float32.
+        RuntimeError: Keras runs on another backend than TensorFlow.
+    """
+    check_tensorflow_backend()
+    check_bool("deployed", deployed)
+    if not (isinstance(model, keras.Model) and model.built and hasattr(model, "inputs")):
+        raise ValueError(f"`model` must be a built functional Keras model, got {model!r}.")
+    if isinstance(model, keras.Sequential):
+        model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    _check_ends(model)
+    _check_precision(model)
+    if deployed and isinstance(model, RepMLPNet) and not model.deployed:
+        model = deploy(model)
+    is_ours = isinstance(model, VisionModel)
+    takes_pixels = (is_ours and model.include_preprocessing) or model.input.dtype == "uint8"
+    name, dtype = ("pixels", "uint8") if takes_pixels else ("images", "float32")
+    without_top = is_ours and not model.include_top
+    return InferenceGraph(model, name, dtype, "default" if without_top else "logits")
+
+
+def _check_ends(model):
+    for name, tensor in {"input": model.input, "output": model.output}.items():
+        if not isinstance(tensor, keras.KerasTensor):
+            raise ValueError(f"`model` {model.name} must have one tensor as {name}, has {tensor}.")
+    shape, dtype = model.input.shape, model.input.dtype
+    if len(shape) != 4 or shape[0] is not None or None in shape[1:]:
+        raise ValueError(
+            f"`model` {model.name} must take images (B, H, W, channels) of one size with a free "
+            f"batch size B, takes {shape}."
+        )
+    if dtype not in ("uint8", "float32"):
+        raise ValueError(f"`model` {model.name} must take float32 or uint8, takes {dtype}.")
+
+
+def _check_precision(model):
+    for path, layer in layers_by_path(model).items():
+        if is_quantized(layer):
+            raise ValueError(
+                f"`model` {model.name} is quantized, in its layer {path}; a format quantizes by "
+                "itself. Export the model as it was before."
+            )
+        if layer.compute_dtype not in ("float32", "uint8"):
+            raise ValueError(
+                f"`model` {model.name} computes in {layer.compute_dtype}, in its layer {path}; "
+                "only float32 is exported. Build it with dtype='float32' and set the same weights."
+            )

@@ -1,0 +1,61 @@
+"""python -m keras_mlp.formats."""
+
+import keras
+import pytest
+
+from keras_mlp.formats import __main__ as command
+from tests.contract import predict, some_pixels, with_random_weights
+from tests.formats import runtimes
+from tests.test_contract import factory
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("artefact")
+    with_random_weights(factory("MLPMixer")()).save(folder / "model.keras")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["model.keras", "."])
+def test_a_file_or_a_folder_is_converted(source, name, tmp_path, capsys):
+    output = tmp_path / "toy.tflite"
+    arguments = ["--format", "litert", "--batch-size", "2", "--output", str(output)]
+    command.main([str(source / name), *arguments])
+    assert capsys.readouterr().out == f"{output}\n"
+    model = keras.models.load_model(source / "model.keras")
+    pixels = some_pixels(model, batch=2)
+    runtimes.assert_same(runtimes.litert(output, pixels), predict(model, pixels))
+
+
+@pytest.mark.parametrize("form", command.FORMATS)
+def test_every_format_gets_its_options(form, source, tmp_path, monkeypatch, capsys):
+    calls = []
+
+    def export(model, path, **options):
+        calls.append(options)
+        return path
+
+    monkeypatch.setitem(command.FORMATS, form, export)
+    arguments = [str(source), "--format", form, "--output", str(tmp_path / "out")]
+    command.main([*arguments, "--training-form", "--overwrite"])
+    assert calls == [{"deployed": False, "overwrite": True}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no.keras", "--format", "litert"], "SOURCE no.keras is neither a .keras file nor"),
+        (["SOURCE", "--format", "onnx", "--batch-size", "2"], "`--batch-size` 2 is for `--format`"),
+        (["SOURCE", "--format", "litert", "--batch-size", "0"], "`batch_size` must be a whole"),
+        (["SOURCE", "--format", "litert", "--converter", "x"], "`--converter` x is for"),
+        (["SOURCE", "--format", "tfjs", "--converter", "no/such"], "no tensorflowjs_converter at"),
+    ],
+)
+def test_errors_are_one_line(arguments, message, source, tmp_path, capsys):
+    arguments = [str(source) if each == "SOURCE" else each for each in arguments]
+    with pytest.raises(SystemExit) as stop:
+        command.main([*arguments, "--output", str(tmp_path / "toy.tflite")])
+    assert stop.value.code == 1
+    text = capsys.readouterr().err
+    assert text.startswith("error: ") and message in text and text.count("\n") == 1
+    assert not list(tmp_path.iterdir())
