@@ -1,0 +1,48 @@
+"""What a card says of the data that a model was trained on."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A dataset's facts.
+
+    Attributes:
+        title: its name in prose.
+        licence: as its authors state it.
+        source: where they publish it.
+        images: what is on them.
+    """
+
+    title: str
+    licence: str
+    source: str
+    images: str
+
+
+DATASETS = {
+    "fashion_mnist": Dataset(
+        "Fashion-MNIST",
+        "MIT",
+        "https://github.com/zalandoresearch/fashion-mnist",
+        "one article of clothing each, centred, light on black, 28 x 28 grey pixels",
+    ),
+    "digits": Dataset(
+        "Optical Recognition of Handwritten Digits",
+        "CC BY 4.0",
+        "https://doi.org/10.24432/C50P49",
+        "one digit each, written by 43 persons, light on black, 8 x 8 grey pixels",
+    ),
+    "cifar10": Dataset(
+        "CIFAR-10",
+        "not stated by its authors",
+        "https://www.cs.toronto.edu/~kriz/cifar.html",
+        "one object of ten kinds each, 32 x 32 pixels in colour",
+    ),
+}
+
+
+def dataset_facts(name):
+    """The `Dataset` of a TFDS name; of one that is not listed here, where to look."""
+    page = f"https://www.tensorflow.org/datasets/catalog/{name}"
+    return DATASETS.get(name) or Dataset(name, "see its source", page, "see its source")

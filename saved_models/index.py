@@ -1,0 +1,68 @@
+"""Writes the table of artefacts in saved_models/README.md, between two markers:
+
+python -m saved_models.index
+"""
+
+import pathlib
+import sys
+
+from keras_mlp.analysis.markdown import markdown_table
+from saved_models.artefact import CARD, CLASSIFIER, MANIFEST, read_metrics
+from saved_models.card import dataset, kind
+from saved_models.manifest import read_manifest
+from training.workdir import write_text
+
+FOLDER = pathlib.Path(__file__).parent
+BEGIN, END = "<!-- artefacts: begin -->", "<!-- artefacts: end -->"
+_HEADER = ("name", "model", "data", "test accuracy", "parameters", "classifier", "fingerprint")
+
+
+def artefact_folders(folder=FOLDER):
+    """The folders below that hold a manifest, sorted by name."""
+    return sorted(file.parent for file in pathlib.Path(folder).glob(f"*/{MANIFEST}"))
+
+
+def table(folder=FOLDER):
+    """The artefacts in a folder as a Markdown table, or a sentence that there is none."""
+    rows = [_row(each) for each in artefact_folders(folder)]
+    return markdown_table(_HEADER, rows) if rows else "There is no artefact yet."
+
+
+def with_table(text, folder=FOLDER):
+    """The text of a page with the table between its markers; ValueError if it lacks them."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"The page must hold the markers {BEGIN} and {END}.")
+    return f"{before}{BEGIN}\n{table(folder)}\n{END}{after}"
+
+
+def write_index(folder=FOLDER):
+    """Writes the table into the README.md of the folder; errors as of `with_table`."""
+    page = pathlib.Path(folder) / CARD
+    write_text(page, with_table(page.read_text(), folder))
+
+
+def _row(folder):
+    metrics = read_metrics(folder)
+    return [
+        f"[{folder.name}]({folder.name}/{CARD})",
+        kind(metrics),
+        dataset(metrics).title,
+        f"{metrics['test']['accuracy']:.2%}",
+        f"{metrics['cost'][CLASSIFIER]['parameters']:,}",
+        f"{metrics['bytes'][CLASSIFIER] / 1e6:.2f} MB",
+        f"`{read_manifest(folder)['fingerprint'][:16]}`",
+    ]
+
+
+def main():
+    try:
+        write_index()
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    print(FOLDER / CARD)
+
+
+if __name__ == "__main__":
+    main()

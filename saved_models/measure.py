@@ -1,0 +1,105 @@
+"""Facts of an artefact's models, measured on the files that users load."""
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+import keras_mlp
+from keras_mlp.export import sha256_of
+from saved_models.artefact import (
+    CLASSIFIER,
+    FEATURE_VECTOR,
+    KERAS_MODEL,
+    load_saved_model,
+    read_golden,
+    read_labels,
+)
+from saved_models.golden import agreement, difference
+from saved_models.manifest import digests, fingerprint
+from training.evaluator import evaluate
+
+
+def measure(folder, model, models, split, batch_size):
+    """What `metrics.json` says of an artefact, beside the run's own metrics.
+
+    Args:
+        folder: with `model.keras`, the SavedModels and `golden.npz`.
+        model: the Keras model in `model.keras`.
+        models: from the path of each SavedModel with logits to the Keras model it was made of.
+        split: the test split of `model`.
+        batch_size: for it.
+
+    Returns:
+        A dict; "agreement" holds the largest absolute difference of outputs to the Keras model's,
+        "test" what the classifier's SavedModel reaches on the whole test split, "bytes" sizes on
+        disk, "sha256" digests, of a folder the fingerprint of its files.
+    """
+    folder = pathlib.Path(folder)
+    golden = read_golden(folder)
+    classifier = load_saved_model(folder / CLASSIFIER)
+    served = models[CLASSIFIER]
+    parts = [KERAS_MODEL, FEATURE_VECTOR, *models]
+    return {
+        "architecture": type(model).__name__,
+        "form": _form(served),
+        "image_shape": list(model.image_shape),
+        "feature_dim": golden["features"].shape[-1],
+        "feature_maps": _maps(folder / CLASSIFIER, classifier, golden["images"]),
+        "cost": {KERAS_MODEL: _cost(model), CLASSIFIER: _cost(served)},
+        "agreement": agreement(classifier, load_saved_model(folder / FEATURE_VECTOR), golden),
+        "sizes": _sizes(folder, models, golden["images"]),
+        "test": evaluate(classifier, split, batch_size),
+        "bytes": {part: _bytes(folder / part) for part in parts},
+        "sha256": {part: _sha256(folder / part) for part in parts},
+        "classes": read_labels(folder),
+    }
+
+
+def _sha256(path):
+    """Digest of a file, or the fingerprint of the files in a folder."""
+    return fingerprint(digests(path)) if path.is_dir() else sha256_of(path)
+
+
+def _form(model):
+    if not isinstance(model, keras_mlp.RepMLPNet):
+        return None
+    return "deployed" if model.deployed else "training"
+
+
+def _maps(folder, classifier, images):
+    """Shapes of the maps that the classifier gives, without the batch, from the stem upwards."""
+    maps = classifier.features(tf.constant(images[:1]))
+    names = keras_mlp.saved_model_info(folder)["features"]
+    return {name: list(maps[name].shape[1:]) for name in names}
+
+
+def _cost(model):
+    cost = keras_mlp.analysis.cost(model)
+    return {
+        "parameters": cost.parameters,
+        "batch_norm_statistics": cost.batch_norm_statistics,
+        "macs": cost.macs,
+    }
+
+
+def _sizes(folder, models, images):
+    """Agreement of the SavedModels of other sizes, on the golden images brought to that size."""
+    sizes = {}
+    for name, model in models.items():
+        if name != CLASSIFIER:
+            pixels = resized(images, model.image_shape)
+            expected = np.asarray(model(pixels, training=False))
+            sizes[name] = difference(load_saved_model(folder / name)(pixels), expected)
+    return sizes
+
+
+def resized(images, image_shape):
+    """uint8 images (B, H, W, C) at another height and width, bilinear."""
+    new = tf.image.resize(images, image_shape[:2], antialias=True)
+    return tf.cast(tf.round(new), tf.uint8).numpy()
+
+
+def _bytes(path):
+    files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
+    return sum(file.stat().st_size for file in files)

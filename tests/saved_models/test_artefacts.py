@@ -1,0 +1,86 @@
+"""The artefacts of this repository, their cards and their index."""
+
+import os
+import re
+import shutil
+
+import pytest
+
+from saved_models import card, index
+from saved_models.artefact import read_metrics
+from saved_models.manifest import manifest_problems
+from saved_models.verify import problems_of
+
+ARTEFACTS = index.artefact_folders()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ARTEFACTS, ids=lambda folder: folder.name)
+def test_it_is_whole_and_does_its_work(folder):
+    assert problems_of(folder) == []
+
+
+@pytest.mark.parametrize("folder", ARTEFACTS, ids=lambda folder: folder.name)
+def test_it_is_small(folder):
+    sizes = read_metrics(folder)["bytes"]
+    assert {name: size for name, size in sizes.items() if size > 3e6} == {}
+
+
+def test_the_index_names_every_artefact():
+    """Also holds the tests above to account: a folder without a manifest is not in their list."""
+    page = (index.FOLDER / "README.md").read_text()
+    assert page == index.with_table(page)
+    folders = {
+        each.name
+        for each in index.FOLDER.iterdir()
+        if each.is_dir() and (each / "model.keras").exists()
+    }
+    assert set(re.findall(r"\]\((\w+)/README.md\)", page)) == folders
+    assert folders == {each.name for each in ARTEFACTS}
+
+
+def test_the_table_has_a_row_for_each(made):
+    table = index.table(made.parent)
+    assert "[mixer_digits](mixer_digits/README.md)" in table
+    assert "MLPMixer pico/2" in table and f"{read_metrics(made)['test']['accuracy']:.2%}" in table
+
+
+def test_the_table_goes_between_the_markers(made, tmp_path):
+    shutil.copytree(made, tmp_path / made.name)
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n{index.BEGIN}\nold\n{index.END}\nafter\n")
+    index.write_index(tmp_path)
+    assert page.read_text() == (
+        f"before\n{index.BEGIN}\n{index.table(tmp_path)}\n{index.END}\nafter\n"
+    )
+    page.write_text("a page without markers")
+    with pytest.raises(ValueError, match="must hold the markers"):
+        index.write_index(tmp_path)
+    assert page.read_text() == "a page without markers"
+
+
+def test_an_empty_folder_says_so(tmp_path):
+    assert index.table(tmp_path) == "There is no artefact yet."
+
+
+def test_a_card_can_be_written_again(copy):
+    text = (copy / "README.md").read_text()
+    (copy / "README.md").write_text("scribble")
+    card.main([str(copy)])
+    assert (copy / "README.md").read_text() == text
+    assert manifest_problems(copy) == []
+
+
+def test_a_card_follows_its_metrics(made):
+    metrics = read_metrics(made)
+    metrics["test"]["accuracy"] = 0.4242
+    assert "42.42% of 360 test images" in card.card(metrics)
+    metrics["training"]["config"]["data"]["name"] = "some_dataset"
+    assert "catalog/some_dataset" in card.card(metrics)
+
+
+def test_a_card_has_no_words_for_a_folder_without_metrics(tmp_path):
+    with pytest.raises(SystemExit) as stop:
+        card.main([str(tmp_path)])
+    assert str(stop.value).startswith("error: There is no ")
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,161 @@
+"""What `saved_models.make` writes, and what it refuses."""
+
+import json
+import os
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import saved_models.make as program
+from keras_mlp import saved_model_info
+from saved_models.artefact import read_golden, read_labels, read_metrics
+from saved_models.card import card
+from saved_models.make import blocks_of, make
+from saved_models.run import SHORT_NAMES, without_paths
+from saved_models.verify import problems_of
+
+
+def test_the_folder_is_called_after_architecture_and_dataset(made):
+    assert made.name == "mixer_digits"
+    assert sorted(os.listdir(made)) == [
+        "README.md",
+        "classifier",
+        "feature_vector",
+        "golden.npz",
+        "labels.txt",
+        "manifest.json",
+        "metrics.json",
+        "model.keras",
+        "sizes",
+    ]
+    assert os.listdir(made / "sizes") == ["12x16"]
+
+
+def test_every_architecture_has_a_short_name():
+    import keras_mlp
+
+    assert set(SHORT_NAMES) == set(keras_mlp.ARCHITECTURES)
+
+
+def test_it_passes_its_own_checks(made):
+    assert problems_of(made) == []
+
+
+def test_metrics_are_measured_on_the_artefact(made, finished_run):
+    metrics = read_metrics(made)
+    run = json.loads((finished_run("MLPMixer") / "metrics.json").read_text())
+    model = keras.saving.load_model(made / "model.keras")
+    assert metrics["test"]["accuracy"] == run["test"]["accuracy"] > 0.15
+    assert metrics["test"]["examples"] == 360
+    assert metrics["cost"]["classifier"]["parameters"] == model.count_params()
+    assert metrics["cost"]["classifier"]["macs"] > model.count_params()
+    assert max(metrics["agreement"].values()) <= 1e-5
+    files = [file for file in (made / "classifier").rglob("*") if file.is_file()]
+    assert metrics["bytes"]["classifier"] == sum(file.stat().st_size for file in files)
+    assert metrics["feature_maps"] == {"block_0": [4, 4, 16]}
+    assert list(metrics["sizes"]) == ["sizes/12x16"]
+    assert metrics["training"]["steps"] == run["steps"]
+
+
+def test_no_folder_of_the_machine_is_published(made, finished_run):
+    text = (made / "metrics.json").read_text() + (made / "README.md").read_text()
+    assert str(finished_run("MLPMixer").parent) not in text
+    command = "python -m training.train --workdir /home/me/runs/one --set data.data_dir=/data --x 1"
+    shortened = without_paths({"command": command})["command"]
+    assert shortened == "python -m training.train --workdir one --x 1"
+
+
+def test_golden_outputs_are_those_of_the_first_test_images(made, finished_run):
+    golden = read_golden(made)
+    model = keras.saving.load_model(finished_run("MLPMixer") / "model.keras")
+    assert golden["images"].shape == (16, 8, 8, 1) and np.ptp(golden["images"]) == 255
+    np.testing.assert_allclose(golden["logits"], model(golden["images"]), atol=1e-5)
+    loaded = tf.saved_model.load(str(made / "feature_vector"))
+    np.testing.assert_allclose(golden["features"], loaded(golden["images"]), atol=1e-5)
+
+
+def test_the_classifier_carries_labels_and_maps(made):
+    info = saved_model_info(made / "classifier")
+    assert info["class_names"] == read_labels(made) == list("0123456789")
+    assert info["features"] == ["block_0"]
+    assert saved_model_info(made / "sizes" / "12x16")["image_shape"] == [12, 16, 1]
+
+
+def test_blocks_of_stages_are_found():
+    import keras_mlp
+
+    model = keras_mlp.RepMLPNet.from_variant("pico/2", image_shape=(8, 8, 1))
+    names = blocks_of(model)
+    assert len(names) == sum(model.num_layers) and names[0] == "stage_0_block_0"
+
+
+@pytest.mark.slow
+def test_a_repmlpnet_is_deployed_and_stays_trainable(finished_run, tmp_path):
+    path = make(finished_run("RepMLPNet"), tmp_path)
+    metrics = read_metrics(path)
+    assert problems_of(path) == []
+    assert metrics["form"] == "deployed" and "another network under training" in card(metrics)
+    assert saved_model_info(path / "classifier")["config"]["deployed"] is True
+    assert keras.saving.load_model(path / "model.keras").deployed is False
+    assert 0 < max(metrics["agreement"].values()) < 1e-4
+
+
+def test_a_failure_in_the_middle_leaves_nothing(finished_run, tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(program, "measure", fail)
+    with pytest.raises(OSError, match="no space left"):
+        make(finished_run("MLPMixer"), tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+REFUSED = {
+    "run": (lambda run, out: (out, out, {}), "is no finished run"),
+    "output": (lambda run, out: (run, out / "absent", {}), "is no folder"),
+    "form": (lambda run, out: (run, out, {"form": "folded"}), "`form` is 'folded'"),
+    "name": (lambda run, out: (run, out, {"name": "../x"}), "`--name` must be lower-case"),
+    "sizes": (lambda run, out: (run, out, {"sizes": [(9, 8)]}), "image_shape"),
+    "data": (lambda run, out: (run, out, {"name": "taken"}), "taken already; see `--overwrite`"),
+    "overwrite": (
+        lambda run, out: (run, out, {"name": "taken", "overwrite": True}),
+        "is no artefact: `--overwrite` replaces nothing else",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_made_is_one_clear_error(case, finished_run, tmp_path):
+    (tmp_path / "taken").mkdir()
+    arguments, message = REFUSED[case]
+    run, output, options = arguments(finished_run("MLPMixer"), tmp_path)
+    with pytest.raises((ValueError, OSError), match=message) as error:
+        make(run, output, **options)
+    assert "\n" not in str(error.value)
+    assert os.listdir(tmp_path) == ["taken"]
+
+
+def test_a_run_in_half_precision_is_refused(finished_run, tmp_path):
+    metrics = json.loads((finished_run("MLPMixer") / "metrics.json").read_text())
+    metrics["config"]["runtime"]["dtype"] = "mixed_bfloat16"
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(ValueError, match="computed in mixed_bfloat16: artefacts are float32"):
+        make(tmp_path, tmp_path)
+
+
+def test_a_run_of_another_program_is_refused(finished_run, tmp_path):
+    metrics = json.loads((finished_run("MLPMixer") / "metrics.json").read_text())
+    del metrics["config"]["model"]
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(ValueError, match=r"is no run of training\.train"):
+        make(tmp_path, tmp_path)
+
+
+def test_the_program_ends_with_one_clear_line(tmp_path):
+    with pytest.raises(SystemExit) as stop:
+        program.main([str(tmp_path), "--output", str(tmp_path)])
+    assert str(stop.value).startswith("error: `RUN`") and "\n" not in str(stop.value)
+    with pytest.raises(SystemExit):
+        program.main([str(tmp_path), "--output", str(tmp_path), "--sizes", "32by48"])
