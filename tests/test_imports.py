@@ -44,6 +44,8 @@ TENSORFLOW_IN_FUNCTIONS = (
     "keras_mlp/models/replicated_model.py",
 )
 NEVER = {"tensorflow_hub", "tf_keras"}  # both bring a second Keras
+# These are run by an interpreter of another environment, to see what such users see.
+IN_THE_ENVIRONMENT_OF_TF_HUB = {"tests/clients/run_hub.py", "benchmarks/client_hub.py"}
 NAMELESS = {"utils.py", "common.py", "misc.py", "helpers.py"}
 
 
@@ -120,7 +122,8 @@ def test_importing_the_library_needs_little(file):
 
 @pytest.mark.parametrize("file", python_files(*PACKAGES, "tests"), ids=module_of)
 def test_no_second_keras_is_imported(file):
-    assert not {name.split(".")[0] for name, _ in imports_of(file)} & NEVER
+    found = {name.split(".")[0] for name, _ in imports_of(file)} & NEVER
+    assert not found or file.relative_to(ROOT).as_posix() in IN_THE_ENVIRONMENT_OF_TF_HUB
 
 
 def test_no_file_is_a_drawer():
