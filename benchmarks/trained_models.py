@@ -32,7 +32,7 @@ def read_trained_model(folder, data_dir=None):
     """Reads a folder with `model.keras` and the `metrics.json` of its training run.
 
     Args:
-        folder: path.
+        folder: path of the run, or of an artefact made from it.
         data_dir: where TFDS keeps the prepared dataset; None for the run's own.
 
     Returns:
@@ -43,7 +43,8 @@ def read_trained_model(folder, data_dir=None):
     """
     folder = pathlib.Path(folder)
     try:
-        data = json.loads((folder / "metrics.json").read_text())["config"]["data"]
+        metrics = json.loads((folder / "metrics.json").read_text())
+        data = metrics.get("training", metrics)["config"]["data"]
         model = keras.models.load_model(folder / "model.keras", compile=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
