@@ -1,28 +1,45 @@
-"""Judges a saved model on the test split of a config's data:
+"""Judges a saved model on a split of a config's data, or on a folder of pictures:
 
     python -m training.evaluate --source runs/digits/saved_model --config training/configs/digits.py
+    python -m training.evaluate --source runs/pets/model.keras --folder pictures --output judged
 
-The source is a `.keras` file or the folder of a SavedModel, which plain TensorFlow loads: nothing
-of the code that made it is needed. Golden outputs beside the source are compared too.
+The source is a `.keras` file, the folder of a SavedModel, which plain TensorFlow loads, or that of
+an artefact of `saved_models`. Pictures are `FOLDER/CLASS/*.jpg`, with the model's names of classes.
+Golden outputs beside the source are compared too. Prints a table, and last the same as one line of
+JSON; writes `evaluation.json`, `confusion.png` and `reliability.png` into `--output`.
 """
 
+import argparse
 import json
 import pathlib
 import sys
+import time
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-import keras_mlp
-from training.command_line import parse_command_line
+from keras_mlp.arguments import check_choice
 from training.config import load_config
-from training.data.pipeline import load_splits
-from training.evaluator import evaluate
-from training.workdir import written_beside
+from training.data.class_folders import load_folder
+from training.data.pipeline import evaluation_batches, load_splits
+from training.evaluation_pictures import draw_confusion, draw_reliability
+from training.judgement import Judgement
+from training.opened_model import open_model
+from training.provenance import provenance
+from training.workdir import write_text, written_beside
 
 GOLDEN_FILE = "golden.npz"
 GOLDEN_TOLERANCE = 1e-5
+EVALUATION_FILE = "evaluation.json"
+CONFUSION_FILE = "confusion.png"
+RELIABILITY_FILE = "reliability.png"
+SPLITS = ("test", "validation", "train")
+FOLDER_BATCH_SIZE = 64
+_HEADLINE = (
+    *("examples", "loss", "accuracy", "top5_accuracy", "calibration_error"),
+    *("images_per_second", "golden_difference"),
+)
 
 
 def write_golden(model, split, folder, count=16):
@@ -44,53 +61,184 @@ def check_golden(model, folder):
     """Largest difference to the stored outputs, or None where none are stored.
 
     Raises:
-        ValueError: it is above `GOLDEN_TOLERANCE`.
+        ValueError: it is above `GOLDEN_TOLERANCE`, or the file is damaged.
     """
     path = pathlib.Path(folder) / GOLDEN_FILE
     if not path.exists():
         return None
-    with np.load(path) as golden:
-        outputs = np.asarray(model(golden["images"], training=False))
-        difference = float(np.abs(outputs - golden["outputs"]).max())
+    try:
+        with np.load(path, allow_pickle=False) as golden:
+            images = golden["images"]
+            expected = golden["logits" if "logits" in golden else "outputs"]  # an artefact's; ours
+    except Exception as error:  # a damaged archive raises whatever it happens to break
+        raise ValueError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    difference = float(np.abs(np.asarray(model(images, training=False)) - expected).max())
     if not difference <= GOLDEN_TOLERANCE:
         raise ValueError(f"Outputs differ from those in {path} by {difference:.1e}.")
     return difference
 
 
-def evaluate_source(source, config):
-    """Accuracy and golden check of a saved model.
+def evaluate_source(source, config=None, *, split="test", folder=None):
+    """What a saved model is worth, and whether its golden outputs are met.
 
     Args:
-        source: path of a `.keras` file or of a SavedModel's folder.
-        config: a `training.config.Config`; its data's test split is read.
+        source: see `training.opened_model.open_model`.
+        config: a `training.config.Config`, of whose data a split is read; or None.
+        split: "test", "validation" or "train".
+        folder: path of a folder of pictures, in place of a config's data; or None.
 
     Returns:
-        A dict with `loss`, `accuracy`, `examples` and `golden_difference`.
+        See `evaluate_model`; `golden_difference`, None where no golden outputs are stored, and
+        `source` and `data`, what was judged on what, are added.
 
     Raises:
-        ValueError: the source cannot be read, or its golden outputs are not met.
+        ValueError: the source or the data cannot be read, they do not fit each other, or the
+            golden outputs are not met.
     """
-    source = pathlib.Path(source)
-    if source.is_dir():
-        shape = keras_mlp.saved_model_info(source)["image_shape"]
-        model, folder = tf.saved_model.load(str(source)), source
-    elif source.suffix == ".keras" and source.is_file():
-        model, folder = keras.models.load_model(source), source.parent
-        shape = model.input_shape[1:]
+    if (config is None) == (folder is None):
+        raise ValueError("Either `--config` or `--folder` must be given, not both or none.")
+    check_choice("--split", split, SPLITS)
+    opened = open_model(source)
+    if folder is not None:
+        data, classes = str(folder), _known_classes(opened, source)
+        examples, batch_size = load_folder(folder, classes, opened.image_shape), FOLDER_BATCH_SIZE
     else:
-        raise ValueError(f"`--source` {source} is neither a .keras file nor a SavedModel's folder.")
-    test = load_splits(config.data, tuple(shape)).test
-    result = evaluate(model, test, config.data.batch_size)
-    return {**result, "golden_difference": check_golden(model, folder)}
+        splits = load_splits(config.data, opened.image_shape)
+        data, classes = f"{config.data.name}, {split}", splits.classes
+        examples, batch_size = getattr(splits, split), config.data.batch_size
+        if examples is None:
+            raise ValueError("`--split` validation is empty: `data.validation_percent` is 0.")
+    return {
+        "source": str(source),
+        "data": data,
+        **evaluate_model(opened.call, examples, classes, batch_size),
+        "golden_difference": check_golden(opened.call, opened.golden.parent),
+    }
+
+
+def evaluate_model(model, split, classes, batch_size):
+    """What a classifier in memory is worth on a split.
+
+    Args:
+        model: from uint8 images and `training=False` to logits.
+        split: a `training.data.pipeline.Split`.
+        classes: names, in the order of the logits.
+        batch_size: images of one call.
+
+    Returns:
+        A dict: `examples`, `loss`, `accuracy`, `top5_accuracy` and `calibration_error` as in
+        `Judgement.summary`; `images_per_second`, reading them included and the first batch left
+        out, None where there was but one; `classes`; `per_class`; `confusion`, lists of counts, a
+        row for each true class; `reliability`; and where, when and with what it was measured.
+
+    Raises:
+        ValueError: the split is empty, or the model has other classes or gives no finite logits.
+    """
+    judgement, images_per_second = _judge(model, split, len(classes), batch_size)
+    return {
+        **judgement.summary(),
+        "images_per_second": images_per_second,
+        "classes": list(classes),
+        "per_class": judgement.per_class(),
+        "confusion": judgement.confusion.tolist(),
+        "reliability": judgement.reliability(),
+        **provenance(),
+    }
+
+
+def write_evaluation(evaluation, folder):
+    """Writes `evaluation.json`, `confusion.png` and `reliability.png` into a folder.
+
+    Args:
+        evaluation: of `evaluate_model` or `evaluate_source`.
+        folder: path; it is made if need be.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    draw_confusion(folder / CONFUSION_FILE, evaluation["confusion"], evaluation["classes"])
+    draw_reliability(folder / RELIABILITY_FILE, evaluation["reliability"])
+    # A line for each key: indented, each count of the confusions would have its own.
+    lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in evaluation.items())
+    write_text(folder / EVALUATION_FILE, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def _judge(model, split, num_classes, batch_size):
+    """The `Judgement` of a split, and the images per second after the first batch."""
+    call = tf.function(lambda images: model(images, training=False))
+    judgement = Judgement(num_classes)
+    began = None
+    for images, labels in evaluation_batches(split, batch_size):
+        labels = labels.numpy()
+        counted = labels >= 0  # not what fills up the last batch
+        judgement.add(call(images).numpy()[counted], labels[counted])
+        if began is None:
+            began, first = time.perf_counter(), judgement.examples
+    if judgement.examples == 0 or judgement.examples == first:
+        return judgement, None
+    return judgement, (judgement.examples - first) / (time.perf_counter() - began)
+
+
+def _known_classes(opened, source):
+    if opened.classes is None:
+        raise ValueError(
+            f"`--folder` needs names of the model's classes: there are none in or beside {source} "
+            "(labels.txt, metrics.json)."
+        )
+    return opened.classes
+
+
+def _table(evaluation):
+    """The headline as aligned lines."""
+    formats = {"examples": ",d", "loss": ".4f", "images_per_second": ",.0f"}
+    formats |= {"golden_difference": ".1e", "calibration_error": ".4f"}
+    rows = [
+        (key.replace("_", " "), format(evaluation[key], formats.get(key, ".2%")))
+        for key in _HEADLINE
+        if evaluation.get(key) is not None
+    ]
+    return "\n".join(f"{name:<20}{value:>12}" for name, value in rows)
+
+
+def _parse(arguments):
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--source", required=True, help="a .keras file, or a SavedModel's or an artefact's folder"
+    )
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument("--config", help="a page of training/configs")
+    data.add_argument("--folder", help="a folder of pictures, FOLDER/CLASS/*.jpg")
+    parser.add_argument("--split", default="test", choices=SPLITS, help="of the config's data")
+    parser.add_argument("--output", help="folder that evaluation.json and pictures go to")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="change a value of the page, such as data.batch_size=32; may be repeated",
+    )
+    return parser.parse_args(arguments)
 
 
 def main(arguments=None):
-    options = parse_command_line("training.evaluate", __doc__, ("source", "config"), arguments)
+    options = _parse(arguments)
     try:
-        config = load_config(options.config, options.overrides)
-        print(json.dumps(evaluate_source(options.source, config)))
+        if options.folder and (options.overrides or options.split != "test"):
+            raise ValueError("`--set` and `--split` are of a config; `--folder` has none.")
+        config = load_config(options.config, options.overrides) if options.config else None
+        evaluation = evaluate_source(
+            options.source, config, split=options.split, folder=options.folder
+        )
+        if options.output:
+            write_evaluation(evaluation, options.output)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
+    print(_table(evaluation))
+    print(json.dumps({key: evaluation[key] for key in _HEADLINE if key in evaluation}))
 
 
 if __name__ == "__main__":

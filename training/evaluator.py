@@ -1,4 +1,4 @@
-"""Loss and accuracy over a whole split."""
+"""Loss, accuracy and top-5 accuracy over a whole split."""
 
 import keras
 import orbit
@@ -17,7 +17,8 @@ def evaluate(model, split, batch_size):
         batch_size: over all replicas.
 
     Returns:
-        A dict with `loss`, `accuracy` and `examples`.
+        A dict with `loss`, `accuracy`, `examples` and, where there are more than 5 classes,
+        `top5_accuracy`.
     """
     return Evaluator(model, split, batch_size).evaluate(tf.constant(-1))
 
@@ -39,23 +40,25 @@ class Evaluator(orbit.StandardEvaluator):
             return evaluation_batches(split, batch_size, share)
 
         super().__init__(distribute(self.strategy, batches))
-        # Summed loss, correct predictions, examples.
-        self.sums = tf.Variable(tf.zeros(3), trainable=False)
+        # Summed loss, correct predictions, labels among the first 5, examples.
+        self.sums = tf.Variable(tf.zeros(4), trainable=False)
+        self.num_classes = None  # known once the step is traced: a SavedModel does not say
 
     def eval_begin(self):
-        self.sums.assign(tf.zeros(3))
+        self.sums.assign(tf.zeros(4))
 
     def eval_step(self, iterator):
         per_replica = self.strategy.run(self._replica_step, args=(next(iterator),))
         self.sums.assign_add(self.strategy.reduce("SUM", per_replica, axis=None))
 
     def eval_end(self):
-        loss, correct, examples = tf.convert_to_tensor(self.sums).numpy()
-        return {
-            "loss": float(loss / examples),
-            "accuracy": float(correct / examples),
+        loss, correct, top5, examples = tf.convert_to_tensor(self.sums).numpy().tolist()
+        means = {
+            "loss": loss / examples,
+            "accuracy": correct / examples,
             "examples": int(examples),
         }
+        return means if self.num_classes <= 5 else {**means, "top5_accuracy": top5 / examples}
 
     def _replica_step(self, batch):
         images, labels = batch
@@ -65,6 +68,17 @@ class Evaluator(orbit.StandardEvaluator):
             tf.maximum(labels, 0), logits, from_logits=True
         )
         correct = tf.cast(tf.argmax(logits, -1) == labels, tf.float32)
-        return tf.stack(
-            [tf.reduce_sum(losses * counts), tf.reduce_sum(correct), tf.reduce_sum(counts)]
-        )
+        top5 = tf.cast(_ranks(logits, tf.maximum(labels, 0)) < 5, tf.float32)
+        self.num_classes = logits.shape[-1]
+        sums = (losses * counts, correct, top5 * counts, counts)
+        return tf.stack([tf.reduce_sum(values) for values in sums])
+
+
+def _ranks(logits, labels):
+    """How many classes come before the label's, by logit and, where equal, by number."""
+    own = tf.gather(logits, labels, axis=-1, batch_dims=1)[:, None]
+    is_first = tf.range(logits.shape[-1], dtype=labels.dtype) < labels[:, None]
+    before = (logits > own) | ((logits == own) & is_first)
+    # What is not a number is never right. (TensorFlow makes `a > b` of `~(a <= b)`.)
+    before |= tf.math.is_nan(logits) | tf.math.is_nan(own)
+    return tf.reduce_sum(tf.cast(before, tf.int32), axis=-1)

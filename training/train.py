@@ -21,12 +21,13 @@ from training.checkpoints import CheckpointManager
 from training.command_line import parse_command_line
 from training.config import load_config
 from training.data.pipeline import load_splits
-from training.evaluate import write_golden
+from training.evaluate import evaluate_model, write_evaluation, write_golden
 from training.evaluator import evaluate
 from training.interruption import RESUMABLE, Interrupted
 from training.loop import run_steps
 from training.optimizers import build_optimizer
 from training.provenance import provenance
+from training.report import write_report
 from training.strategies import build_strategy, is_chief, synchronize_batch_norm, total
 from training.trainer import Trainer
 from training.workdir import Workdir, write_text, written_beside
@@ -36,8 +37,9 @@ def train(config, workdir, *, accept_changes=False):
     """Trains what a config describes, or goes on with it, and judges it on the test split.
 
     Writes into the folder: `model.keras`, `saved_model/` (to logits) and `features/` (to what the
-    classifier sees), `metrics.json`, `history.jsonl` (the learning curve), `checkpoints/`,
-    `tensorboard/` and `orbit.log`.
+    classifier sees), `metrics.json`, `history.jsonl` (the learning curve), `report.html` (all of it
+    to look at), `evaluation.json`, `confusion.png` and `reliability.png` (of the test split),
+    `checkpoints/`, `tensorboard/` and `orbit.log`.
 
     Args:
         config: a checked `training.config.Config`.
@@ -121,14 +123,18 @@ def _check_batch(config, replicas):
 
 
 def _write_results(config, folder, model, test, metrics):
-    """Model, SavedModels and, last of all, the metrics that say that the run is finished."""
+    """Model, SavedModels, then the metrics that say that the run is finished, and its report."""
     with written_beside(folder.path / "model.keras") as path:
         model.save(path)
     if config.runtime.export:
         for name, output in (("saved_model", "logits"), ("features", "features")):
             keras_mlp.export_saved_model(model, folder.path / name, output=output, overwrite=True)
         write_golden(model, test, folder.path / "saved_model")
+    judged = evaluate_model(model, test, metrics["classes"], config.data.batch_size)
+    data = f"{config.data.name}, test"
+    write_evaluation({"source": "model.keras", "data": data, **judged}, folder.path)
     write_text(folder.path / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    write_report(folder.path)
 
 
 def build_model(model, num_classes, dtype):

@@ -1,0 +1,194 @@
+"""What can be evaluated, on what, and what is said where it cannot."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_mlp
+from training import evaluate as program
+from training.data.class_folders import load_folder
+from training.data.pipeline import Split
+from training.evaluate import evaluate_model, evaluate_source
+from training.judgement import Judgement
+
+CLASSES = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu"]
+SHAPE = (8, 8, 3)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """An untrained classifier as `.keras` file, SavedModel and artefact, and a folder of pictures.
+
+    It holds 11 noisy pictures of three of the seven classes, of two formats and two sizes.
+    """
+    folder = tmp_path_factory.mktemp("saved")
+    keras.utils.set_random_seed(0)
+    model = keras_mlp.MLPMixer(
+        image_shape=SHAPE,
+        **{"patch_size": 4, "num_layers": 1, "hidden_dim": 8, "token_mlp_dim": 8},
+        **{"channel_mlp_dim": 8, "num_classes": len(CLASSES)},
+    )
+    model.get_layer("head").kernel.assign(np.random.default_rng(0).normal(0, 1, (8, 7)))
+    model.save(folder / "model.keras")
+    (folder / "labels.txt").write_text("\n".join(CLASSES) + "\n")
+    artefact = folder / "artefact"
+    for path in (folder / "saved_model", artefact / "classifier"):
+        path.parent.mkdir(exist_ok=True)
+        keras_mlp.export_saved_model(model, path, class_names=CLASSES)
+    keras_mlp.export_saved_model(model, folder / "features", output="features")
+    images = np.random.default_rng(1).integers(0, 256, (3, *SHAPE)).astype("uint8")
+    np.savez(artefact / "golden.npz", images=images, logits=np.asarray(model(images)))
+    _write_pictures(folder / "pictures")
+    return folder
+
+
+def _write_pictures(root):
+    rng = np.random.default_rng(2)
+    for number in range(11):
+        folder = root / ("bee", "dog", "fox")[number % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (8, 8, 3) if number % 2 else (12, 10, 3)).astype("uint8")
+        encode, suffix = ((tf.io.encode_png, "png"), (tf.io.encode_jpeg, "JPG"))[number % 4 == 0]
+        (folder / f"{number}.{suffix}").write_bytes(encode(pixels).numpy())
+
+
+def test_every_kind_of_source_gives_the_same(saved):
+    pictures = saved / "pictures"
+    results = [
+        evaluate_source(saved / source, folder=pictures)
+        for source in ("model.keras", "saved_model", "artefact")
+    ]
+    split = load_folder(pictures, CLASSES, SHAPE)
+    images, labels = (np.stack(each) for each in zip(*split.examples, strict=True))
+    logits = np.asarray(keras.models.load_model(saved / "model.keras")(images))
+    expected = Judgement(len(CLASSES))
+    expected.add(logits, labels)
+    for result in results:
+        assert result["examples"] == 11
+        assert result["confusion"] == expected.confusion.tolist()
+        assert result["classes"] == CLASSES
+        for key, value in expected.summary().items():
+            assert result[key] == pytest.approx(value, abs=1e-6), key
+    assert [result["golden_difference"] is None for result in results] == [True, True, False]
+    assert results[2]["golden_difference"] <= 1e-5
+
+
+def test_a_folder_is_read_in_order_resized_and_grey_as_asked(saved, tmp_path):
+    split = load_folder(saved / "pictures", CLASSES, SHAPE)
+    labels = [int(label) for _, label in split.examples]
+    assert labels == [1] * 4 + [3] * 4 + [5] * 3 and split.size == 11
+    (tmp_path / "ant").mkdir()
+    grey = np.arange(64, dtype="uint8").reshape(8, 8, 1) * 4
+    (tmp_path / "ant" / "grey.png").write_bytes(tf.io.encode_png(grey).numpy())
+    for channels in (1, 3):
+        ((image, label),) = load_folder(tmp_path, CLASSES, (8, 8, channels)).examples
+        np.testing.assert_array_equal(image, np.repeat(grey, channels, -1))
+        assert label == 0
+    # A constant picture stays what it is at another size.
+    tf.io.write_file(
+        str(tmp_path / "ant" / "grey.png"), tf.io.encode_png(np.full((5, 9, 3), 77, "uint8"))
+    )
+    ((image, _),) = load_folder(tmp_path, CLASSES, (16, 4, 3)).examples
+    np.testing.assert_array_equal(image, np.full((16, 4, 3), 77))
+
+
+def test_the_program_writes_files_and_prints_one_json_line_last(saved, tmp_path, capsys):
+    arguments = ["--source", str(saved / "saved_model"), "--folder", str(saved / "pictures")]
+    program.main([*arguments, "--output", str(tmp_path / "judged")])
+    printed = capsys.readouterr().out.splitlines()
+    stored = json.loads((tmp_path / "judged" / "evaluation.json").read_text())
+    headline = json.loads(printed[-1])
+    assert headline == {key: stored[key] for key in headline}
+    assert {"accuracy", "loss", "examples", "golden_difference"} <= headline.keys()
+    assert np.sum(stored["confusion"]) == 11 and stored["versions"] and stored["commit"]
+    assert stored["images_per_second"] is None  # there was one batch
+    names = {file.name for file in (tmp_path / "judged").iterdir()}
+    assert names == {"evaluation.json", "confusion.png", "reliability.png"}
+
+
+def test_images_per_second_leave_out_the_first_batch():
+    images = tf.zeros((6, 1, 1, 2), tf.uint8)
+    split = Split(tf.data.Dataset.from_tensor_slices((images, np.zeros(6, "int64"))), 6)
+    result = evaluate_model(
+        lambda x, training: tf.cast(x[:, 0, 0], tf.float32), split, ["a", "b"], 2
+    )
+    assert result["images_per_second"] > 0 and result["examples"] == 6
+
+
+def test_a_split_of_a_config_is_chosen_by_name(saved, data_dir, config, change, tmp_path):
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(10))
+    model.save(tmp_path / "model.keras")
+    sizes = {
+        split: evaluate_source(tmp_path / "model.keras", config, split=split)["examples"]
+        for split in ("train", "validation", "test")
+    }
+    assert sizes == {"train": 1293, "validation": 144, "test": 360}
+    with pytest.raises(ValueError, match=r"`data\.validation_percent` is 0"):
+        whole = change(data={"validation_percent": 0})
+        evaluate_source(tmp_path / "model.keras", whole, split="validation")
+    with pytest.raises(ValueError, match=r"`--split` is 'tset'\. Did you mean 'test'"):
+        evaluate_source(tmp_path / "model.keras", config, split="tset")
+    fewer = change(data={"classes": (0, 1, 2)})
+    with pytest.raises(ValueError, match=r"for 3 classes it must be"):
+        evaluate_source(tmp_path / "model.keras", fewer)
+    with pytest.raises(ValueError, match="needs names of the model's classes"):
+        evaluate_source(tmp_path / "model.keras", folder=saved / "pictures")
+
+
+def _broken(root, how):
+    """A folder of pictures with something wrong."""
+    (root / "bee").mkdir(parents=True)
+    if how == "damaged":
+        (root / "bee" / "torn.jpg").write_bytes(b"\xff\xd8 not much of a picture")
+    if how == "stranger":
+        (root / "beee").mkdir()
+        (root / "beee" / "0.png").write_bytes(tf.io.encode_png(np.zeros(SHAPE, "uint8")).numpy())
+    return root
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("absent", "is no folder"),
+        ("empty", "holds no CLASS/*.jpg"),
+        ("damaged", "torn.jpg is damaged"),
+        ("stranger", "'beee', which is none of the model's 7 classes. Did you mean 'bee'"),
+    ],
+)
+def test_a_folder_that_does_not_fit_ends_with_one_line(saved, how, message, tmp_path):
+    root = tmp_path / "root" if how == "absent" else _broken(tmp_path / "root", how)
+    with pytest.raises(SystemExit) as stop:
+        program.main(["--source", str(saved / "model.keras"), "--folder", str(root)])
+    assert message in str(stop.value) and "\n" not in str(stop.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("nothing", "is neither a .keras file nor the folder"),
+        ("features", "gives features, not logits"),
+        ("pictures", "was not written by keras_mlp"),
+        ("torn.keras", "torn.keras cannot be read"),
+    ],
+)
+def test_a_source_that_cannot_be_judged_ends_with_one_line(saved, source, message):
+    (saved / "torn.keras").write_bytes(b"PK torn")
+    with pytest.raises(SystemExit) as stop:
+        program.main(["--source", str(saved / source), "--folder", str(saved / "pictures")])
+    assert message in str(stop.value) and "\n" not in str(stop.value)
+    assert str(stop.value).startswith("error: ")
+
+
+def test_golden_outputs_beside_a_damaged_file_are_an_error(tmp_path):
+    (tmp_path / "golden.npz").write_bytes(b"no archive")
+    with pytest.raises(ValueError, match=r"golden\.npz cannot be read"):
+        program.check_golden(None, tmp_path)
+
+
+def test_either_a_config_or_a_folder(saved):
+    with pytest.raises(ValueError, match="not both or none"):
+        evaluate_source(saved / "model.keras")

@@ -1,0 +1,47 @@
+"""The learning curves of a run as one picture."""
+
+import io
+
+import matplotlib.figure
+
+_PANELS = (
+    ("loss", ("train", "validation")),
+    ("accuracy", ("train", "validation")),
+    ("learning_rate", ("train",)),
+    ("gradient_norm", ("train",)),
+)
+_STYLES = {"train": "#08519c", "validation": "#e6550d"}
+
+
+def learning_curves(history):
+    """Loss, accuracy, learning rate and gradient norm over epochs.
+
+    Args:
+        history: entries of `history.jsonl`, at least one. What an entry lacks is not drawn.
+
+    Returns:
+        The bytes of an SVG picture.
+    """
+    figure = matplotlib.figure.Figure(figsize=(9.0, 5.4), layout="constrained")
+    for axes, (key, parts) in zip(figure.subplots(2, 2).flat, _PANELS, strict=True):
+        for part in parts:
+            _draw(axes, history, part, key)
+        axes.set_title(key.replace("_", " "), fontsize=10, loc="left")
+        axes.set_xlabel("epoch", fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.margins(y=0.08)
+        if len(axes.lines) > 1:
+            axes.legend(frameon=False, fontsize=9)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="svg", metadata={"Date": None})
+    return picture.getvalue()
+
+
+def _draw(axes, history, part, key):
+    points = [(each["epoch"], each[part][key]) for each in history if key in each.get(part, {})]
+    if points:
+        # A line through few points hides how few they are.
+        marker = "o" if len(points) <= 40 else None
+        axes.plot(*zip(*points, strict=True), color=_STYLES[part], marker=marker, ms=3, label=part)

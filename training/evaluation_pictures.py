@@ -1,0 +1,87 @@
+"""Pictures of what a classifier confuses and of how far its confidence can be believed."""
+
+import pathlib
+
+import matplotlib.figure
+import numpy as np
+
+from training.workdir import written_beside
+
+NAMED_CLASSES = 40  # more names than this cannot be read
+COUNTED_CLASSES = 20  # more counts than this cannot be read
+
+
+def draw_confusion(path, confusion, classes):
+    """Truth by row, prediction by column: colour is the share of the row.
+
+    Args:
+        path: of the PNG file.
+        confusion: counts, (K, K).
+        classes: K names.
+    """
+    counts = np.asarray(confusion)
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = counts / np.maximum(totals, 1)
+    side = float(np.clip(2.0 + 0.4 * len(classes), 4.0, 9.0))
+    figure = matplotlib.figure.Figure(figsize=(side + 0.8, side), layout="constrained")
+    axes = figure.subplots()
+    shown = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    figure.colorbar(shown, ax=axes, shrink=0.8, label="share of the true class")
+    axes.set_xlabel("prediction")
+    axes.set_ylabel("truth")
+    _name_classes(axes, classes)
+    if len(classes) <= COUNTED_CLASSES:
+        _write_counts(axes, counts, shares)
+    _save(figure, path)
+
+
+def draw_reliability(path, bins):
+    """Accuracy by confidence, and how many predictions have that confidence.
+
+    Args:
+        path: of the PNG file.
+        bins: of `training.judgement.Judgement.reliability`.
+    """
+    figure = matplotlib.figure.Figure(figsize=(5.0, 5.2), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    filled = [each for each in bins if each["count"]]
+    middles = [(each["above"] + each["up_to"]) / 2 for each in filled]
+    width = bins[0]["up_to"] - bins[0]["above"]
+    accuracy = [each["accuracy"] for each in filled]
+    upper.bar(middles, accuracy, width, color="#9ecae1", edgecolor="white", label="accuracy")
+    confidence = [each["confidence"] for each in filled]
+    upper.plot(confidence, accuracy, ".", color="#08519c", label="at mean confidence")
+    upper.plot([0, 1], [0, 1], "--", color="0.4", linewidth=1, label="as it should be")
+    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
+    upper.legend(loc="upper left", frameon=False)
+    lower.bar(middles, [each["count"] for each in filled], width, color="0.75", edgecolor="white")
+    lower.set(xlabel="confidence", ylabel="images")
+    _save(figure, path)
+
+
+def _name_classes(axes, classes):
+    if len(classes) > NAMED_CLASSES:
+        return
+    places = range(len(classes))
+    # The names of digits stand upright.
+    turned = 0 if max(map(len, classes)) <= 2 else 90
+    axes.set_xticks(places, [_plain(name) for name in classes], rotation=turned)
+    axes.set_yticks(places, [_plain(name) for name in classes])
+
+
+def _plain(name):
+    """Short, and without what matplotlib would set as mathematics."""
+    return (name if len(name) <= 24 else f"{name[:23]}…").replace("$", r"\$")
+
+
+def _write_counts(axes, counts, shares):
+    for row, column in np.argwhere(counts):
+        color = "white" if shares[row, column] > 0.5 else "black"
+        axes.text(
+            column, row, counts[row, column], ha="center", va="center", fontsize=8, color=color
+        )
+
+
+def _save(figure, path):
+    with written_beside(pathlib.Path(path)) as beside:
+        figure.savefig(beside, dpi=110)
