@@ -7,7 +7,7 @@ READY := $(VENV)/.installed
 # One process per core, at most four: each imports TensorFlow. A file's shared runs stay together.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
 
-.PHONY: demo test test-fast test-formats lint format install clean
+.PHONY: demo test test-fast test-formats test-clients lint format install clean
 
 demo: install
 	$(BIN)/python -m training.demo --folder demo
@@ -37,6 +37,15 @@ test-formats: .venv-formats/.installed .venv-tfjs/.installed
 	npm install --silent --ignore-scripts --prefix .venv-tfjs @tensorflow/tfjs@4.22.0
 	touch $@
 
+# tensorflow_hub and tf_keras bring a second Keras, hence an environment of their own.
+test-clients: .venv-clients/.installed
+	.venv-clients/bin/python -m pytest -m clients tests/clients
+
+.venv-clients/.installed: setup.cfg
+	test -x .venv-clients/bin/python || $(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip install --quiet --editable ".[hub,serving]" "pytest>=8,<10"
+	touch $@
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -56,4 +65,4 @@ $(READY): setup.cfg pyproject.toml
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) .venv-formats .venv-tfjs demo
+	rm -rf $(VENV) .venv-formats .venv-tfjs .venv-clients demo

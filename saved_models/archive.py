@@ -32,8 +32,13 @@ def pack(folder, path):
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive,
     ):
-        for file in sorted(each for each in folder.rglob("*") if each.is_file()):
+        for file in sorted(folder.rglob("*")):
             member = tarfile.TarInfo(file.relative_to(folder).as_posix())
+            if file.is_dir():
+                # TF Hub's client makes no folder by itself.
+                member.type, member.mode = tarfile.DIRTYPE, 0o755
+                archive.addfile(member)
+                continue
             member.size = file.stat().st_size
             with open(file, "rb") as content:
                 archive.addfile(member, content)

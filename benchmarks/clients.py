@@ -1,0 +1,217 @@
+"""What fine-tuning a SavedModel is worth in every client: python -m benchmarks.clients --help.
+
+The same few digits, steps and optimizer go to a linear classifier on the SavedModel (frozen), to
+both (fine-tuned), and to both with the architecture's random weights (from scratch).
+"""
+
+import argparse
+import dataclasses
+import importlib.metadata
+import json
+import os
+import pathlib
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+import keras
+import numpy as np
+
+import keras_mlp
+from benchmarks.client_fits import CLIENTS, gradient_tape
+from benchmarks.client_lesson import Digits
+from benchmarks.report import machine_facts, write_json
+from benchmarks.worker_process import WorkerFailed
+from keras_mlp.arguments import check_positive_int
+
+FROZEN, FINE_TUNED, FROM_SCRATCH = WAYS = ("frozen", "fine-tuned", "from scratch")
+HUB = "hub.KerasLayer in tf_keras, fit"
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+_CHECKOUT = pathlib.Path(__file__).parents[1]
+
+
+def main(arguments=None):
+    """Measures, prints Markdown, and writes JSON if asked; ends the program on an error."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        _check(options)
+        source = feature_vector(options.source)
+        digits = Digits(keras_mlp.saved_model_info(source)["image_shape"], options.data_dir)
+    except ValueError as error:
+        parser.error(str(error))
+    command = shlex.join(["python", "-m", "benchmarks.clients", *arguments])
+    versions = {name: importlib.metadata.version(name) for name in ("tensorflow", "keras")}
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            run = measure(source, digits, pathlib.Path(scratch), options)
+        except WorkerFailed as error:
+            sys.exit(f"error: {error}")
+    run["facts"] = {**machine_facts(), "command": command, **versions, **run["facts"]}
+    print(markdown(run))
+    for warning in warnings(run["accuracy"]):
+        print(f"WARNING: {warning}")
+    if options.json:
+        write_json(options.json, run)
+
+
+def measure(source, digits, scratch, options):
+    """Tunes the learning rate of each way, then trains every client, way and seed.
+
+    Args:
+        source: folder of a SavedModel of features.
+        digits: a `Digits` of its size.
+        scratch: an empty folder.
+        options: what the command line gave.
+
+    Returns:
+        A dict: "facts"; "rates", from way to the learning rate that was chosen; "accuracy", from
+        client to a dict from way to the share of test images that are right, one per seed.
+
+    Raises:
+        WorkerFailed: the process of hub.KerasLayer ended early.
+    """
+    budget = {key: getattr(options, key) for key in ("per_class", "steps", "batch")}
+    folders = {
+        seed: untrained(source, scratch / f"seed{seed}", seed) for seed in range(options.seeds)
+    }
+    lesson = digits.lesson(0, "tuning", **budget)
+    rates = {way: tuned_rate(*start(way, source, folders[0]), lesson) for way in WAYS}
+    fits = [
+        (way, *start(way, source, folder), digits.lesson(seed, "test", **budget), rates[way])
+        for seed, folder in folders.items()
+        for way in WAYS
+    ]
+    accuracy = {}
+    for client, train in CLIENTS.items():
+        accuracy[client] = _by_way(fits, [train(*arguments) for _, *arguments in fits])
+        print(f"{client} done", file=sys.stderr, flush=True)
+    facts = {**budget, "test images": len(fits[0][3].test_labels), "source": _described(source)}
+    if options.hub_python:
+        logits, versions = _hub_fits(fits, scratch, options.hub_python)
+        accuracy[HUB] = _by_way(fits, logits)
+        facts |= versions
+    return {"facts": facts, "rates": rates, "accuracy": accuracy}
+
+
+def feature_vector(path):
+    """The SavedModel of features at a path: it, or that of an artefact; ValueError for others."""
+    path = pathlib.Path(path)
+    inner = path / "feature_vector"
+    path = inner if inner.is_dir() else path
+    info = keras_mlp.saved_model_info(path)
+    if info["output"] != "features" or info["config"] is None:
+        raise ValueError(f"`source` {path} must be a SavedModel of a VisionModel's features.")
+    return path
+
+
+def untrained(source, path, seed):
+    """Writes the architecture of a SavedModel with new random weights; returns the folder."""
+    info = keras_mlp.saved_model_info(source)
+    keras.utils.set_random_seed(seed)
+    model = keras_mlp.ARCHITECTURES[info["class_name"]].from_config(info["config"])
+    return keras_mlp.export_saved_model(model, path, output="features")
+
+
+def start(way, trained, random):
+    """The SavedModel that a way starts from, and whether it is trained."""
+    return random if way == FROM_SCRATCH else trained, way != FROZEN
+
+
+def tuned_rate(folder, trainable, lesson):
+    """The learning rate with the most right of the held-out images; the lower one of equals."""
+    accuracy = [lesson.accuracy(gradient_tape(folder, trainable, lesson, rate)) for rate in RATES]
+    return RATES[int(np.argmax(accuracy))]
+
+
+def warnings(accuracy):
+    """A sentence for each client in which fine-tuning does not win."""
+    return [
+        f"{client}: fine-tuned is not above {way}."
+        for client, ways in accuracy.items()
+        for way in (FROZEN, FROM_SCRATCH)
+        if statistics.mean(ways[FINE_TUNED]) <= statistics.mean(ways[way])
+    ]
+
+
+def markdown(run):
+    """The report of one run: mean and range over the seeds."""
+    lines = [f"- {name}: {value}" for name, value in run["facts"].items()]
+    rates = ", ".join(f"{way} {rate:g}" for way, rate in run["rates"].items())
+    lines += [f"- learning rates: {rates}", "", f"| client | {' | '.join(WAYS)} |"]
+    lines.append("|---|" + "---:|" * len(WAYS))
+    for client, ways in run["accuracy"].items():
+        lines.append(f"| {client} | {' | '.join(_figure(ways[way]) for way in WAYS)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _figure(values):
+    return f"{statistics.mean(values):.1%} ({min(values):.1%} to {max(values):.1%})"
+
+
+def _by_way(fits, logits):
+    """From way to accuracies, in the order of the seeds."""
+    accuracy = {way: [] for way in WAYS}
+    for (way, _, _, lesson, _), output in zip(fits, logits, strict=True):
+        accuracy[way].append(lesson.accuracy(output))
+    return accuracy
+
+
+def _described(source):
+    info = keras_mlp.saved_model_info(source)
+    return f"{info['class_name']}, {tuple(info['image_shape'])}"
+
+
+def _hub_fits(fits, scratch, python):
+    """Logits of every fit, and the versions, from `client_hub` in another interpreter."""
+    order = []
+    for at, (_, folder, trainable, lesson, rate) in enumerate(fits):
+        arrays = scratch / f"lesson{at}.npz"
+        np.savez(arrays, **dataclasses.asdict(lesson))
+        fit = {"folder": str(folder), "trainable": trainable, "rate": rate}
+        order.append({**fit, "lesson": str(arrays)})
+    (scratch / "order.json").write_text(json.dumps(order))
+    reply = scratch / "reply.json"
+    finished = subprocess.run(
+        [python, "-m", "benchmarks.client_hub", str(scratch / "order.json"), str(reply)],
+        cwd=_CHECKOUT,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True,
+        text=True,
+    )
+    if finished.returncode:
+        raise WorkerFailed(f"{HUB} ended early:\n{finished.stderr[-2000:]}")
+    answer = json.loads(reply.read_text())
+    return [np.array(logits) for logits in answer["logits"]], answer["versions"]
+
+
+def _check(options):
+    """ValueError for options that cannot be had."""
+    for name in ("per_class", "steps", "batch", "seeds"):
+        check_positive_int(name, getattr(options, name))
+    if options.hub_python and shutil.which(options.hub_python) is None:
+        raise ValueError(f"`hub_python` must be an interpreter, got {options.hub_python!r}.")
+    if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
+        raise ValueError(f"`json` must lie in an existing folder, got {options.json!r}.")
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.clients", description=__doc__)
+    add = parser.add_argument
+    add("--source", required=True, help="SavedModel of features, or an artefact with one")
+    add("--hub-python", help="interpreter of `make test-clients`; without it hub is left out")
+    add("--data-dir", help="where TFDS keeps the digits")
+    add("--per-class", type=int, default=10, help="images of each class to learn from (10)")
+    add("--steps", type=int, default=100, help="training steps (100)")
+    add("--batch", type=int, default=20, help="images in a step (20)")
+    add("--seeds", type=int, default=3, help="runs of each (3)")
+    add("--json", help="file for all figures")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

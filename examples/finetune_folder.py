@@ -1,0 +1,89 @@
+"""A model of your own classes from a folder of images, one subfolder per class.
+
+python -m examples.finetune_folder --images FOLDER --output tuned
+    FOLDER/cat/1.jpg  FOLDER/cat/2.png  FOLDER/dog/1.jpg  ...
+
+Without `--images` it writes a small folder of digits and learns that. The output is a folder with
+`model.keras` and `saved_model/`, a SavedModel that serves, with the names of the classes. For
+the digits, 160 to learn from, it prints, with half a minute of CPU time (AMD EPYC, Zen 4;
+TensorFlow 2.20.0, Keras 3.15.1; 2026-11-20; one seed):
+
+    10 classes: 95.0% of the images held out are right
+"""
+
+import argparse
+import pathlib
+import tempfile
+
+import keras
+
+import keras_mlp
+from examples.digit_images import digit_images
+
+SOURCE = "saved_models/mixer_fashion_mnist/model.keras"
+
+
+def write_digits(folder, per_class=20):
+    """Writes a few digits as PNG files, in one subfolder per class; returns `folder`."""
+    images, _, labels, _ = digit_images((32, 32, 1))
+    for digit in range(10):
+        (folder / str(digit)).mkdir(parents=True)
+        for at, image in enumerate(images[labels == digit][:per_class]):
+            keras.utils.save_img(folder / str(digit) / f"{at}.png", image, scale=False)
+    return folder
+
+
+def read_images(folder, image_shape):
+    """Four fifths of the images to learn from and one to judge by, in batches of (image, label)."""
+    height, width, channels = image_shape
+    return keras.utils.image_dataset_from_directory(
+        folder,
+        color_mode={1: "grayscale", 3: "rgb", 4: "rgba"}[channels],
+        image_size=(height, width),
+        batch_size=20,
+        seed=0,
+        validation_split=0.2,
+        subset="both",
+        verbose=False,
+    )
+
+
+def finetune(source, train, test, epochs):
+    """The source with a new head for the classes of `train`, all of it trained."""
+    model = keras_mlp.with_new_head(source, num_classes=len(train.class_names))
+    # Layers near the images learn more slowly than the new head.
+    optimizer = keras_mlp.layer_decay(
+        model, lambda scale: keras.optimizers.AdamW(3e-3 * scale), decay=0.8
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, metrics=["accuracy"])
+    # The dataset shuffles by itself.
+    fitted = model.fit(train, validation_data=test, epochs=epochs, shuffle=False, verbose=0)
+    return model, fitted.history["val_accuracy"][-1]
+
+
+def main(arguments=None):
+    """Fine-tunes, prints the accuracy on images held out, and writes the model."""
+    parser = argparse.ArgumentParser(prog="python -m examples.finetune_folder")
+    parser.add_argument("--images", type=pathlib.Path, help="folder with a subfolder per class")
+    parser.add_argument("--source", default=SOURCE, help=f"model to start from ({SOURCE})")
+    parser.add_argument("--output", type=pathlib.Path, help="folder to write the model in")
+    parser.add_argument("--epochs", type=int, default=20)
+    options = parser.parse_args(arguments)
+    if not pathlib.Path(options.source).is_file():
+        parser.error(f"`source` must be a .keras file, and there is no {options.source}.")
+    source = keras.models.load_model(options.source, compile=False)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.images or write_digits(pathlib.Path(scratch) / "digits")
+        train, test = read_images(folder, source.image_shape)
+        model, accuracy = finetune(source, train, test, options.epochs)
+    print(f"{len(train.class_names)} classes: {accuracy:.1%} of the images held out are right")
+    if options.output:
+        options.output.mkdir(parents=True, exist_ok=True)
+        model.save(options.output / "model.keras")
+        path = options.output / "saved_model"
+        keras_mlp.export_saved_model(model, path, class_names=train.class_names, overwrite=True)
+
+
+if __name__ == "__main__":
+    main()
