@@ -34,16 +34,30 @@ class Data:
     """Which images, and how they are cut into splits and batches.
 
     Attributes:
-        name: "digits" (embedded) or the name of a stock TFDS dataset of labelled images.
-        data_dir: where TFDS keeps prepared datasets; None for its own default.
-        train_split, test_split: TFDS names of the splits.
+        name: "digits" (embedded); the name of a stock TFDS dataset of labelled images;
+            "image_folder", pictures in `data_dir/SPLIT/CLASS/`; or "imagenet_tfrecord", the files
+            `data_dir/SPLIT-*-of-*` that the TensorFlow model garden writes of ImageNet.
+        data_dir: where the files are; None for TFDS' own default.
+        train_split, test_split: names of the splits.
         validation_percent: share of the train split, its last examples, that is held out of
             training for the learning curve and for tuning.
         classes: labels to keep, renumbered from 0 in this order; empty keeps all.
         examples_per_class: keep only the first this many training examples of each class; 0 keeps
             all.
         batch_size: over all replicas.
-        cache: keep decoded images in memory.
+        cache: keep decoded images in memory, where all pictures are of one size.
+        crop: what a picture is judged by (and trained on, without `augment.crop`): the middle of
+            it, this share of its shorter side, as `crop_pct` of timm; 0 for the whole picture,
+            stretched where its aspect is another than the model's.
+        interpolation: to the model's size, always antialiased: "bilinear", "bicubic" or "lanczos3".
+        shuffle_buffer: examples that an epoch's order is drawn from; a smaller split is shuffled
+            whole. Undecoded pictures wait there: 100,000 of ImageNet take 11 GB.
+        shard: what a host reads. "examples": everything, of which it decodes its part, so that any
+            number of hosts gives the same run; "files": its own part, so that the order depends on
+            their number.
+        max_corrupt: damaged pictures that are left out, and named, before they are an error.
+        service: address of a tf.data service that decodes and augments, such as
+            "grpc://host:5000"; the order is then not exact. "" for this process.
     """
 
     name: str = "digits"
@@ -55,6 +69,12 @@ class Data:
     examples_per_class: int = 0
     batch_size: int = 128
     cache: bool = True
+    crop: float = 0.0
+    interpolation: str = "bilinear"
+    shuffle_buffer: int = 100_000
+    shard: str = "examples"
+    max_corrupt: int = 0
+    service: str = ""
 
 
 @dataclasses.dataclass
@@ -68,6 +88,23 @@ class Augment:
         flip: mirror half of the images left to right.
         rotate: largest angle, either way, in degrees.
         zoom: largest relative change of size, each way.
+        crop: smallest share of a picture's area that a random part of it has, which is then brought
+            to the model's size; the largest is all of it. 0 for no random part.
+        aspect: largest ratio of the sides of that part, either way.
+        policy: "randaugment"; or "autoaugment_" and one of "v0" (ImageNet), "reduced_imagenet",
+            "reduced_cifar10", "svhn", "simple"; None for none. For coloured images.
+        operations: of RandAugment, one after the other.
+        magnitude: of RandAugment, 0 to 10.
+        magnitude_std: standard deviation of a normal variable that is added to it each time.
+        cutout: side in pixels of a square around a random point that becomes grey; 0 for none.
+        erase: probability that a random rectangle becomes noise (Random Erasing).
+        erase_area: the largest share of the image that it takes; the smallest is 0.02.
+        mixup, cutmix: parameter of the symmetric Beta distribution that the share of one image in
+            the mixture with another is drawn from; 0 for none. With both, either one for each
+            batch.
+        mix: probability that a batch is mixed at all.
+        repeats: how often each image comes in a batch, every time changed otherwise. An epoch has
+            as many steps as without, and so sees a part of the images.
     """
 
     share: float = 1.0
@@ -76,6 +113,19 @@ class Augment:
     flip: bool = False
     rotate: float = 0.0
     zoom: float = 0.0
+    crop: float = 0.0
+    aspect: float = 4 / 3
+    policy: str | None = None
+    operations: int = 2
+    magnitude: float = 10.0
+    magnitude_std: float = 0.0
+    cutout: int = 0
+    erase: float = 0.0
+    erase_area: float = 1 / 3
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    mix: float = 1.0
+    repeats: int = 1
 
 
 @dataclasses.dataclass
@@ -306,11 +356,26 @@ _RANGES = {
     "data.validation_percent": (0, 90),
     "data.examples_per_class": (0, _HUGE),
     "data.batch_size": (1, _HUGE),
+    "data.crop": (0, 1),
+    "data.shuffle_buffer": (1, _HUGE),
+    "data.max_corrupt": (0, _HUGE),
     "augment.shift": (0, _HUGE),
     "augment.share": (0, 1),
     "augment.translate": (0, 0.9),
     "augment.rotate": (0, 180),
     "augment.zoom": (0, 0.9),
+    "augment.crop": (0, 1),
+    "augment.aspect": (1, 100),
+    "augment.operations": (1, 100),
+    "augment.magnitude": (0, 10),
+    "augment.magnitude_std": (0, 10),
+    "augment.cutout": (0, _HUGE),
+    "augment.erase": (0, 1),
+    "augment.erase_area": (0.02, 1),
+    "augment.mixup": (0, 1000),
+    "augment.cutmix": (0, 1000),
+    "augment.mix": (0, 1),
+    "augment.repeats": (1, _HUGE),
     "optimizer.learning_rate": (0, _HUGE),
     "optimizer.warmup_epochs": (0, _HUGE),
     "optimizer.warmup_steps": (0, _HUGE),
@@ -335,6 +400,17 @@ _RANGES = {
     "runtime.keep_checkpoints": (1, _HUGE),
 }
 _CHOICES = {
+    "data.interpolation": ("bilinear", "bicubic", "lanczos3"),
+    "data.shard": ("examples", "files"),
+    "augment.policy": (
+        None,
+        "randaugment",
+        "autoaugment_v0",
+        "autoaugment_reduced_imagenet",
+        "autoaugment_reduced_cifar10",
+        "autoaugment_svhn",
+        "autoaugment_simple",
+    ),
     "optimizer.name": ("adamw", "sgd", "lamb"),
     "optimizer.schedule": ("cosine", "linear", "constant"),
     "optimizer.momentum_dtype": ("float32", "bfloat16"),

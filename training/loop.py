@@ -1,6 +1,7 @@
 """The loop around the training steps: curve, checkpoints, and what ends a run early."""
 
 import contextlib
+import logging
 import math
 import time
 
@@ -8,13 +9,17 @@ import numpy as np
 import orbit
 import tensorflow as tf
 
+from training.data.first_batch import with_first_seen
 from training.data.pipeline import training_stream
 from training.evaluator import Evaluator
 from training.interruption import Interrupted, StopSignal
+from training.pictures import draw_batch
 from training.progress import ProgressBar
 from training.strategies import WHOLE, count_hosts, distribute, total
 from training.trainer import NotFinite
 from training.workdir import written_beside
+
+log = logging.getLogger(__name__)
 
 
 def run_steps(config, folder, splits, trainer, manager, total_steps):
@@ -50,9 +55,12 @@ def run_steps(config, folder, splits, trainer, manager, total_steps):
             start_step=step,
             augment=config.augment,
             share=share,
+            shard=config.data.shard,
+            service=config.data.service,
         )
 
-    trainer.train_dataset = distribute(strategy, stream_from(start))
+    shown = _drawn(stream_from(start), folder, splits.classes)
+    trainer.train_dataset = distribute(strategy, shown)
     with strategy.scope():
         evaluator = splits.validation and Evaluator(
             trainer.model, splits.validation, config.data.batch_size
@@ -88,6 +96,21 @@ def run_steps(config, folder, splits, trainer, manager, total_steps):
         except NotFinite as error:
             raise (_with_batch(error, folder, stream_from) if folder.chief else error) from None
     return time.monotonic() - began
+
+
+def _drawn(make, folder, classes):
+    """`make`, of whose first batch there is a picture in the end, unless there was one before."""
+    path = folder.path / "first_batch.png"
+    if not folder.chief or path.exists():
+        return make
+
+    def draw(images, labels):
+        try:
+            draw_batch(path, images, labels, classes)
+        except OSError as error:
+            log.warning("%s cannot be written: %s", path, error)
+
+    return lambda share: with_first_seen(make(share), draw)
 
 
 def _agreed_step(strategy, step):

@@ -27,6 +27,47 @@ def draw_run(path, history, images, labels, logits, classes):
         figure.savefig(beside, dpi=110)
 
 
+def draw_batch(path, images, labels, classes):
+    """The images of a batch, as the model is given them, with what their labels say.
+
+    Args:
+        path: of the PNG file.
+        images: uint8, (N, H, W, C); at most 32 are drawn.
+        labels: classes (N,), of which -1 is none, or their shares (N, K).
+        classes: names of the classes.
+    """
+    figure = matplotlib.figure.Figure(figsize=(12, 7), layout="constrained")
+    all_axes = figure.subplots(4, 8).ravel()
+    for axes in all_axes:
+        axes.axis("off")
+    for axes, image, label in zip(all_axes, images, labels, strict=False):
+        _show(axes, image)
+        axes.set_title(_describe_label(label, classes), fontsize=7)
+    with written_beside(pathlib.Path(path)) as beside:
+        figure.savefig(beside, dpi=110)
+
+
+def draw_predictions(path, images, labels, logits, classes):
+    """A grid of test images with what the model says of them; arguments as for `draw_run`."""
+    figure = matplotlib.figure.Figure(figsize=(12, 7), layout="constrained")
+    _draw_grid(figure, images, labels, logits, classes)
+    with written_beside(pathlib.Path(path)) as beside:
+        figure.savefig(beside, dpi=110)
+
+
+def _describe_label(label, classes):
+    if np.ndim(label) == 0:
+        return classes[label] if label >= 0 else "(damaged)"
+    largest = [number for number in np.argsort(-label, kind="stable")[:2] if label[number] > 0]
+    if len(largest) == 1:
+        return classes[largest[0]]
+    return "\n".join(f"{classes[n]} {label[n]:.2f}" for n in largest) or "(damaged)"
+
+
+def _show(axes, image):
+    axes.imshow(image.squeeze(), cmap="gray_r" if image.shape[-1] == 1 else None)
+
+
 def _draw_curves(figure, history):
     epochs = [entry["epoch"] for entry in history]
     for axes, key in zip(figure.subplots(2, 1, sharex=True), ("loss", "accuracy"), strict=True):
@@ -46,7 +87,7 @@ def _draw_grid(figure, images, labels, logits, classes, rows=4, columns=8):
     for axes in all_axes:
         axes.axis("off")
     for axes, image, label, prediction in zip(all_axes, images, labels, predictions, strict=False):
-        axes.imshow(image.squeeze(), cmap="gray_r" if image.shape[-1] == 1 else None)
+        _show(axes, image)
         right = label == prediction
         title = classes[prediction] if right else f"{classes[prediction]} ({classes[label]})"
         axes.set_title(title, fontsize=9, color="black" if right else "red")

@@ -26,6 +26,7 @@ from training.evaluator import evaluate
 from training.interruption import RESUMABLE, Interrupted
 from training.loop import run_steps
 from training.optimizers import build_optimizer
+from training.pictures import draw_predictions
 from training.provenance import provenance
 from training.report import write_report
 from training.strategies import build_strategy, is_chief, synchronize_batch_norm, total
@@ -39,7 +40,8 @@ def train(config, workdir, *, accept_changes=False):
     Writes into the folder: `model.keras`, `saved_model/` (to logits) and `features/` (to what the
     classifier sees), `metrics.json`, `history.jsonl` (the learning curve), `report.html` (all of it
     to look at), `evaluation.json`, `confusion.png` and `reliability.png` (of the test split),
-    `checkpoints/`, `tensorboard/` and `orbit.log`.
+    `first_batch.png` (what the model sees in training), `predictions.png`, `checkpoints/`,
+    `tensorboard/` and `orbit.log`.
 
     Args:
         config: a checked `training.config.Config`.
@@ -89,9 +91,10 @@ def train(config, workdir, *, accept_changes=False):
             chief=folder.chief,
             state=trainer.state,
         )
-    seconds = run_steps(config, folder, splits, trainer, manager, total_steps)
+    with splits.ledger.explained():
+        seconds = run_steps(config, folder, splits, trainer, manager, total_steps)
 
-    with strategy.scope():
+    with strategy.scope(), splits.ledger.explained():
         if averages:
             averages.take()
         test = evaluate(model, splits.test, config.data.batch_size)
@@ -102,6 +105,7 @@ def train(config, workdir, *, accept_changes=False):
         "classes": splits.classes,
         "steps": total_steps,
         "train_examples": splits.train.size,
+        "corrupt_pictures": len(splits.ledger.names),
         "replicas": strategy.num_replicas_in_sync,
         "wall_seconds": round(seconds, 1),
         "config": json.loads(json.dumps(dataclasses.asdict(config))),
@@ -133,8 +137,17 @@ def _write_results(config, folder, model, test, metrics):
     judged = evaluate_model(model, test, metrics["classes"], config.data.batch_size)
     data = f"{config.data.name}, test"
     write_evaluation({"source": "model.keras", "data": data, **judged}, folder.path)
+    _draw_predictions(folder.path / "predictions.png", model, test, metrics["classes"])
     write_text(folder.path / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     write_report(folder.path)
+
+
+def _draw_predictions(path, model, test, classes):
+    """A picture of the first test images and what the model says of them."""
+    examples = test.examples.filter(lambda image, label: label >= 0).batch(32).take(1)
+    for images, labels in examples.as_numpy_iterator():
+        logits = keras.ops.convert_to_numpy(model(images, training=False))
+        draw_predictions(path, images, labels, logits, classes)
 
 
 def build_model(model, num_classes, dtype):

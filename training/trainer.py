@@ -136,15 +136,15 @@ class Trainer(orbit.StandardTrainer):
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         with tf.GradientTape() as tape:
             logits = self.model(images, training=True)
-            losses = self._losses(labels, logits)
+            counts = _counts(labels)
+            losses = self._losses(labels, logits) * counts
             regularization = tf.add_n(self.model.losses) if self.model.losses else 0.0
             loss = tf.reduce_sum(losses) / self.global_batch_size
             loss += regularization / (replicas * self.recipe.accumulate)
             loss = self.optimizer.scale_loss(loss)
-        correct = tf.reduce_sum(tf.cast(tf.argmax(logits, -1) == _classes(labels), tf.float32))
-        examples = tf.cast(tf.shape(labels)[0], tf.float32)
+        correct = tf.cast(tf.argmax(logits, -1) == _classes(labels), tf.float32) * counts
         gradients = tape.gradient(loss, variables)
-        return gradients, tf.stack([tf.reduce_sum(losses), correct, examples])
+        return gradients, tf.stack([tf.reduce_sum(each) for each in (losses, correct, counts)])
 
     def _losses(self, labels, logits):
         """Of each example; `labels` are class numbers (B,) or shares of the classes (B, K)."""
@@ -168,6 +168,12 @@ class Trainer(orbit.StandardTrainer):
         if self.recipe.clip_norm:
             factor = self.recipe.clip_norm / tf.maximum(norm, self.recipe.clip_norm)
         return [gradient * (factor / replicas) for gradient in gradients], norm
+
+
+def _counts(labels):
+    """1 for an example, 0 for a damaged picture: of label -1, or without a share of any class."""
+    is_example = labels >= 0 if labels.dtype.is_integer else tf.reduce_max(labels, -1) > 0
+    return tf.cast(is_example, tf.float32)
 
 
 def _classes(labels):

@@ -5,9 +5,31 @@ import math
 import keras
 import tensorflow as tf
 
+from training.data.erasing import cut_out, erase
+from training.data.policies import apply_policy, check_policy
+
+# What a seed is drawn for, one number each, so that no two draws are the same.
+CROP, POLICY, CUTOUT, ERASE = range(4)
+
+
+def check_augmentation(augment, split, batch_size):
+    """Raises ValueError where a `training.config.Augment` fits neither the images nor the batch."""
+    if augment.policy is not None:
+        check_policy(augment.policy, split.examples.element_spec[0].shape[-1])
+    if batch_size % augment.repeats:
+        raise ValueError(
+            f"`data.batch_size`={batch_size} must be a multiple of `augment.repeats`="
+            f"{augment.repeats}."
+        )
+
+
+def draw_seed(seed, number):
+    """A pair of integers that belongs to a pair of integers and to what it is drawn for."""
+    return tf.random.fold_in(tf.stack([tf.cast(part, tf.int64) for part in seed]), number)
+
 
 def augment_image(image, seed, augment):
-    """Rotates, zooms, shifts and mirrors an image at random.
+    """Moves, mirrors, recolours and covers an image at random, as far as `augment` asks for it.
 
     Args:
         image: uint8 tensor (H, W, C).
@@ -28,6 +50,12 @@ def augment_image(image, seed, augment):
     image = moved
     if augment.flip:
         image = tf.image.stateless_random_flip_left_right(image, seeds[2])
+    if augment.policy is not None:
+        image = apply_policy(image, draw_seed(seed, POLICY), augment)
+    if augment.cutout:
+        image = cut_out(image, draw_seed(seed, CUTOUT), augment.cutout)
+    if augment.erase:
+        image = erase(image, draw_seed(seed, ERASE), augment.erase, augment.erase_area)
     return image
 
 

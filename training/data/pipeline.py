@@ -1,91 +1,20 @@
-"""Splits of a dataset, and the endless stream of training batches that can start at any step."""
-
-import dataclasses
+"""The endless stream of training batches that can start at any step, and those of evaluation."""
 
 import numpy as np
 import tensorflow as tf
 
-from training.data.augmentation import augment_image
-from training.data.sources import find_dataset
+from training.data.augmentation import CROP, augment_image, check_augmentation, draw_seed
+from training.data.decoding import random_part
+from training.data.mixing import mix_batch
+from training.data.splits import Split, Splits, load_splits
 from training.strategies import WHOLE
 
-SHUFFLE_BUFFER = 100_000  # examples; a smaller split is shuffled whole
+__all__ = ["Split", "Splits", "evaluation_batches", "load_splits", "training_stream"]
 
 
-@dataclasses.dataclass
-class Split:
-    """Examples in a fixed order.
-
-    Attributes:
-        examples: dataset of (uint8 image (H, W, C), int64 label).
-        size: number of examples.
-    """
-
-    examples: tf.data.Dataset
-    size: int
-
-
-@dataclasses.dataclass
-class Splits:
-    """The three parts of a dataset, and the names of its classes.
-
-    Attributes:
-        train, test: what the run learns from, and what it is judged by, once.
-        validation: cut from the end of train; None when no share of it is asked for.
-        classes: names, in the order of the labels.
-    """
-
-    train: Split
-    validation: Split | None
-    test: Split
-    classes: list
-
-
-def load_splits(data, image_shape):
-    """Opens the dataset that a config names.
-
-    Args:
-        data: a `training.config.Data`.
-        image_shape: (H, W, C) of the model; images of another size are resized (bilinear).
-
-    Returns:
-        `Splits`.
-
-    Raises:
-        ValueError: see `find_dataset`; or a split or class does not exist, or the channels differ.
-    """
-    builder = find_dataset(data.name, data.data_dir)
-    for key in ("train_split", "test_split"):
-        if getattr(data, key) not in builder.info.splits:
-            raise ValueError(
-                f"`data.{key}` is {getattr(data, key)!r}; {data.name} has "
-                f"{', '.join(builder.info.splits)}."
-            )
-    channels = builder.info.features["image"].shape[-1]
-    if channels != image_shape[-1]:
-        raise ValueError(
-            f"{data.name} has {channels} channel(s), `model.arguments.image_shape` {image_shape} "
-            f"asks for {image_shape[-1]}."
-        )
-    names = builder.info.features["label"].names
-    classes = data.classes or tuple(range(len(names)))
-    if not set(classes) <= set(range(len(names))) or len(set(classes)) < len(classes):
-        raise ValueError(
-            f"`data.classes` must be different labels from 0 to {len(names) - 1}, got {classes}."
-        )
-
-    def split(name):
-        return _read(builder, name, classes, image_shape, data.cache)
-
-    kept = 100 - data.validation_percent
-    train = split(f"{data.train_split}[:{kept}%]")
-    if data.examples_per_class:
-        train = _first_of_each_class(train, data.examples_per_class, len(classes))
-    validation = split(f"{data.train_split}[{kept}%:]") if data.validation_percent else None
-    return Splits(train, validation, split(data.test_split), [names[label] for label in classes])
-
-
-def training_stream(split, *, batch_size, seed, start_step, augment, share=WHOLE):
+def training_stream(
+    split, *, batch_size, seed, start_step, augment, share=WHOLE, shard="examples", service=""
+):
     """Batches without end: every epoch its own order, every example its own augmentation.
 
     What step n sees is a function of `seed` and n alone, so a run that starts again at n sees what
@@ -98,29 +27,46 @@ def training_stream(split, *, batch_size, seed, start_step, augment, share=WHOLE
         start_step: number of batches to skip.
         augment: a `training.config.Augment`.
         share: what this host reads of every batch; all of it unless said otherwise.
+        shard, service: see `training.config.Data`.
 
     Returns:
-        Dataset of (uint8 images (B, H, W, C), int64 labels (B,)), B images for one replica.
+        Dataset of (uint8 images (B, H, W, C), labels), B images for one replica. Labels are int64
+        (B,), of which -1 belongs to a damaged picture and counts for nothing; or, where images are
+        mixed, float32 (B, K), shares of the classes, whose sum is then 0.
+
+    Raises:
+        ValueError: `augment` does not fit the images or the batch.
     """
-    start = start_step * batch_size
+    check_augmentation(augment, split, batch_size)
+    # With files of its own a host counts its own examples, else those of all hosts.
+    hosts, host = (share.hosts, share.host) if shard == "files" else (1, 0)
+    stored, size = split.stored.read(host, hosts) if split.stored else (split.examples, split.size)
+    start = start_step * batch_size // hosts
+    stream = _endless(stored, size, min(size, split.shuffle_buffer), seed, start // augment.repeats)
+    if augment.repeats > 1:
+        stream = stream.flat_map(lambda number, example: _copies(number, example, augment.repeats))
+    if shard != "files":
+        stream = stream.shard(share.hosts, share.host)  # before the work on each image
 
-    buffer = min(split.size, SHUFFLE_BUFFER)
+    def prepare(number, example):
+        pair = seed, number * hosts + host
+        image, label, damaged = _open(split, example, pair, augment)
+        return augment_image(image, pair, augment), label, damaged, pair[1]
 
-    def epoch(number):
-        # The seed of this function's own graph: the global one must not change the order, and one
-        # of 0 would be compared with `number`, which only a running graph knows.
-        tf.random.set_seed(seed + 1)
-        return split.examples.shuffle(buffer, seed=number, reshuffle_each_iteration=False)
+    def mix(images, labels, damaged, indices):
+        if augment.mixup or augment.cutmix:
+            # The first example tells this batch from that of any other step, host and replica.
+            pair = seed, indices[0]
+            images, labels = mix_batch(images, labels, split.num_classes, pair, augment)
+        return images, labels, damaged
 
-    def transform(index, example):
-        image, label = example
-        return augment_image(image, (seed, index), augment), label
-
-    epochs = tf.data.Dataset.range(start // split.size, np.iinfo(np.int64).max)
-    stream = epochs.flat_map(epoch).skip(start % split.size).enumerate(start)
-    stream = stream.shard(share.hosts, share.host)  # before the work on each image
-    stream = stream.map(transform, tf.data.AUTOTUNE, deterministic=True)
-    return _batches(stream, batch_size, share)
+    stream = stream.map(prepare, tf.data.AUTOTUNE, deterministic=True)
+    stream = stream.batch(batch_size // share.replicas, drop_remainder=True)
+    stream = stream.map(mix, tf.data.AUTOTUNE, deterministic=True)
+    if service:
+        policy = tf.data.experimental.service.ShardingPolicy.DYNAMIC
+        stream = stream.apply(tf.data.experimental.service.distribute(policy, service))
+    return _accounted(split, stream).prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation_batches(split, batch_size, share=WHOLE):
@@ -128,46 +74,55 @@ def evaluation_batches(split, batch_size, share=WHOLE):
 
     So every replica of every host gets as many batches, all of the same shape.
     """
-    image, label = split.examples.element_spec
-    fill = tf.zeros(image.shape, image.dtype), tf.constant(-1, label.dtype)
-    count = -split.size % batch_size
-    examples = split.examples.concatenate(tf.data.Dataset.from_tensors(fill).repeat(count))
-    return _batches(examples.shard(share.hosts, share.host), batch_size, share)
-
-
-def _batches(examples, batch_size, share):
-    """Batches for one replica, of the examples of one host."""
+    missing = -split.size % batch_size
+    if split.stored:
+        stored, _ = split.stored.read(0, 1)
+        # No picture is read as a damaged one is: black, and of label -1.
+        none = "", tf.constant(-1, tf.int64), ""
+    else:
+        stored = split.examples
+        image, label = stored.element_spec
+        none = tf.zeros(image.shape, image.dtype), tf.constant(-1, label.dtype)
+    stored = stored.concatenate(tf.data.Dataset.from_tensors(none).repeat(missing))
+    examples = stored.shard(share.hosts, share.host).map(
+        lambda *example: _open(split, example), tf.data.AUTOTUNE, deterministic=True
+    )
     batches = examples.batch(batch_size // share.replicas, drop_remainder=True)
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return _accounted(split, batches).prefetch(tf.data.AUTOTUNE)
 
 
-def _read(builder, name, classes, image_shape, cache):
-    """One split: decoded, its classes chosen and renumbered, resized if need be, cached."""
-    count = builder.info.features["label"].num_classes
-    new_label = np.full(count, -1, np.int64)
-    new_label[list(classes)] = np.arange(len(classes))
-    height, width, _ = image_shape
+def _endless(stored, size, buffer, seed, start):
+    """(number, example) from `start` on; numbers count the examples of all epochs."""
 
-    def prepare(example):
-        image = example["image"]
-        if image.shape != image_shape:
-            image = tf.image.resize(image, (height, width), antialias=True)
-            image = tf.cast(tf.round(image), tf.uint8)
-        return tf.ensure_shape(image, image_shape), tf.gather(new_label, example["label"])
+    def epoch(number):
+        # The seed of this function's own graph: the global one must not change the order, and one
+        # of 0 would be compared with `number`, which only a running graph knows.
+        tf.random.set_seed(seed + 1)
+        examples = stored.shuffle(buffer, seed=number, reshuffle_each_iteration=False)
+        return examples.enumerate(number * size)
 
-    examples = builder.as_dataset(split=name, shuffle_files=False)
-    examples = examples.map(prepare, tf.data.AUTOTUNE, deterministic=True)
-    size = builder.info.splits[name].num_examples
-    if len(classes) < count:
-        examples = examples.filter(lambda image, label: label >= 0)
-        size = int(examples.reduce(0, lambda total, _: total + 1))
-    if size == 0:
-        raise ValueError(f"The split {name} of {builder.name} holds no example of the classes.")
-    return Split(examples.cache() if cache else examples, size)
+    epochs = tf.data.Dataset.range(start // size, np.iinfo(np.int64).max)
+    return epochs.flat_map(epoch).skip(start % size)
 
 
-def _first_of_each_class(split, count, num_classes):
-    images, labels = zip(*split.examples.as_numpy_iterator(), strict=True)
-    images, labels = np.stack(images), np.stack(labels)
-    rows = np.concatenate([np.flatnonzero(labels == k)[:count] for k in range(num_classes)])
-    return Split(tf.data.Dataset.from_tensor_slices((images[rows], labels[rows])), len(rows))
+def _copies(number, example, count):
+    return tf.data.Dataset.from_tensors(example).repeat(count).enumerate(number * count)
+
+
+def _open(split, example, seed=None, augment=None):
+    """(image, label, name of a damaged picture, else empty); a random part, if there is a seed."""
+    is_cropped = augment is not None and augment.crop
+    seed = draw_seed(seed, CROP) if is_cropped else None
+    if split.stored:
+        return split.stored.open(*example, seed, augment)
+    image, label = example
+    if is_cropped:
+        image = random_part(image, seed, augment.crop, augment.aspect, split.interpolation)
+    return image, label, ""
+
+
+def _accounted(split, batches):
+    """(images, labels), what is damaged noted."""
+    if split.stored:
+        return split.stored.ledger.account(batches)
+    return batches.map(lambda images, labels, damaged: (images, labels))

@@ -1,0 +1,99 @@
+"""From the bytes of a picture to pixels of the model's size."""
+
+import tensorflow as tf
+
+
+class Decoder:
+    """Decodes pictures of a source and brings them to one size.
+
+    Args:
+        source: see `training.data.sources.open_source`.
+        image_shape: (H, W, C) of the model, C 1 or 3 where the source leaves that open.
+        data: a `training.config.Data`, of which `crop` and `interpolation` count.
+    """
+
+    def __init__(self, source, image_shape, data):
+        self.source = source
+        self.image_shape = image_shape
+        self.crop, self.interpolation = data.crop, data.interpolation
+
+    def whole(self, stored):
+        """The picture that a model is judged by: uint8 (H, W, C)."""
+        content = self.source.content(stored)
+        if self.source.image_shape:
+            return self._fit(self.source.decode(content))
+        return self._fit(tf.io.decode_image(content, self.image_shape[-1], expand_animations=False))
+
+    def part(self, stored, seed, smallest, aspect):
+        """A random part of the picture: uint8 (H, W, C); see `random_box`.
+
+        Of a JPEG file only that part is decoded.
+        """
+        if self.source.image_shape:
+            return random_part(self.whole(stored), seed, smallest, aspect, self.interpolation)
+        content, channels = self.source.content(stored), self.image_shape[-1]
+
+        def from_jpeg():
+            box = random_box(tf.image.extract_jpeg_shape(content), seed, smallest, aspect)
+            return tf.image.decode_and_crop_jpeg(content, box, channels)
+
+        def from_others():
+            pixels = tf.io.decode_image(content, channels, expand_animations=False)
+            box = random_box(tf.shape(pixels), seed, smallest, aspect)
+            return tf.slice(pixels, [box[0], box[1], 0], [box[2], box[3], channels])
+
+        pixels = tf.cond(tf.io.is_jpeg(content), from_jpeg, from_others)
+        return resize(pixels, self.image_shape, self.interpolation)
+
+    def _fit(self, pixels):
+        """The middle of the picture, or all of it, at the model's size."""
+        if pixels.shape == self.image_shape and not self.crop:
+            return pixels
+        if not self.crop:
+            return resize(pixels, self.image_shape, self.interpolation)
+        # As torchvision: the smallest size that covers `image_shape / crop`, then its middle.
+        target = self.image_shape[:2]
+        cover = tf.constant([int(side / self.crop) for side in target])
+        size = tf.shape(pixels)[:2]
+        size = tf.maximum(cover, size * tf.reverse(cover, [0]) // tf.reverse(size, [0]))
+        start = tf.cast(tf.round((size - target) / 2), tf.int32)
+        pixels = resize(pixels, (size[0], size[1], self.image_shape[-1]), self.interpolation)
+        pixels = tf.slice(pixels, tf.concat([start, [0]], 0), self.image_shape)
+        return tf.ensure_shape(pixels, self.image_shape)
+
+
+def random_box(shape, seed, smallest, aspect):
+    """A random part of a picture, as TensorFlow's models draw it.
+
+    Args:
+        shape: of the picture, int32 (H, W, C).
+        seed: pair of integers.
+        smallest: share of the picture's area that it has at least.
+        aspect: its width over its height is at most this, and at least the inverse.
+
+    Returns:
+        int32 (top, left, height, width); all of the picture where no such part is found.
+    """
+    start, size, _ = tf.image.stateless_sample_distorted_bounding_box(
+        shape,
+        tf.zeros((1, 0, 4)),
+        seed,
+        min_object_covered=0.0,
+        aspect_ratio_range=(1 / aspect, aspect),
+        area_range=(smallest, 1.0),
+        use_image_if_no_bounding_boxes=True,
+    )
+    return tf.concat([start[:2], size[:2]], 0)
+
+
+def random_part(image, seed, smallest, aspect, interpolation):
+    """A random part of a uint8 image, brought to the size of all of it."""
+    box = random_box(tf.shape(image), seed, smallest, aspect)
+    part = tf.slice(image, [box[0], box[1], 0], [box[2], box[3], image.shape[-1]])
+    return resize(part, image.shape, interpolation)
+
+
+def resize(pixels, shape, interpolation):
+    """uint8 (h, w, C) to uint8 (H, W, C), antialiased; values are rounded, and cut off at 255."""
+    pixels = tf.image.resize(pixels, shape[:2], interpolation, antialias=True)
+    return tf.ensure_shape(tf.saturate_cast(tf.round(pixels), tf.uint8), (None, None, shape[-1]))
