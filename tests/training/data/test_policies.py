@@ -1,0 +1,144 @@
+"""RandAugment and AutoAugment, against the model garden's classes."""
+
+import collections
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.training.data.pictures import photographs
+from training.config import Augment
+from training.data import policies
+from training.data.policies import (
+    OPERATIONS,
+    apply_operation,
+    apply_policy,
+    auto_augment,
+    rand_augment,
+)
+
+REFERENCE = 224  # pixels: shifts and holes are then those of the garden
+
+
+@pytest.fixture(scope="module")
+def garden():
+    from official.vision.ops import augment
+
+    return augment
+
+
+@pytest.fixture(scope="module")
+def image():
+    """A photograph of 32 x 32 pixels, seen as one of 224: sizes in pixels are not scaled."""
+    return tf.image.resize(next(photographs(1)), (32, 32)).numpy().astype(np.uint8)
+
+
+@pytest.fixture
+def pixels_are_not_scaled(monkeypatch):
+    monkeypatch.setattr(policies, "REFERENCE_SIDE", 32)
+
+
+def test_the_operations_are_the_gardens(garden):
+    assert list(OPERATIONS) == garden.RandAugment().available_ops
+
+
+@pytest.mark.parametrize("level", [0.0, 3.0, 7.5, 10.0])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_is_the_gardens(
+    garden, image, name, level, pixels_are_not_scaled, monkeypatch
+):
+    """Either sign where there is one; the hole at the same place."""
+    image = tf.constant(image)
+    theirs = set()
+    for sign in (1.0, -1.0):
+        monkeypatch.setattr(garden, "_randomly_negate_tensor", lambda x, sign=sign: sign * x)
+        monkeypatch.setattr(garden.tf.random, "uniform", lambda *_, maxval, **__: maxval // 3)
+        func, _, arguments = garden._parse_policy_info(name, 1.0, level, [128] * 3, 40.0, 100.0)
+        theirs.add(func(image, None, *arguments)[0].numpy().tobytes())
+    monkeypatch.undo()
+    monkeypatch.setattr(policies, "REFERENCE_SIDE", 32)
+    monkeypatch.setattr(
+        "training.data.erasing.random_points", lambda shape, seed, limits: tf.constant(limits) // 3
+    )
+
+    def ours(level, i):
+        seed = tf.constant([0, i])
+        return apply_operation(name, image, level, seed, translate=100, hole=40).numpy()
+
+    assert {ours(level, i).tobytes() for i in range(6)} == theirs
+    # A level that is drawn is a tensor of 32 bits, whose products are rounded otherwise.
+    difference = ours(level, 0).astype(int) - ours(tf.constant(level), 0)
+    assert np.abs(difference).max() <= 1
+
+
+def test_magnitudes_that_vary_are_cut_off_at_both_ends(image, monkeypatch):
+    levels = []
+
+    def noted(name, image, level, *_, **__):
+        levels.append(float(level))
+        return image
+
+    monkeypatch.setattr(policies, "apply_operation", noted)
+    for i in range(100):
+        rand_augment(tf.constant(image), tf.constant([0, i]), 3, 8.0, 2.0)
+    assert min(levels) >= 0 and max(levels) == 10.0
+    assert np.mean(levels) == pytest.approx(7.8, abs=0.4) and np.std(levels) > 1.2
+
+
+def test_every_operation_and_none_is_as_likely(image, monkeypatch):
+    chosen = collections.Counter()
+    monkeypatch.setattr(
+        policies, "apply_operation", lambda name, image, *_, **__: chosen.update([name]) or image
+    )
+    for i in range(850):
+        rand_augment(tf.constant(image), tf.constant([3, i]), 2, 9.0)
+    chosen["none"] = 1700 - chosen.total()
+    assert len(chosen) == len(OPERATIONS) + 1
+    counts = np.array(list(chosen.values()))
+    assert ((counts - 100) ** 2 / 100).sum() < 39.3  # chi-squared of 16 degrees: 0.1% are above
+
+
+def test_sub_policies_and_their_probabilities_are_the_gardens(garden, image, monkeypatch):
+    done = collections.Counter()
+    monkeypatch.setattr(
+        policies,
+        "apply_operation",
+        lambda name, image, level, *_, **__: done.update([(name, level)]) or image,
+    )
+    expected = collections.Counter()
+    steps = garden.AutoAugment("reduced_cifar10").policies
+    for sub_policy in steps:
+        for name, probability, level in sub_policy:
+            expected[name, level] += 2000 * probability / len(steps)
+    for i in range(2000):
+        auto_augment(tf.constant(image), tf.constant([0, i]), "reduced_cifar10")
+    assert done.keys() <= expected.keys()
+    for key, count in expected.items():
+        assert done[key] == pytest.approx(count, abs=4.5 * np.sqrt(count) + 1), key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"policy": "randaugment"},
+        {"policy": "randaugment", "magnitude": 9.0, "magnitude_std": 0.5},
+        {"policy": "autoaugment_v0"},
+        {"policy": "autoaugment_reduced_imagenet"},
+        {"policy": "autoaugment_reduced_cifar10"},
+        {"policy": "autoaugment_svhn"},
+        {"policy": "autoaugment_simple"},
+    ],
+    ids=lambda options: "-".join(map(str, options.values())),
+)
+def test_a_policy_is_a_function_of_its_seed_in_a_dataset(image, options):
+    augment = Augment(**options)
+
+    def change(i):
+        return apply_policy(tf.constant(image), tf.stack([tf.constant(7, tf.int64), i]), augment)
+
+    numbers = tf.data.Dataset.range(40)
+    first, again = (np.stack(list(numbers.map(change).as_numpy_iterator())) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert first.dtype == np.uint8 and first.shape == (40, 32, 32, 3)
+    assert len({each.tobytes() for each in first}) > 10
