@@ -5,6 +5,8 @@ import contextlib
 import keras
 import tensorflow as tf
 
+from training.strategies import read
+
 
 class Averages:
     """Follows the weights of a model, moving statistics of BatchNorm included.
@@ -38,7 +40,7 @@ class Averages:
     @contextlib.contextmanager
     def in_place(self):
         """The model has the averaged weights inside of this."""
-        kept = [_read(weight) for weight in self.weights]
+        kept = [read(weight) for weight in self.weights]
         self.take()
         try:
             yield
@@ -49,13 +51,8 @@ class Averages:
     def take(self):
         """Gives the model the averaged weights for good."""
         for weight, average in zip(self.weights, self.variables, strict=True):
-            weight.assign(_read(average))
+            weight.assign(read(average))
 
 
 def _move(average, weight, rate):
     average.assign_add((tf.convert_to_tensor(weight) - average) * tf.cast(rate, average.dtype))
-
-
-def _read(variable):
-    # A mirrored variable has no `numpy` of its own.
-    return tf.convert_to_tensor(variable).numpy()

@@ -5,7 +5,7 @@ import orbit
 import tensorflow as tf
 
 from training.data.pipeline import evaluation_batches
-from training.strategies import distribute
+from training.strategies import distribute, read
 
 
 def evaluate(model, split, batch_size):
@@ -52,7 +52,7 @@ class Evaluator(orbit.StandardEvaluator):
         self.sums.assign_add(self.strategy.reduce("SUM", per_replica, axis=None))
 
     def eval_end(self):
-        loss, correct, top5, examples = tf.convert_to_tensor(self.sums).numpy().tolist()
+        loss, correct, top5, examples = read(self.sums).tolist()
         means = {
             "loss": loss / examples,
             "accuracy": correct / examples,

@@ -15,7 +15,7 @@ from training.evaluator import Evaluator
 from training.interruption import Interrupted, StopSignal
 from training.pictures import draw_batch
 from training.progress import ProgressBar
-from training.strategies import WHOLE, count_hosts, distribute, total
+from training.strategies import WHOLE, count_hosts, distribute, read, total
 from training.trainer import NotFinite
 from training.workdir import written_beside
 
@@ -115,7 +115,7 @@ def _drawn(make, folder, classes):
 
 def _agreed_step(strategy, step):
     """The step that was restored, which must be the same on every host."""
-    own = int(tf.convert_to_tensor(step).numpy())
+    own = int(read(step))
     hosts = count_hosts(strategy)
     if hosts > 1 and total(strategy, own) != own * hosts:
         raise ValueError(

@@ -2,8 +2,9 @@
 
 import sys
 
-import tensorflow as tf
 import tqdm
+
+from training.strategies import read
 
 
 class ProgressBar:
@@ -22,7 +23,7 @@ class ProgressBar:
         self.bar = tqdm.tqdm(
             desc="train",
             total=total_steps * batch_size,
-            initial=_read(global_step) * batch_size,
+            initial=int(read(global_step)) * batch_size,
             unit="img",
             unit_scale=True,
             disable=not shown,
@@ -34,12 +35,7 @@ class ProgressBar:
         self.bar.set_postfix(
             loss=f"{outputs['loss']:.3f}", accuracy=f"{outputs['accuracy']:.3f}", refresh=False
         )
-        self.bar.update(_read(self.global_step) * self.batch_size - self.bar.n)
+        self.bar.update(int(read(self.global_step)) * self.batch_size - self.bar.n)
 
     def close(self):
         self.bar.close()
-
-
-def _read(variable):
-    # A mirrored variable has no `numpy` of its own.
-    return int(tf.convert_to_tensor(variable).numpy())

@@ -116,6 +116,11 @@ def distribute(strategy, make):
     return strategy.distribute_datasets_from_function(for_host)
 
 
+def read(variable):
+    """The value of a variable as numpy; a mirrored one has no `numpy` of its own."""
+    return tf.convert_to_tensor(variable).numpy()
+
+
 def total(strategy, number):
     """The sum over all hosts of a number that each has one of."""
     if count_hosts(strategy) == 1:

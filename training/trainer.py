@@ -8,6 +8,7 @@ import orbit
 import tensorflow as tf
 
 from training.optimizers import learning_rate
+from training.strategies import read
 
 
 class NotFinite(FloatingPointError):
@@ -84,14 +85,14 @@ class Trainer(orbit.StandardTrainer):
             self.averages.update(self.optimizer.iterations.value)
 
     def train_loop_end(self):
-        if (step := int(_read(self.first_not_finite))) >= 0:
+        if (step := int(read(self.first_not_finite))) >= 0:
             raise NotFinite(step)
         self.epoch_sums.assign_add(self.sums)
-        return self._means(_read(self.sums))
+        return self._means(read(self.sums))
 
     def epoch_metrics(self):
         """Means since the last call; what the learning curve shows."""
-        means = self._means(_read(self.epoch_sums))
+        means = self._means(read(self.epoch_sums))
         self.epoch_sums.assign(tf.zeros(5))
         return means
 
@@ -104,7 +105,7 @@ class Trainer(orbit.StandardTrainer):
         means = {
             "loss": loss / examples,
             "accuracy": correct / examples,
-            "learning_rate": float(_read(learning_rate(self.optimizer))),
+            "learning_rate": float(read(learning_rate(self.optimizer))),
         }
         # Infinite where a float16 gradient overflowed, which JSON does not take.
         return {**means, "gradient_norm": norm / steps} if math.isfinite(norm) else means
@@ -187,8 +188,3 @@ def _counter(start):
         trainable=False,
         aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
     )
-
-
-def _read(variable):
-    # A mirrored variable has no `numpy` of its own.
-    return tf.convert_to_tensor(variable).numpy()
