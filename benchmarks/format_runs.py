@@ -10,7 +10,7 @@ import tempfile
 import numpy as np
 
 from benchmarks.agreement import check_agreement
-from benchmarks.contenders.exported import CONTENDERS, KERAS, KERAS_INT8, LITERT_INT8
+from benchmarks.contenders.exported import CONTENDERS, KERAS, KERAS_INT8, LITERT_INT8, TFJS
 from benchmarks.rounds import run_in_turn, summarise
 from benchmarks.worker_process import WorkerFailed, WorkerProcess
 
@@ -126,11 +126,17 @@ def _workers(files, images, batch, options):
         np.save(path, images)
         for form, file in files.items():
             contender = CONTENDERS[form]
-            python = sys.executable if "keras" in contender.libraries else options.python
+            interpreter = _interpreter(contender, options)
             task = FileTask(str(file), str(path), batch, 1, [cpu])
-            worker = WorkerProcess(contender, task, python, options.seconds)
+            worker = WorkerProcess(contender, task, interpreter, options.seconds)
             if worker.missing:
                 worker.close()
                 missing = " and ".join(worker.missing)
-                raise WorkerFailed(f"{python} has no {missing}, which {form} needs.")
+                raise WorkerFailed(f"{interpreter} has no {missing}, which {form} needs.")
             yield form, worker
+
+
+def _interpreter(contender, options):
+    if contender.name == TFJS:
+        return "node"
+    return sys.executable if "keras" in contender.libraries else options.python

@@ -1,6 +1,6 @@
 """What each exported format keeps and costs on CPU: python -m benchmarks.formats --help.
 
-Trained models on their full test split, or, with --variant, the speed of a published size of
+Trained models on their test split, or, with --variant, the speed of a published size of
 MLP-Mixer with random weights.
 """
 
@@ -25,7 +25,7 @@ from benchmarks.worker_process import WorkerFailed
 from keras_mlp import MLPMixer
 from keras_mlp.arguments import check_choice, check_positive, check_positive_int
 
-MOST_POINTS_LOST = 0.5  # by int8, of the full test split
+MOST_POINTS_LOST = 0.5  # by int8, of the test images
 LEAST_CPU_SHARE = 0.9  # below it another job had the CPU: see benchmarks/README.md
 LEAST_SPEED = 3.0  # of int8 over TensorFlow's float32, at the size of S/16
 
@@ -57,7 +57,7 @@ def main(arguments=None):
 
 
 def measure_models(options):
-    """Exports every trained model, judges all forms on its test split, and times them in turn.
+    """Exports every trained model, judges all forms on its test images, and times them in turn.
 
     Args:
         options: what the command line gave.
@@ -72,12 +72,14 @@ def measure_models(options):
         WorkerFailed: a form could not be made or run.
     """
     run = {"facts": {}, "models": {}, "warnings": []}
-    for folder in options.models:
-        trained = read_trained_model(folder, options.data_dir)
+    for source in options.models:
+        trained = read_trained_model(source, options.data_dir)
         with tempfile.TemporaryDirectory() as scratch:
-            files = write_formats(trained.model, pathlib.Path(scratch), options.python)
-            accuracy = measure_accuracy(files, trained.images, trained.labels, options)
-            speed = measure_speed(files, trained.images[:1], options)
+            folder = pathlib.Path(scratch)
+            files = write_formats(trained.model, folder, options.python, options.converter)
+            images, labels = trained.images[: options.images], trained.labels[: options.images]
+            accuracy = measure_accuracy(files, images, labels, options)
+            speed = measure_speed(files, images[:1], options)
             run["models"][trained.name] = {
                 form: {**accuracy[form], **speed["contenders"][form], "bytes": size_of(path)}
                 for form, path in files.items()
@@ -104,7 +106,8 @@ def measure_variant(options):
     model = without_zeros(MLPMixer.from_variant(options.variant))
     pixels = np.random.default_rng(1).integers(0, 256, (1, *model.image_shape), "uint8")
     with tempfile.TemporaryDirectory() as scratch:
-        files = write_formats(model, pathlib.Path(scratch), options.python, keras_int8=True)
+        folder = pathlib.Path(scratch)
+        files = write_formats(model, folder, options.python, options.converter, keras_int8=True)
         run = measure_speed(files, pixels, options)
         for form, path in files.items():
             result = run["contenders"][form]
@@ -184,6 +187,12 @@ def _check(options):
     check_positive("seconds", options.seconds)
     if shutil.which(options.python) is None:
         raise ValueError(f"`python` must be an interpreter, got {options.python!r}.")
+    if options.images is not None:
+        check_positive_int("images", options.images)
+    if options.converter and shutil.which(options.converter) is None:
+        raise ValueError(f"`converter` must be a program, got {options.converter!r}.")
+    if options.converter and shutil.which("node") is None:
+        raise ValueError("With `converter`, node must be on the PATH.")
     if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
         raise ValueError(f"`json` must lie in an existing folder, got {options.json!r}.")
 
@@ -194,6 +203,8 @@ def _parser():
     add("--models", nargs="+", metavar="FOLDER", help="with model.keras and metrics.json")
     add("--variant", help="of MLP-Mixer, such as S/16")
     add("--python", default=sys.executable, help="interpreter that has the extras litert and onnx")
+    add("--converter", help="tensorflowjs_converter, to measure TensorFlow.js too (see NODE_PATH)")
+    add("--images", type=int, help="how many, the first of the test split; all if not given")
     add("--data-dir", help="of TFDS; the training run's where it is not given")
     add("--rounds", type=int, default=8, help="turns of each form (8)")
     add("--seconds", type=float, default=0.3, help="least time of one turn's calls (0.3)")

@@ -22,7 +22,7 @@ class WorkerProcess:
     Args:
         contender: a `Contender`.
         task: a `Task`.
-        python: path of the interpreter that has the contender's libraries.
+        interpreter: path of the python, or node, that has the contender's libraries.
         seconds: least time of one sample.
 
     Attributes:
@@ -35,11 +35,11 @@ class WorkerProcess:
         WorkerFailed: the contender could not be built or run.
     """
 
-    def __init__(self, contender, task, python, seconds):
+    def __init__(self, contender, task, interpreter, seconds):
         self.name, self.description = contender.name, contender.description
         self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115, see close
         self._process = subprocess.Popen(
-            [python, "-m", "benchmarks.worker"],
+            [interpreter, *contender.worker],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

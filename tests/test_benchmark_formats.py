@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from benchmarks import format_files, format_runs, formats
 from benchmarks.agreement import Disagreement
-from benchmarks.contenders.exported import KERAS, LITERT_INT8, SAVED_MODEL
+from benchmarks.contenders.exported import KERAS, LITERT_INT8, SAVED_MODEL, TFJS
 from benchmarks.rounds import Sample
 from benchmarks.trained_models import read_trained_model
 from benchmarks.worker_process import WorkerFailed
@@ -167,6 +168,29 @@ def test_a_folder_without_a_trained_model_is_refused(tmp_path):
         read_trained_model(tmp_path)
 
 
+def test_only_the_first_images_are_judged(fakes, monkeypatch, capsys):
+    trained = argparse.Namespace(
+        name="Toy", model=None, images=np.zeros((9, 1)), labels=np.arange(9)
+    )
+    monkeypatch.setattr(formats, "read_trained_model", lambda folder, data_dir: trained)
+    formats.main(["--models", "folder", "--rounds", "2", "--images", "4"])
+    assert "| Toy | LiteRT int8 | 75.00% |" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_node_without_the_library_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("NODE_PATH", str(tmp_path))
+    with pytest.raises(WorkerFailed, match="node has no @tensorflow/tfjs, which"):
+        format_runs.measure_accuracy(
+            {TFJS: tmp_path}, np.zeros((1, 8, 8, 1), "uint8"), [0], OPTIONS
+        )
+
+
+def test_a_failing_converter_is_a_form_that_could_not_be_made(tmp_path):
+    with pytest.raises(WorkerFailed, match=r"No folder of TensorFlow\.js was written: .*failed"):
+        format_files._tfjs(toy(), tmp_path / "tfjs", shutil.which("false"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -176,6 +200,8 @@ def test_a_folder_without_a_trained_model_is_refused(tmp_path):
         (["--variant", "S/16", "--rounds", "0"], "`rounds` must be a whole number"),
         (["--variant", "S/16", "--seconds", "0"], "`seconds` must be a finite number above 0"),
         (["--variant", "S/16", "--python", "no/python"], "`python` must be an interpreter"),
+        (["--variant", "S/16", "--images", "0"], "`images` must be a whole number"),
+        (["--variant", "S/16", "--converter", "no/such"], "`converter` must be a program"),
         (["--variant", "S/16", "--json", "no/folder/x"], "`json` must lie in an existing folder"),
     ],
 )

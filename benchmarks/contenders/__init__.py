@@ -14,14 +14,16 @@ class Contender:
     Attributes:
         name: as on the command line.
         description: as in the table.
-        factory: "module:function".
+        factory: "module:function", or what else its worker takes.
         libraries: top-level modules it needs; without them it is reported as missing.
+        worker: arguments of the interpreter that start the program of its process.
     """
 
     name: str
     description: str
     factory: str
     libraries: tuple[str, ...]
+    worker: tuple[str, ...] = ("-m", "benchmarks.worker")
 
 
 _OURS = ("tensorflow", "keras", "numpy")

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.contenders import Contender
 
 KERAS, KERAS_INT8, SAVED_MODEL = "Keras", "Keras int8", "SavedModel"
-LITERT, LITERT_INT8, ONNX = "LiteRT", "LiteRT int8", "ONNX"
+LITERT, LITERT_INT8, ONNX, TFJS = "LiteRT", "LiteRT int8", "ONNX", "TensorFlow.js"
 
 
 def keras_file(task):
@@ -77,6 +77,7 @@ def _contender(name, description, function, *libraries):
     return Contender(name, description, factory, (*libraries, "numpy"))
 
 
+_NODE = ("benchmarks/tfjs_worker.cjs",)  # its factory is a backend, no function of this module
 _TENSORFLOW = ("tensorflow", "keras")
 CONTENDERS = {
     contender.name: contender
@@ -87,5 +88,6 @@ CONTENDERS = {
         _contender(LITERT, "float32", litert, "ai_edge_litert"),
         _contender(LITERT_INT8, "dynamic_int8", litert, "ai_edge_litert"),
         _contender(ONNX, "ONNX Runtime, float32", onnx, "onnxruntime"),
+        Contender(TFJS, "node, cpu backend", "cpu", ("@tensorflow/tfjs",), _NODE),
     )
 }

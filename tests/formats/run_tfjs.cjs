@@ -1,7 +1,7 @@
 // Runs a TensorFlow.js graph model on one tensor: folder as argument, JSON in and out.
 const fs = require("fs");
-const path = require("path");
 const tf = require("@tensorflow/tfjs");
+const { artefacts } = require("../../benchmarks/tfjs_folder.cjs");
 
 async function main() {
   const folder = process.argv[2];
@@ -12,19 +12,6 @@ async function main() {
   const output = model.predict(tf.tensor(order.values, order.shape, dtype));
   const reply = { shape: output.shape, values: Array.from(output.dataSync()) };
   process.stdout.write(JSON.stringify(reply));
-}
-
-function artefacts(folder) {
-  const described = JSON.parse(fs.readFileSync(path.join(folder, "model.json")));
-  const files = described.weightsManifest.flatMap((group) => group.paths);
-  const bytes = Buffer.concat(files.map((file) => fs.readFileSync(path.join(folder, file))));
-  return {
-    modelTopology: described.modelTopology,
-    signature: described.signature,
-    format: described.format,
-    weightSpecs: described.weightsManifest.flatMap((group) => group.weights),
-    weightData: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length),
-  };
 }
 
 main();
