@@ -1,6 +1,7 @@
 """The typed description of a run: pages of training/configs, changed by `--set key=value`."""
 
 import ast
+import copy
 import dataclasses
 import runpy
 import typing
@@ -18,6 +19,8 @@ class Model:
         arguments: constructor arguments that differ from the variant's.
         preset: name of published weights to start from, or path of a file with such; "" for
             random weights. The image size may be another one.
+        resize_method: how weights of a preset are made to fit another image size: `method` of
+            `keras_mlp.with_image_shape`.
         head_bias: what the biases of a new classifier start at: about -log(classes) for the
             sigmoid loss, so that it starts low.
     """
@@ -26,6 +29,7 @@ class Model:
     variant: str = "nano/4"
     arguments: dict = dataclasses.field(default_factory=dict)
     preset: str = ""
+    resize_method: str = "interpolate"
     head_bias: float = 0.0
 
 
@@ -42,6 +46,8 @@ class Data:
         validation_percent: share of the train split, its last examples, that is held out of
             training for the learning curve and for tuning.
         classes: labels to keep, renumbered from 0 in this order; empty keeps all.
+        num_classes: how many classes there must be, so that a folder that lacks some is an error; 0
+            for as many as there are.
         examples_per_class: keep only the first this many training examples of each class; 0 keeps
             all.
         batch_size: over all replicas.
@@ -66,6 +72,7 @@ class Data:
     test_split: str = "test"
     validation_percent: int = 10
     classes: tuple = ()
+    num_classes: int = 0
     examples_per_class: int = 0
     batch_size: int = 128
     cache: bool = True
@@ -94,8 +101,11 @@ class Augment:
         policy: "randaugment"; or "autoaugment_" and one of "v0" (ImageNet), "reduced_imagenet",
             "reduced_cifar10", "svhn", "simple"; None for none. For coloured images.
         operations: of RandAugment, one after the other.
-        magnitude: of RandAugment, 0 to 10.
+        magnitude: of RandAugment, 0 to 20. 10 is the largest of AutoAugment; above it operations go
+            on as in Google's recipes of ViT and Mixer: further, but a threshold of Solarize beyond
+            255 begins again at 0.
         magnitude_std: standard deviation of a normal variable that is added to it each time.
+        magnitude_uniform: draw it anew each time, uniformly from 0 to `magnitude`.
         cutout: side in pixels of a square around a random point that becomes grey; 0 for none.
         erase: probability that a random rectangle becomes noise (Random Erasing).
         erase_area: the largest share of the image that it takes; the smallest is 0.02.
@@ -119,6 +129,7 @@ class Augment:
     operations: int = 2
     magnitude: float = 10.0
     magnitude_std: float = 0.0
+    magnitude_uniform: bool = False
     cutout: int = 0
     erase: float = 0.0
     erase_area: float = 1 / 3
@@ -321,6 +332,7 @@ def load_config(path, overrides=(), kind=Config):
         raise ValueError(f"There is no config page at {path}: {error}") from error
     if type(config) is not kind:
         raise ValueError(f"{path} defines no `CONFIG` of type training.config.{kind.__name__}.")
+    config = copy.deepcopy(config)  # pages share sections with those that they derive from
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator:
@@ -354,6 +366,7 @@ _RANGES = {
     "epochs": (1, _HUGE),
     "repeats": (1, _HUGE),
     "data.validation_percent": (0, 90),
+    "data.num_classes": (0, _HUGE),
     "data.examples_per_class": (0, _HUGE),
     "data.batch_size": (1, _HUGE),
     "data.crop": (0, 1),
@@ -367,7 +380,7 @@ _RANGES = {
     "augment.crop": (0, 1),
     "augment.aspect": (1, 100),
     "augment.operations": (1, 100),
-    "augment.magnitude": (0, 10),
+    "augment.magnitude": (0, 20),
     "augment.magnitude_std": (0, 10),
     "augment.cutout": (0, _HUGE),
     "augment.erase": (0, 1),
@@ -400,6 +413,7 @@ _RANGES = {
     "runtime.keep_checkpoints": (1, _HUGE),
 }
 _CHOICES = {
+    "model.resize_method": ("interpolate", "block_diagonal", "reinitialize"),
     "data.interpolation": ("bilinear", "bicubic", "lanczos3"),
     "data.shard": ("examples", "files"),
     "augment.policy": (

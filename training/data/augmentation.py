@@ -12,15 +12,10 @@ from training.data.policies import apply_policy, check_policy
 CROP, POLICY, CUTOUT, ERASE = range(4)
 
 
-def check_augmentation(augment, split, batch_size):
-    """Raises ValueError where a `training.config.Augment` fits neither the images nor the batch."""
+def check_augmentation(augment, split):
+    """Raises ValueError where a `training.config.Augment` does not fit the images."""
     if augment.policy is not None:
         check_policy(augment.policy, split.examples.element_spec[0].shape[-1])
-    if batch_size % augment.repeats:
-        raise ValueError(
-            f"`data.batch_size`={batch_size} must be a multiple of `augment.repeats`="
-            f"{augment.repeats}."
-        )
 
 
 def draw_seed(seed, number):

@@ -35,9 +35,9 @@ def training_stream(
         mixed, float32 (B, K), shares of the classes, whose sum is then 0.
 
     Raises:
-        ValueError: `augment` does not fit the images or the batch.
+        ValueError: `augment` does not fit the images.
     """
-    check_augmentation(augment, split, batch_size)
+    check_augmentation(augment, split)
     # With files of its own a host counts its own examples, else those of all hosts.
     hosts, host = (share.hosts, share.host) if shard == "files" else (1, 0)
     stored, size = split.stored.read(host, hosts) if split.stored else (split.examples, split.size)
@@ -45,6 +45,7 @@ def training_stream(
     stream = _endless(stored, size, min(size, split.shuffle_buffer), seed, start // augment.repeats)
     if augment.repeats > 1:
         stream = stream.flat_map(lambda number, example: _copies(number, example, augment.repeats))
+        stream = stream.skip(start % augment.repeats)  # a batch may begin between two copies
     if shard != "files":
         stream = stream.shard(share.hosts, share.host)  # before the work on each image
 

@@ -36,19 +36,24 @@ def apply_policy(image, seed, augment):
     Args:
         image: uint8 (H, W, 3).
         seed: pair of integers.
-        augment: its `policy`, `operations`, `magnitude` and `magnitude_std` count.
+        augment: its `policy`, `operations`, and what begins with `magnitude` count.
 
     Returns:
         uint8 (H, W, 3).
     """
     if augment.policy == "randaugment":
         return rand_augment(
-            image, seed, augment.operations, augment.magnitude, augment.magnitude_std
+            image,
+            seed,
+            augment.operations,
+            augment.magnitude,
+            augment.magnitude_std,
+            uniform=augment.magnitude_uniform,
         )
     return auto_augment(image, seed, augment.policy.removeprefix("autoaugment_"))
 
 
-def rand_augment(image, seed, operations, magnitude, magnitude_std=0.0):
+def rand_augment(image, seed, operations, magnitude, magnitude_std=0.0, uniform=False):
     """RandAugment (Cubuk et al., arXiv:1909.13719).
 
     Args:
@@ -56,8 +61,9 @@ def rand_augment(image, seed, operations, magnitude, magnitude_std=0.0):
         seed: pair of integers.
         operations: how many, one after the other; each is one of `OPERATIONS` or none at all, all
             equally likely.
-        magnitude: 0 to 10.
+        magnitude: 0 to 20; see `training.config.Augment`.
         magnitude_std: standard deviation of what is added to it, every time.
+        uniform: whether it is drawn every time, uniformly from 0 to `magnitude`.
 
     Returns:
         uint8 (H, W, 3).
@@ -65,9 +71,11 @@ def rand_augment(image, seed, operations, magnitude, magnitude_std=0.0):
     for own in tf.unstack(tf.random.split(seed, operations)):
         seeds = tf.random.split(own, 3)
         level = magnitude
+        if uniform:
+            level *= tf.random.stateless_uniform((), tf.random.fold_in(seeds[1], 0))
         if magnitude_std:
             level += magnitude_std * tf.random.stateless_normal((), seeds[1])
-            level = tf.clip_by_value(level, 0.0, LARGEST_MAGNITUDE)
+            level = tf.clip_by_value(level, 0.0, max(LARGEST_MAGNITUDE, magnitude))
         branches = [
             functools.partial(apply_operation, name, image, level, seeds[2], translate=100, hole=40)
             for name in OPERATIONS
@@ -120,7 +128,7 @@ def apply_operation(name, image, level, seed, *, translate, hole):
     Args:
         name: one of `OPERATIONS`.
         image: uint8 (H, W, 3).
-        level: 0 to 10, a number or a scalar tensor.
+        level: 0 to 20, a number or a scalar tensor.
         seed: pair of integers, of the direction or the place.
         translate: largest shift, in pixels of an image of side `REFERENCE_SIDE`.
         hole: half the side of the largest square that is cut out, in the same pixels.

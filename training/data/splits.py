@@ -102,7 +102,8 @@ def load_splits(data, image_shape):
         `Splits`.
 
     Raises:
-        ValueError: see `open_source`; or a split or class does not exist, or the channels differ.
+        ValueError: see `open_source`; or a split or class does not exist, or the
+            number of classes or of channels is another one.
     """
     source = open_source(data)
     _check(source, data, image_shape)
@@ -136,6 +137,11 @@ def _check(source, data, image_shape):
     if not set(classes) <= set(labels) or len(set(classes)) < len(classes):
         raise ValueError(
             f"`data.classes` must be different labels from 0 to {labels[-1]}, got {classes}."
+        )
+    found = len(classes or labels)
+    if data.num_classes and data.num_classes != found:
+        raise ValueError(
+            f"`data.num_classes` is {data.num_classes}; {source.place} has {found} class(es)."
         )
     if data.shard == "files" and data.examples_per_class:
         raise ValueError('`data.examples_per_class` needs `data.shard="examples"`.')

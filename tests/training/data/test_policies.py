@@ -42,7 +42,7 @@ def test_the_operations_are_the_gardens(garden):
     assert list(OPERATIONS) == garden.RandAugment().available_ops
 
 
-@pytest.mark.parametrize("level", [0.0, 3.0, 7.5, 10.0])
+@pytest.mark.parametrize("level", [0.0, 3.0, 7.5, 10.0, 15.0, 20.0])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_operation_is_the_gardens(
     garden, image, name, level, pixels_are_not_scaled, monkeypatch
@@ -67,22 +67,44 @@ def test_an_operation_is_the_gardens(
 
     assert {ours(level, i).tobytes() for i in range(6)} == theirs
     # A level that is drawn is a tensor of 32 bits, whose products are rounded otherwise.
-    difference = ours(level, 0).astype(int) - ours(tf.constant(level), 0)
-    assert np.abs(difference).max() <= 1
+    difference = np.abs(ours(level, 0).astype(int) - ours(tf.constant(level), 0))
+    # At 15 every tenth row is sheared by half a pixel, which goes to either side.
+    assert difference.max() <= 1 or (level == 15 and (difference > 1).mean() < 0.1)
 
 
-def test_magnitudes_that_vary_are_cut_off_at_both_ends(image, monkeypatch):
-    levels = []
+@pytest.fixture
+def levels(monkeypatch):
+    """The levels of all operations that would have been done."""
+    found = []
 
     def noted(name, image, level, *_, **__):
-        levels.append(float(level))
+        found.append(float(level))
         return image
 
     monkeypatch.setattr(policies, "apply_operation", noted)
+    return found
+
+
+def test_magnitudes_that_vary_are_cut_off_at_both_ends(image, levels):
     for i in range(100):
         rand_augment(tf.constant(image), tf.constant([0, i]), 3, 8.0, 2.0)
     assert min(levels) >= 0 and max(levels) == 10.0
     assert np.mean(levels) == pytest.approx(7.8, abs=0.4) and np.std(levels) > 1.2
+
+
+def test_magnitudes_above_ten_are_cut_off_where_they_are_set(image, levels):
+    for i in range(50):
+        rand_augment(tf.constant(image), tf.constant([0, i]), 3, 15.0, 2.0)
+    assert max(levels) == 15.0 and 12 < np.mean(levels) < 15
+
+
+def test_uniform_magnitudes_are_anything_up_to_the_largest(image, levels):
+    for i in range(100):
+        augment = Augment(policy="randaugment", magnitude=14, magnitude_uniform=True)
+        apply_policy(tf.constant(image), tf.constant([0, i]), augment)
+    assert 0 <= min(levels) < 1 and 13 < max(levels) <= 14
+    assert np.mean(levels) == pytest.approx(7, abs=1)  # 3.3 standard errors
+    assert len(set(levels)) == len(levels) > 170
 
 
 def test_every_operation_and_none_is_as_likely(image, monkeypatch):

@@ -35,9 +35,10 @@ def assert_equal(batches, others):
             np.testing.assert_array_equal(one, another)
 
 
-@pytest.mark.parametrize("augment", [EVERYTHING, dataclasses.replace(EVERYTHING, repeats=3)])
-def test_it_can_start_at_any_step(data, augment):
+@pytest.mark.parametrize("repeats", [1, 3, 4])  # a batch of 6 ends between copies of 4
+def test_it_can_start_at_any_step(data, repeats):
     split = load_splits(data, SHAPE).train
+    augment = dataclasses.replace(EVERYTHING, repeats=repeats)
     whole = take(split, 9, augment=augment)
     assert whole[0][0].shape == (6, *SHAPE) and whole[0][1].dtype == np.float32
     tf.random.set_seed(99)  # whatever else is random in the process
@@ -182,14 +183,16 @@ def test_a_service_does_the_work(data):
     del worker
 
 
-@pytest.mark.parametrize(
-    ("augment", "message"),
-    [
-        (Augment(repeats=4), "`data.batch_size`=6 must be a multiple of `augment.repeats`=4"),
-        (Augment(policy="randaugment"), "is made for images of 3 channels, not of 1"),
-    ],
-)
-def test_augmentation_that_does_not_fit_is_refused(data, augment, message):
+def test_a_policy_for_grey_images_is_refused(data):
     split = load_splits(data, (12, 16, 1)).train
-    with pytest.raises(ValueError, match=message):
-        take(split, 1, augment=augment)
+    with pytest.raises(ValueError, match="is made for images of 3 channels, not of 1"):
+        take(split, 1, augment=Augment(policy="randaugment"))
+
+
+@pytest.mark.parametrize(("classes", "found"), [((), 2), ((1,), 1)])
+def test_another_number_of_classes_is_refused(data, classes, found):
+    data = dataclasses.replace(data, classes=classes, num_classes=found)
+    assert len(load_splits(data, SHAPE).classes) == found
+    data = dataclasses.replace(data, num_classes=3)
+    with pytest.raises(ValueError, match=rf"`data.num_classes` is 3; .* has {found} class"):
+        load_splits(data, SHAPE)
