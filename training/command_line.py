@@ -6,11 +6,12 @@ _HELP = {
     "source": "a .keras file or a SavedModel's folder",
     "config": "a page of training/configs",
     "workdir": "folder of the run",
+    "images": "how many images a step has",
     "accept-changes": "go on in a folder that was made with another config",
 }
 
 
-def parse_command_line(program, description, required, arguments=None, flags=()):
+def parse_command_line(program, description, required, arguments=None, flags=(), numbers=None):
     """Parses a program's options; `--set KEY=VALUE`, which may be repeated, is always one.
 
     Args:
@@ -19,10 +20,11 @@ def parse_command_line(program, description, required, arguments=None, flags=())
         required: names of the options that it needs: "source", "config" or "workdir".
         arguments: list of strings; None for those of the process.
         flags: names of options that are given or not: "accept-changes".
+        numbers: from names of options that are whole numbers, "images", to their defaults.
 
     Returns:
-        A namespace with the required options, `overrides`, a list of strings, and a bool for each
-        flag.
+        A namespace with the required options, `overrides`, a list of strings, a bool for each flag
+        and a number for each of `numbers`.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m {program}",
@@ -33,6 +35,9 @@ def parse_command_line(program, description, required, arguments=None, flags=())
         parser.add_argument(f"--{name}", required=True, help=_HELP[name])
     for name in flags:
         parser.add_argument(f"--{name}", action="store_true", help=_HELP[name])
+    for name, default in (numbers or {}).items():
+        text = f"{_HELP[name]} ({default})"
+        parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=text)
     parser.add_argument(
         "--set",
         action="append",

@@ -1,0 +1,58 @@
+"""A few real photographs in the files that a config reads, where its own data is not at hand."""
+
+import numpy as np
+import tensorflow as tf
+
+_LOWEST, _HIGHEST = 160, 400  # sides of a picture, in pixels
+
+
+def write_sample_pictures(root, data, count):
+    """Writes JPEG files, cut from the two photographs that scikit-learn ships, into both splits.
+
+    Args:
+        root: path of an empty folder.
+        data: a `training.config.Data` whose `name` is "image_folder" or "imagenet_tfrecord".
+        count: of pictures in a split; their labels are spread over the classes.
+    """
+    for seed, split in enumerate((data.train_split, data.test_split)):
+        pictures = list(_pictures(count, seed))
+        if data.name == "image_folder":
+            _write_folder(root / split, pictures, data.num_classes or count)
+        else:
+            _write_records(root / f"{split}-00000-of-00001", pictures, 1000)
+
+
+def _pictures(count, seed):
+    """Contents of JPEG files."""
+    from sklearn.datasets import load_sample_images
+
+    photographs, draw = load_sample_images().images, np.random.default_rng(seed)
+    for i in range(count):
+        photograph = photographs[i % len(photographs)]
+        sides = draw.integers(_LOWEST, _HIGHEST, 2)
+        top, left = (draw.integers(0, photograph.shape[:2] - sides)).tolist()
+        part = photograph[top : top + sides[0], left : left + sides[1]]
+        yield tf.io.encode_jpeg(part, quality=95).numpy()
+
+
+def _write_folder(folder, pictures, num_classes):
+    """Every class has a folder, which is how they are counted; most of them are empty."""
+    for number in range(num_classes):
+        (folder / f"{number:05}").mkdir(parents=True)
+    for i, content in enumerate(pictures):
+        label = i * num_classes // len(pictures)
+        (folder / f"{label:05}" / f"{i}.jpg").write_bytes(content)
+
+
+def _write_records(path, pictures, num_classes):
+    with tf.io.TFRecordWriter(str(path)) as file:
+        for i, content in enumerate(pictures):
+            file.write(_record(content, 1 + i * num_classes // len(pictures)))
+
+
+def _record(content, label):
+    features = {
+        "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[content])),
+        "image/class/label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+    }
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()

@@ -1,0 +1,194 @@
+"""Two real training steps of a page, to see that it runs before it is paid for:
+
+python -m training.dry_run --config training/configs/recipes/mixer_in1k.py
+
+The model, the image size, augmentation, loss, optimizer and dtype are the page's. The batch is
+small, and the steps are at the learning rate behind the warm-up, where a run would blow up first.
+Pictures are cut from two photographs where `data.data_dir` is not given, and weights are random
+where `model.preset` is a name and not a file, so that nothing is downloaded. No file is left
+behind.
+"""
+
+import dataclasses
+import gc
+import logging
+import math
+import pathlib
+import resource
+import sys
+import tempfile
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_mlp
+from training.averages import Averages
+from training.command_line import parse_command_line
+from training.config import load_config
+from training.data.pipeline import load_splits, training_stream
+from training.data.sample_pictures import write_sample_pictures
+from training.data.sources import FOLDERS
+from training.optimizers import build_optimizer
+from training.train import build_model, model_image_shape
+from training.trainer import Trainer
+
+STEPS = 2
+
+
+def dry_run(config, images=2):
+    """Trains what a config describes for two steps.
+
+    Args:
+        config: a checked `training.config.Config`.
+        images: of a step.
+
+    Returns:
+        A dict: `parameters`; `image_shape` and `classes` of the model; `loss` and `seconds` of each
+        step, the first of which traces the graph; `peak_memory` of the process in bytes; `weights`,
+        the number of trainable ones, and `unmoved`, paths of those that are what they were; and
+        `notes`, what differs from the run, in words.
+
+    Raises:
+        ValueError: the config does not fit itself, or the data that it names.
+        FloatingPointError: a loss, a gradient or a weight is not finite.
+    """
+    if images < 1:
+        raise ValueError(f"`--images` must be at least 1, got {images}.")
+    if config.runtime.strategy != "one_device":
+        raise ValueError('A dry run is on one device: leave `runtime.strategy` at "one_device".')
+    with tempfile.TemporaryDirectory() as folder:
+        config, notes = _cut_down(config, images, pathlib.Path(folder))
+        return {**_two_steps(config), "notes": notes}
+
+
+def _cut_down(config, images, folder):
+    """The config of the steps, and what differs from the run, in words."""
+    parts = math.gcd(images, config.optimizer.accumulate)
+    small = dataclasses.replace(
+        config,
+        data=dataclasses.replace(config.data, batch_size=images, validation_percent=0),
+        optimizer=dataclasses.replace(
+            config.optimizer, accumulate=parts, warmup_epochs=0.0, warmup_steps=0
+        ),
+    )
+    notes = [
+        f"{images} image(s) a step instead of {config.data.batch_size}",
+        f"at the learning rate behind the warm-up, {config.optimizer.learning_rate}",
+    ]
+    if parts != config.optimizer.accumulate:
+        notes.append(f"in {parts} part(s) instead of {config.optimizer.accumulate}")
+    if config.data.name in FOLDERS and config.data.data_dir is None:
+        write_sample_pictures(folder, config.data, STEPS * images)
+        small.data.data_dir = str(folder)
+        notes.append("pictures are parts of two photographs")
+    if config.model.preset in {row.name for row in keras_mlp.presets()}:
+        small.model = _with_random_weights(config.model, folder / "random.safetensors")
+        notes.append(f"random weights in place of {config.model.preset}")
+    return small, notes
+
+
+def _with_random_weights(model, path):
+    """The same model, whose preset is a file of random weights: read and made to fit like it."""
+    (row,) = (row for row in keras_mlp.presets() if row.name == model.preset)
+    facts = row.constructor_arguments()
+    architecture = keras_mlp.ARCHITECTURES[row.architecture]
+    keras_mlp.save_checkpoint(architecture.from_variant(row.variant, **facts), path)
+    of_its_task = ("num_classes", "image_shape")  # which a fine-tuned model has its own of
+    facts = {name: value for name, value in facts.items() if name not in of_its_task}
+    return dataclasses.replace(model, preset=str(path), arguments={**facts, **model.arguments})
+
+
+def _two_steps(config):
+    keras.utils.set_random_seed(config.runtime.seed)
+    image_shape = model_image_shape(config.model)
+    splits = load_splits(config.data, image_shape)
+    model = build_model(config.model, len(splits.classes), config.runtime.dtype)
+    gc.collect()  # models that its weights were taken from
+    # As long as a run: two steps of a schedule of two would end at its end.
+    optimizer = build_optimizer(
+        config.optimizer,
+        model,
+        total_steps=10**6,
+        steps_per_epoch=1,
+        layer_decay=config.optimizer.layer_decay,
+        dtype=config.runtime.dtype,
+    )
+    averages = Averages(model, config.optimizer.ema) if config.optimizer.ema else None
+    trainer = Trainer(model, optimizer, config, averages)
+    trainer.train_dataset = training_stream(
+        splits.train,
+        batch_size=config.data.batch_size,
+        seed=config.runtime.seed,
+        start_step=0,
+        augment=config.augment,
+    )
+    before = [_values(weight) for weight in model.trainable_variables]
+    losses, seconds = [], []
+    for _ in range(STEPS):
+        began = time.monotonic()
+        with splits.ledger.explained():
+            losses.append(trainer.train(tf.constant(1))["loss"])
+        seconds.append(time.monotonic() - began)
+    _check_finite(model)
+    return {
+        "parameters": model.count_params(),
+        "image_shape": image_shape,
+        "classes": len(splits.classes),
+        "loss": losses,
+        "seconds": seconds,
+        "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,  # KiB on Linux
+        "unmoved": [
+            weight.path
+            for weight, value in zip(model.trainable_variables, before, strict=True)
+            if np.array_equal(_values(weight), value)
+        ],
+        "weights": len(before),
+    }
+
+
+def _values(weight):
+    return keras.ops.convert_to_numpy(weight).copy()
+
+
+def _check_finite(model):
+    for weight in model.weights:
+        if keras.backend.is_float_dtype(weight.dtype) and not np.isfinite(_values(weight)).all():
+            raise FloatingPointError(f"The weight {weight.path} is not finite after {STEPS} steps.")
+
+
+def report(config, found):
+    """What `dry_run` found, as text."""
+    size = " x ".join(map(str, found["image_shape"]))
+    (first, second), (first_seconds, seconds) = found["loss"], found["seconds"]
+    moved = found["weights"] - len(found["unmoved"])
+    return "\n".join(
+        [
+            f"{config.model.architecture} {config.model.variant}, {size}, "
+            f"{found['classes']} classes, {found['parameters']:,} parameters",
+            f"loss {first:.4f}, then {second:.4f}",
+            f"{moved} of {found['weights']} trainable weights moved, all are finite",
+            *(f"  did not move: {path}" for path in found["unmoved"]),
+            f"{first_seconds:.1f} s with tracing, then {seconds:.1f} s; "
+            f"peak memory {found['peak_memory'] / 2**30:.1f} GiB",
+            "not as in the run: " + "; ".join(found["notes"]),
+        ]
+    )
+
+
+def main(arguments=None):
+    options = parse_command_line(
+        "training.dry_run", __doc__, ("config",), arguments, numbers={"images": 2}
+    )
+    try:
+        config = load_config(options.config, options.overrides)
+        found = dry_run(config, options.images)
+    except (ValueError, FloatingPointError, OSError) as error:
+        sys.exit(f"error: {error}")
+    print(report(config, found))
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    main()
