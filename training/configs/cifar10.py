@@ -1,4 +1,16 @@
-"""CIFAR-10, 32 x 32 pixels: RepMLPNet nano/4 within what an hour and a half on two cores gives."""
+"""CIFAR-10, 32 x 32 pixels: RepMLPNet nano/4, within what an hour and a half on two cores gives.
+
+python -m training.train --config training/configs/cifar10.py --workdir runs/cifar10
+
+Expect 84.9% of the 10,000 test images (seed 0, the only one run), 1,135,786 parameters, 104 minutes
+on one core of a machine of two, the other one busy (Intel Xeon; TensorFlow 2.20.0, Keras 3.15.1;
+2026-11-25). In the end 91% of the training images are right, as they are shifted and mirrored: more
+regularization, or more epochs with it, is what to try next.
+
+The architecture was chosen on 10% of train held out (`--set data.validation_percent=10`), in equal
+time on one core: RepMLPNet 70.1% after 3 epochs, Vision Permutator 68.0% after 6, both nano/4 with
+this recipe (half an epoch of warm-up, a whole cosine). Nothing else was tuned.
+"""
 
 from training.config import Augment, Config, Data, Model, Optimizer, Runtime
 
