@@ -47,7 +47,7 @@ def run_on_jax(code, *arguments):
         env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout.strip().rpartition("\n")[-1]

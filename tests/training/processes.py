@@ -29,7 +29,7 @@ def start(config, folder, name):
 def finish(config, folder, name):
     """Trains to the end; returns the run's folder."""
     process, workdir = start(config, folder, name)
-    assert process.wait(300) == 0, (folder / f"{name}.log").read_text()[-3000:]
+    assert process.wait(900) == 0, (folder / f"{name}.log").read_text()[-3000:]
     return workdir
 
 

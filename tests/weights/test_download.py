@@ -142,7 +142,7 @@ def test_two_processes_bring_it_once(server, tmp_path):
         time.sleep(0.05)
     time.sleep(1)  # time for the other to ask too, if it would
     server.pause.set()
-    assert [process.wait(120) for process in processes] == [0, 0]
+    assert [process.wait(600) for process in processes] == [0, 0]
     assert (tmp_path / "w.npz").read_bytes() == CONTENT
     assert server.ranges == [None]
     assert [each.name for each in tmp_path.iterdir()] == ["w.npz"]
