@@ -1,6 +1,7 @@
 """The method: contenders sampled in turn, compared round by round."""
 
 import dataclasses
+import math
 import statistics
 import time
 
@@ -14,11 +15,17 @@ class Sample:
         calls: how many calls that is.
         cpu_share: CPU time over wall time, per thread. Below 1 where a thread waited: another job
             had its CPU, or its work was not enough for all threads.
+        cpu_milliseconds: CPU time of a call, of all threads together; a mean over the calls.
     """
 
     milliseconds: float
     calls: int
     cpu_share: float
+    cpu_milliseconds: float = math.nan
+
+    def in_cpu_time(self):
+        """The same turn with CPU time for `milliseconds`, which other work changes little."""
+        return dataclasses.replace(self, milliseconds=self.cpu_milliseconds)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +65,8 @@ def time_calls(call, seconds, threads):
         times.append(time.perf_counter() - before)
     wall = time.perf_counter() - start
     cpu = time.process_time() - cpu_start
-    return Sample(1000 * statistics.median(times), len(times), cpu / (wall * threads))
+    share = cpu / (wall * threads)
+    return Sample(1000 * statistics.median(times), len(times), share, 1000 * cpu / len(times))
 
 
 def run_in_turn(samplers, rounds):

@@ -6,9 +6,9 @@ import pathlib
 import tensorflow as tf
 
 from keras_mlp.arguments import describe_choices
+from training.data.decoding import resize
+from training.data.image_folder import SUFFIXES
 from training.data.pipeline import Split
-
-SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def load_folder(root, classes, image_shape):
@@ -86,10 +86,9 @@ def _decoded(contents):
 
 
 def _read(path, image_shape):
-    height, width, channels = image_shape
-    pixels = tf.cast(_decoded(tf.io.read_file(path)), tf.float32)
-    if channels == 1:
+    pixels = _decoded(tf.io.read_file(path))
+    if image_shape[-1] == 1:
         # Luma as in JPEG files, exactly the pixel where all three are equal.
-        pixels = tf.round(tf.tensordot(pixels, [[0.299], [0.587], [0.114]], 1))
-    pixels = tf.image.resize(pixels, (height, width), antialias=True)
-    return tf.ensure_shape(tf.saturate_cast(tf.round(pixels), tf.uint8), image_shape)
+        pixels = tf.tensordot(tf.cast(pixels, tf.float32), [[0.299], [0.587], [0.114]], 1)
+        pixels = tf.round(pixels)
+    return resize(pixels, image_shape, "bilinear")

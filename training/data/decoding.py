@@ -94,6 +94,8 @@ def random_part(image, seed, smallest, aspect, interpolation):
 
 
 def resize(pixels, shape, interpolation):
-    """uint8 (h, w, C) to uint8 (H, W, C), antialiased; values are rounded, and cut off at 255."""
-    pixels = tf.image.resize(pixels, shape[:2], interpolation, antialias=True)
-    return tf.ensure_shape(tf.saturate_cast(tf.round(pixels), tf.uint8), (None, None, shape[-1]))
+    """(h, w, C) in [0, 255] to uint8 (H, W, C), antialiased; rounded, and cut off at 0 and 255."""
+    pixels = tf.round(tf.image.resize(pixels, shape[:2], interpolation, antialias=True))
+    # Means stay in the range; the other kernels overshoot.
+    cast = tf.cast if interpolation == "bilinear" else tf.saturate_cast
+    return tf.ensure_shape(cast(pixels, tf.uint8), (None, None, shape[-1]))

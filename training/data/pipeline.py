@@ -6,6 +6,7 @@ import tensorflow as tf
 from training.data.augmentation import CROP, augment_image, check_augmentation, draw_seed
 from training.data.decoding import random_part
 from training.data.mixing import mix_batch
+from training.data.service import served
 from training.data.splits import Split, Splits, load_splits
 from training.strategies import WHOLE
 
@@ -35,23 +36,32 @@ def training_stream(
         mixed, float32 (B, K), shares of the classes, whose sum is then 0.
 
     Raises:
-        ValueError: `augment` does not fit the images.
+        ValueError: `augment` does not fit the images, or no service answers.
     """
     check_augmentation(augment, split)
     # With files of its own a host counts its own examples, else those of all hosts.
     hosts, host = (share.hosts, share.host) if shard == "files" else (1, 0)
     stored, size = split.stored.read(host, hosts) if split.stored else (split.examples, split.size)
     start = start_step * batch_size // hosts
-    stream = _endless(stored, size, min(size, split.shuffle_buffer), seed, start // augment.repeats)
-    if augment.repeats > 1:
-        stream = stream.flat_map(lambda number, example: _copies(number, example, augment.repeats))
-        stream = stream.skip(start % augment.repeats)  # a batch may begin between two copies
-    if shard != "files":
-        stream = stream.shard(share.hosts, share.host)  # before the work on each image
+    first = start // augment.repeats
+    first -= first % size if service else 0  # workers share whole epochs
+    stream = _endless(stored, size, min(size, split.shuffle_buffer), seed, first)
+    parts, part = (1, 0) if shard == "files" else (share.hosts, share.host)
+    stream = _own(stream, augment.repeats, start, parts, part, service)  # before the work
+
+    def pair_of(number):
+        return seed, number * hosts + host
+
+    if split.stored:
+        stream = split.stored.open_numbered(
+            stream, lambda number: draw_seed(pair_of(number), CROP), augment
+        )
 
     def prepare(number, example):
-        pair = seed, number * hosts + host
-        image, label, damaged = _open(split, example, pair, augment)
+        pair = pair_of(number)
+        if not split.stored:
+            example = _from_memory(split, example, pair, augment)
+        image, label, damaged = example
         return augment_image(image, pair, augment), label, damaged, pair[1]
 
     def mix(images, labels, damaged, indices):
@@ -65,9 +75,12 @@ def training_stream(
     stream = stream.batch(batch_size // share.replicas, drop_remainder=True)
     stream = stream.map(mix, tf.data.AUTOTUNE, deterministic=True)
     if service:
-        policy = tf.data.experimental.service.ShardingPolicy.DYNAMIC
-        stream = stream.apply(tf.data.experimental.service.distribute(policy, service))
-    return _accounted(split, stream).prefetch(tf.data.AUTOTUNE)
+        stream = served(stream, service)
+    if split.stored:
+        stream = split.stored.ledger.account(stream)
+    else:
+        stream = stream.map(lambda images, labels, damaged: (images, labels))
+    return stream.prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation_batches(split, batch_size, share=WHOLE):
@@ -77,19 +90,20 @@ def evaluation_batches(split, batch_size, share=WHOLE):
     """
     missing = -split.size % batch_size
     if split.stored:
-        stored, _ = split.stored.read(0, 1)
+        examples, _ = split.stored.read(0, 1)
         # No picture is read as a damaged one is: black, and of label -1.
         none = "", tf.constant(-1, tf.int64), ""
     else:
-        stored = split.examples
-        image, label = stored.element_spec
+        examples = split.examples
+        image, label = examples.element_spec
         none = tf.zeros(image.shape, image.dtype), tf.constant(-1, label.dtype)
-    stored = stored.concatenate(tf.data.Dataset.from_tensors(none).repeat(missing))
-    examples = stored.shard(share.hosts, share.host).map(
-        lambda *example: _open(split, example), tf.data.AUTOTUNE, deterministic=True
-    )
-    batches = examples.batch(batch_size // share.replicas, drop_remainder=True)
-    return _accounted(split, batches).prefetch(tf.data.AUTOTUNE)
+    examples = examples.concatenate(tf.data.Dataset.from_tensors(none).repeat(missing))
+    examples = examples.shard(share.hosts, share.host)
+    batch_size //= share.replicas
+    if not split.stored:
+        return examples.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    batches = split.stored.open(examples).batch(batch_size, drop_remainder=True)
+    return split.stored.ledger.account(batches).prefetch(tf.data.AUTOTUNE)
 
 
 def _endless(stored, size, buffer, seed, start):
@@ -106,24 +120,24 @@ def _endless(stored, size, buffer, seed, start):
     return epochs.flat_map(epoch).skip(start % size)
 
 
+def _own(stream, repeats, start, parts, part, service):
+    """Of (number, example), each in `repeats` copies: a host's part of those from `start` on."""
+    if repeats > 1:
+        stream = stream.flat_map(lambda number, example: _copies(number, example, repeats))
+    if service:
+        # Each of its workers has epochs of its own, where places say nothing; numbers do.
+        return stream.filter(lambda number, _: (number >= start) & (number % parts == part))
+    return stream.skip(start % repeats).shard(parts, part)  # `start` may lie between two copies
+
+
 def _copies(number, example, count):
     return tf.data.Dataset.from_tensors(example).repeat(count).enumerate(number * count)
 
 
-def _open(split, example, seed=None, augment=None):
-    """(image, label, name of a damaged picture, else empty); a random part, if there is a seed."""
-    is_cropped = augment is not None and augment.crop
-    seed = draw_seed(seed, CROP) if is_cropped else None
-    if split.stored:
-        return split.stored.open(*example, seed, augment)
+def _from_memory(split, example, pair, augment):
+    """(image, label, ""); a random part of the image where `augment` asks for it."""
     image, label = example
-    if is_cropped:
-        image = random_part(image, seed, augment.crop, augment.aspect, split.interpolation)
+    if augment.crop:
+        own = draw_seed(pair, CROP)
+        image = random_part(image, own, augment.crop, augment.aspect, split.interpolation)
     return image, label, ""
-
-
-def _accounted(split, batches):
-    """(images, labels), what is damaged noted."""
-    if split.stored:
-        return split.stored.ledger.account(batches)
-    return batches.map(lambda images, labels, damaged: (images, labels))

@@ -38,7 +38,7 @@ def open_source(data):
         return PreparedDataset(find_dataset(data.name, data.data_dir))
     if data.data_dir is None:
         raise ValueError(f"`data.name`={data.name!r} needs `data.data_dir`, the folder it is in.")
-    root = pathlib.Path(data.data_dir)
+    root = pathlib.Path(data.data_dir).absolute()  # a service's workers may run in another folder
     if not root.is_dir():
         raise ValueError(f"`data.data_dir` {root} is no folder.")
     return FOLDERS[data.name](root, (data.train_split, data.test_split))

@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from training.data.corrupt import Ledger, attempt
+from training.data.corrupt import Ledger, attempt_each
 from training.data.decoding import Decoder
 from training.data.sources import open_source
 
@@ -26,29 +26,49 @@ class Stored:
     decoder: Decoder
     ledger: Ledger
 
-    def open(self, picture, label, name, seed=None, augment=None):
-        """Decodes one example.
+    def open(self, examples):
+        """Decodes examples.
 
         Args:
-            picture, label, name: of the example.
-            seed: pair of integers, to take a random part of the picture; None for all of it.
-            augment: a `training.config.Augment` that says which part.
+            examples: dataset of (picture, label, name).
 
         Returns:
-            (uint8 image (H, W, C), label, ""); where the picture is damaged (black, -1, `name`).
+            Dataset of (uint8 image (H, W, C), label, ""); where the picture is damaged (black, -1,
+            its name).
         """
 
-        def whole(picture, label):
+        def whole(picture, label, name):
             return self.decoder.whole(picture), label, ""
 
-        def part(picture, label, seed):
-            image = self.decoder.part(picture, seed, augment.crop, augment.aspect)
-            return image, label, ""
+        return attempt_each(examples, whole, self._damaged)
 
-        black = tf.zeros(self.decoder.image_shape, tf.uint8), tf.constant(-1, tf.int64), name
-        if seed is None:
-            return attempt(whole, (picture, label), black)
-        return attempt(part, (picture, label, seed), black)
+    def open_numbered(self, examples, seed_of, augment):
+        """Decodes examples for training.
+
+        Args:
+            examples: dataset of (number, (picture, label, name)).
+            seed_of: function from a number to the pair of integers that the part of the picture
+                depends on.
+            augment: a `training.config.Augment`, which says whether there is one, and which.
+
+        Returns:
+            Dataset of the number, and of what `open` makes of the example.
+        """
+
+        def opened(number, example):
+            picture, label, _ = example
+            if not augment.crop:
+                return number, (self.decoder.whole(picture), label, "")
+            image = self.decoder.part(picture, seed_of(number), augment.crop, augment.aspect)
+            return number, (image, label, "")
+
+        def damaged(number, example):
+            return number, self._damaged(*example)
+
+        return attempt_each(examples, opened, damaged)
+
+    def _damaged(self, picture, label, name):
+        return tf.zeros(self.decoder.image_shape, tf.uint8), tf.constant(-1, tf.int64), name
 
 
 @dataclasses.dataclass
@@ -175,8 +195,7 @@ class _Reader:
                 f"{name}[{start}:{stop}] of {self.source.place} holds no example of the classes."
             )
         opener = Stored(read, self.decoder, self.ledger)
-        examples = stored.map(opener.open, tf.data.AUTOTUNE, deterministic=True)
-        examples = self.ledger.account(examples)
+        examples = self.ledger.account(opener.open(stored))
         return Split(
             examples.cache() if self.is_cached else examples,
             size,

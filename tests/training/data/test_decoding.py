@@ -60,10 +60,11 @@ def test_without_a_crop_the_whole_picture_is_stretched(photograph):
     assert np.abs(np.asarray(ours, int) - theirs).max() <= 1
 
 
-def test_bright_pixels_do_not_begin_again_at_black():
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos3"])
+def test_bright_pixels_do_not_begin_again_at_black(interpolation):
     edge = np.zeros((64, 64, 3), np.uint8)
     edge[:, 32:] = 255
-    ours = decoder((48, 48, 3), interpolation="lanczos3").whole(tf.io.encode_png(edge)).numpy()
+    ours = decoder((48, 48, 3), interpolation=interpolation).whole(tf.io.encode_png(edge)).numpy()
     assert (ours[:, :20] <= 30).all() and (ours[:, 28:] >= 225).all()
 
 

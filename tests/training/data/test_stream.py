@@ -1,4 +1,4 @@
-"""Streams of pictures in files: resumed, shared, repeated, damaged, and served."""
+"""Streams of pictures in files: resumed, shared, repeated, and damaged."""
 
 import dataclasses
 
@@ -167,20 +167,6 @@ def test_a_damaged_picture_in_memory_is_left_out_too(data_dir, monkeypatch):
     images, labels = next(splits.train.examples.batch(3).as_numpy_iterator())
     assert (labels < 0).tolist() == [False, True, False] and not images[1].any()
     assert len(splits.ledger.names) == 1 and splits.ledger.names[0].endswith("example 1")
-
-
-def test_a_service_does_the_work(data):
-    service = tf.data.experimental.service
-    dispatcher = service.DispatchServer()
-    worker = service.WorkerServer(
-        service.WorkerConfig(dispatcher_address=dispatcher.target.split("://")[1])
-    )
-    split = load_splits(dataclasses.replace(data, service=dispatcher.target), SHAPE).train
-    batches = take(split, 23, augment=Augment(crop=0.3), service=dispatcher.target)
-    assert batches[0][0].shape == (6, *SHAPE) and batches[0][0].dtype == np.uint8
-    labels = np.concatenate([labels for _, labels in batches])
-    assert np.bincount(labels).tolist() == [66, 72]  # six epochs
-    del worker
 
 
 def test_a_policy_for_grey_images_is_refused(data):
