@@ -2,6 +2,7 @@
 
 import gc
 import pathlib
+import re
 import runpy
 
 import pytest
@@ -11,6 +12,7 @@ from training.config import load_config
 from training.dry_run import dry_run, report
 
 RECIPES = pathlib.Path(__file__).parents[2] / "training" / "configs" / "recipes"
+LARGEST = 6.5  # GiB
 PAGES = sorted(path.stem for path in RECIPES.glob("*.py") if path.name != "__init__.py")
 
 # As published. A warm-up is in steps (s) or epochs (e).
@@ -120,6 +122,16 @@ def test_overrides_of_a_page_stay_off_the_pages_that_it_derives_from():
 
 
 @pytest.fixture
+def memory():
+    """Skips where less is free than the largest page takes: other tests run beside this one."""
+    facts = pathlib.Path("/proc/meminfo")
+    if facts.exists():
+        free = int(re.search(r"MemAvailable:\s*(\d+) kB", facts.read_text())[1]) / 2**20
+        if free < LARGEST:
+            pytest.skip(f"{free:.1f} GiB of memory are free, {LARGEST} may be needed")
+
+
+@pytest.fixture
 def eagerly():
     """Without tracing the step, which takes twice the time of all else; test_dry_run.py traces."""
     tf.config.run_functions_eagerly(True)
@@ -131,7 +143,7 @@ def eagerly():
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_trains(page, eagerly):
+def test_a_page_trains(page, memory, eagerly):
     """Two steps at its real size. That losses and weights are finite is what a dry run checks."""
     config = load(page)
     found = dry_run(config)
