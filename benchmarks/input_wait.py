@@ -1,9 +1,9 @@
 """The share of a training step's time in which it waits for data:
 
     taskset -c 0,1 python -m benchmarks.input_wait --rounds 8
-    taskset -c 0,1 python -m benchmarks.input_wait --rounds 8 --set "model.arguments={}"
+    taskset -c 0,1 python -m benchmarks.input_wait --rounds 8 --set model.architecture=MLPMixer
 
-The step of a page (of CIFAR-10; with `--set`, of Mixer nano/4 as it is) inside orbit's loop, on the
+The step of a page (that of CIFAR-10; with `--set`, of Mixer nano/4) inside orbit's loop, on the
 page's own stream with its augmentation, and on one batch that is there already; in turn in one
 process. The share is 1 - (time on the one batch) / (time on the stream). What fills up before the
 first batch of every epoch is timed apart, and added.
@@ -81,8 +81,9 @@ def measure(config, steps, seconds, rounds):
     Returns:
         A dict: "step", milliseconds of a step on the stream; "waiting", the share of it that the
         one batch does not need, as (median, lowest, highest) of the rounds; "cpu", the same of CPU
-        time; "epochs", the share of the time that goes by before the first batch of an epoch; and
-        "cpu_share", the lowest of all turns, see `Sample`.
+        time; "batch", the share of a step's CPU time that making its batch takes, when nothing else
+        is done; "epochs", the share of the time that goes by before the first batch of an epoch;
+        and "cpu_share", the lowest of all turns of the step, see `Sample`.
 
     Raises:
         ValueError: the dataset is not there.
@@ -100,6 +101,9 @@ def measure(config, steps, seconds, rounds):
         {name: lambda call=call: time_calls(call, seconds, cores) for name, call in calls.items()},
         rounds,
     )
+    batches = iter(stream)  # not before the turns: it would work on in their background
+    batch = time_calls(lambda: next(batches), seconds, cores).cpu_milliseconds
+    cpu = statistics.median(sample.cpu_milliseconds for sample in samples["stream"]) / steps
     step = statistics.median(sample.milliseconds for sample in samples["stream"]) / steps
     epoch = step / 1000 * splits.train.size / config.data.batch_size
     return {
@@ -108,6 +112,7 @@ def measure(config, steps, seconds, rounds):
         "cpu": share_of_data(
             {name: [turn.in_cpu_time() for turn in turns] for name, turns in samples.items()}
         ),
+        "batch": batch / cpu,
         "epochs": filling / (filling + epoch),
         "cpu_share": min(sample.cpu_share for turns in samples.values() for sample in turns),
     }
@@ -140,6 +145,7 @@ def main(arguments=None):
     for name, text in (("waiting", "of the time"), ("cpu", "of the CPU time")):
         median, lowest, highest = found[name]
         print(f"for data: {median:.1%} ({lowest:.1%} to {highest:.1%}) {text}")
+    print(f"making a batch, by itself: {found['batch']:.1%} of the CPU time")
     print(f"before the first batch of an epoch: {found['epochs']:.1%} of the time")
     print(json.dumps(machine_facts()))
     total = found["waiting"][0] + found["epochs"]
