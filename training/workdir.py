@@ -72,18 +72,21 @@ class Workdir:
 
     def _claim(self, config, accept_changes):
         file = self.path / "config.json"
-        # Through JSON, so that tuples compare equal to the lists that they are stored as.
-        new = json.loads(json.dumps(dataclasses.asdict(config)))
+        new = _stored(config)
         if file.exists():
-            old = _flat(json.loads(file.read_text()))
-            differing = [key for key, value in _flat(new).items() if old.get(key) != value]
+            here = _flat(new)
+            # A key that came after the folder was made: what it does by default was done before.
+            there = {**_defaults(config), **_flat(json.loads(file.read_text()))}
+            absent = object()
+            differing = [
+                f"{key}: {_shown(there, key)} there, {_shown(here, key)} here"
+                for key in {**here, **there}
+                if there.get(key, absent) != here.get(key, absent)
+            ]
             if differing and not accept_changes:
-                changes = ", ".join(
-                    f"{key}: {old.get(key)!r} there, {_flat(new)[key]!r} here" for key in differing
-                )
                 raise ValueError(
-                    f"`--workdir` {self.path} holds a run of another config ({changes}). "
-                    "`--accept-changes` goes on with it all the same."
+                    f"`--workdir` {self.path} holds a run of another config "
+                    f"({', '.join(differing)}). `--accept-changes` goes on with it all the same."
                 )
         write_text(file, json.dumps(new, indent=2) + "\n")
 
@@ -104,6 +107,20 @@ def written_beside(path):
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _stored(config):
+    # Through JSON, so that tuples compare equal to the lists that they are stored as.
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def _defaults(config):
+    """The keys of a config that have one name each, and their defaults."""
+    return _flat(_stored(type(config)()))
+
+
+def _shown(flat, key):
+    return repr(flat[key]) if key in flat else "absent"
 
 
 def _flat(tree, prefix=""):

@@ -62,3 +62,19 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_constructor_argument_that_is_gone_is_a_difference(tmp_path, change):
+    Workdir(tmp_path, change(model={"arguments": {"patch_size": 7}}))
+    with pytest.raises(ValueError, match=r"\(model\.arguments\.patch_size: 7 there, absent here\)"):
+        Workdir(tmp_path, change(model={"arguments": {}}))
+
+
+def test_a_folder_made_before_a_key_existed_goes_on_with_its_default(tmp_path, change):
+    Workdir(tmp_path, change())
+    stored = json.loads((tmp_path / "config.json").read_text())
+    del stored["optimizer"]["ema"]
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    with pytest.raises(ValueError, match=r"\(optimizer\.ema: 0\.0 there, 0\.9 here\)"):
+        Workdir(tmp_path, change(optimizer={"ema": 0.9}))
+    Workdir(tmp_path, change())
