@@ -18,6 +18,7 @@ import keras_mlp
 from keras_mlp.arguments import check_choice
 from training.command_line import parse_command_line
 from training.config import Comparison, Config, load_config
+from training.interruption import Interrupted, leave_resumable
 from training.train import train
 from training.workdir import Workdir, write_text
 
@@ -38,6 +39,7 @@ def compare(comparison, workdir):
     Raises:
         ValueError: an architecture is unknown, or the config does not fit the data or the folder.
         FloatingPointError: the loss of a run is no longer finite.
+        Interrupted: SIGTERM came; a checkpoint of the run that it met was saved.
     """
     architectures = comparison.architectures or tuple(keras_mlp.ARCHITECTURES)
     for name in architectures:
@@ -92,6 +94,8 @@ def main(arguments=None):
     try:
         comparison = load_config(options.config, options.overrides, Comparison)
         results = compare(comparison, options.workdir)
+    except Interrupted:
+        leave_resumable()
     except (ValueError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
     print(f"\n{comparison_table(results)}\n\nruns: {pathlib.Path(options.workdir).resolve()}")

@@ -1,6 +1,7 @@
 """What a run does when it is asked to end: save, and say that it can be resumed."""
 
 import signal
+import sys
 
 from training.strategies import total
 
@@ -9,6 +10,12 @@ RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 class Interrupted(Exception):
     """The run was asked to end; its state was saved."""
+
+
+def leave_resumable():
+    """Ends the process with the exit code that says that the same command goes on."""
+    print("Asked to end: a checkpoint was saved; the same command goes on from it.")
+    sys.exit(RESUMABLE)
 
 
 class StopSignal:

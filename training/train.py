@@ -23,7 +23,7 @@ from training.config import load_config
 from training.data.pipeline import load_splits
 from training.evaluate import evaluate_model, write_evaluation, write_golden
 from training.evaluator import evaluate
-from training.interruption import RESUMABLE, Interrupted
+from training.interruption import RESUMABLE, Interrupted, leave_resumable
 from training.loop import run_steps
 from training.optimizers import build_optimizer
 from training.pictures import draw_predictions
@@ -199,8 +199,7 @@ def main(arguments=None):
             accept_changes=options.accept_changes,
         )
     except Interrupted:
-        print("Asked to end: a checkpoint was saved; the same command goes on from it.")
-        sys.exit(RESUMABLE)
+        leave_resumable()
     except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
         print(f"Another worker was lost: {str(error).splitlines()[0]}", file=sys.stderr)
         sys.exit(RESUMABLE)

@@ -7,6 +7,7 @@ import pytest
 from training import compare as program
 from training.compare import single_run
 from training.config import Comparison, Model, load_config
+from training.interruption import RESUMABLE, Interrupted
 
 PAGE = "training/configs/compare_digits.py"
 
@@ -52,6 +53,16 @@ def test_the_table_holds_the_mean_of_the_seeds(comparison):
 def test_what_is_done_is_not_done_again(comparison, capsys):
     program.main(comparison[1])
     assert capsys.readouterr().out.count("holds this run, finished") == 4
+
+
+def test_asked_to_end_it_says_that_the_same_command_goes_on(tmp_path, monkeypatch, capsys):
+    def interrupted(config, workdir):
+        raise Interrupted
+
+    monkeypatch.setattr(program, "train", interrupted)
+    with pytest.raises(SystemExit) as exit:
+        program.main(["--config", PAGE, "--workdir", str(tmp_path / "compare")])
+    assert exit.value.code == RESUMABLE and "goes on" in capsys.readouterr().out
 
 
 def test_one_architecture_does_not_change_the_arguments_of_another():
