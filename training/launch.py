@@ -3,11 +3,14 @@
     python -m training.launch --workers 2 -- --config PAGE --workdir DIR
 
 What follows `--` goes to `training.train` of each worker, with `multi_worker_mirrored` as strategy.
-When a worker dies, the others cannot go on: all are ended and started again, from the newest
-checkpoint. A SIGTERM is passed on, and the run can be resumed by the same command.
+Each has an equal share of the cores, where there is one for each: workers that all want all cores
+wait for each other. When one dies, the others cannot go on: all are ended and started again, from
+the newest checkpoint. A SIGTERM is passed on, and the run can be resumed by the same command.
 """
 
 import argparse
+import functools
+import itertools
 import json
 import os
 import signal
@@ -28,6 +31,7 @@ class Cluster:
 
     def __init__(self, commands):
         addresses = [f"127.0.0.1:{port}" for port in _free_ports(len(commands))]
+        shares = _shares_of_cores(len(commands))
         self.workers = []
         for index, command in enumerate(commands):
             task = {"type": "worker", "index": index}
@@ -37,6 +41,7 @@ class Cluster:
                 env={**os.environ, "TF_CONFIG": description},
                 # Every worker ends with the same lines; the chief's are shown.
                 stdout=None if index == 0 else subprocess.DEVNULL,
+                preexec_fn=shares[index],
             )
             self.workers.append(process)
 
@@ -107,6 +112,20 @@ def _wait(cluster, asked, patience):
             cluster.end(patience)
         time.sleep(0.1)
     return code
+
+
+def _shares_of_cores(count):
+    """For each worker what it calls before it starts, None to leave it all cores."""
+    # macOS and Windows have no such call.
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cores) < count:
+        return [None] * count
+    # Neighbours: they tend to share a cache and a memory node.
+    bounds = [index * len(cores) // count for index in range(count + 1)]
+    return [
+        functools.partial(os.sched_setaffinity, 0, cores[first:last])
+        for first, last in itertools.pairwise(bounds)
+    ]
 
 
 def _free_ports(count):
