@@ -7,7 +7,6 @@ it too; write it again after the run's folder got other pictures or another eval
 """
 
 import argparse
-import dataclasses
 import json
 import pathlib
 import sys
@@ -16,6 +15,7 @@ from training.config import Config
 from training.curves import learning_curves
 from training.evaluate import CONFUSION_FILE, EVALUATION_FILE, RELIABILITY_FILE
 from training.html_page import heading, page, paragraph, picture, table
+from training.stored_config import as_stored, flat
 from training.workdir import write_text
 
 REPORT_FILE = "report.html"
@@ -201,9 +201,9 @@ def _stored(file, description, width=None):
 
 def _config(config):
     """Every key of the config; those that differ from the defaults stand out."""
-    defaults = _flat(json.loads(json.dumps(dataclasses.asdict(Config()))))
+    defaults = flat(as_stored(Config()))
     rows, marked = [], []
-    for number, (key, value) in enumerate(_flat(config).items()):
+    for number, (key, value) in enumerate(flat(config).items()):
         default = defaults.get(key)
         is_same = key in defaults and value == default
         shown = "" if is_same else json.dumps(default) if key in defaults else "not set"
@@ -211,16 +211,6 @@ def _config(config):
         marked += [] if is_same else [number]
     header = ("key", "value", "default, where it differs")
     return [heading("Config"), table(rows, header, marked=marked)]
-
-
-def _flat(tree, prefix=""):
-    flat = {}
-    for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def main(arguments=None):

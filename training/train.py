@@ -4,7 +4,6 @@ A run that was stopped, by whatever means, goes on from its newest checkpoint wh
 is given again, and ends where it would have ended.
 """
 
-import dataclasses
 import json
 import logging
 import pathlib
@@ -29,6 +28,7 @@ from training.optimizers import build_optimizer
 from training.pictures import draw_predictions
 from training.provenance import provenance
 from training.report import write_report
+from training.stored_config import as_stored
 from training.strategies import build_strategy, is_chief, synchronize_batch_norm, total
 from training.trainer import Trainer
 from training.workdir import Workdir, write_text, written_beside
@@ -108,7 +108,7 @@ def train(config, workdir, *, accept_changes=False):
         "corrupt_pictures": len(splits.ledger.names),
         "replicas": strategy.num_replicas_in_sync,
         "wall_seconds": round(seconds, 1),
-        "config": json.loads(json.dumps(dataclasses.asdict(config))),
+        "config": as_stored(config),
         **provenance(),
     }
     if folder.chief:

@@ -1,12 +1,13 @@
 """The folder of a run: its config, its learning curve, and files that are never half-written."""
 
 import contextlib
-import dataclasses
 import json
 import os
 import pathlib
 import tempfile
 import uuid
+
+from training.stored_config import as_stored, flat
 
 
 class Workdir:
@@ -72,11 +73,12 @@ class Workdir:
 
     def _claim(self, config, accept_changes):
         file = self.path / "config.json"
-        new = _stored(config)
+        new = as_stored(config)
         if file.exists():
-            here = _flat(new)
+            here = _values(new)
             # A key that came after the folder was made: what it does by default was done before.
-            there = {**_defaults(config), **_flat(json.loads(file.read_text()))}
+            defaults = _values(as_stored(type(config)()))
+            there = {**defaults, **_values(json.loads(file.read_text()))}
             absent = object()
             differing = [
                 f"{key}: {_shown(there, key)} there, {_shown(here, key)} here"
@@ -109,25 +111,10 @@ def written_beside(path):
         beside.unlink(missing_ok=True)
 
 
-def _stored(config):
-    # Through JSON, so that tuples compare equal to the lists that they are stored as.
-    return json.loads(json.dumps(dataclasses.asdict(config)))
+def _shown(values, key):
+    return repr(values[key]) if key in values else "absent"
 
 
-def _defaults(config):
-    """The keys of a config that have one name each, and their defaults."""
-    return _flat(_stored(type(config)()))
-
-
-def _shown(flat, key):
-    return repr(flat[key]) if key in flat else "absent"
-
-
-def _flat(tree, prefix=""):
-    flat = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+def _values(stored):
+    # An empty dict, such as that of no constructor arguments, holds nothing to compare.
+    return {key: value for key, value in flat(stored).items() if value != {}}
