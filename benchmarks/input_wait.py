@@ -23,9 +23,9 @@ from benchmarks.report import machine_facts
 from benchmarks.rounds import run_in_turn, summarise, time_calls
 from training.config import load_config
 from training.data.pipeline import load_splits, training_stream
-from training.optimizers import build_optimizer
+from training.engine.optimizers import build_optimizer
+from training.engine.tensorflow.trainer import Trainer
 from training.train import build_model, model_image_shape
-from training.trainer import Trainer
 
 ALLOWED = 0.05
 ONE_BATCH = "one batch"

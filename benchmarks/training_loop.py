@@ -18,8 +18,8 @@ import keras_mlp
 from benchmarks.report import machine_facts
 from benchmarks.rounds import run_in_turn, summarise, time_calls
 from training.config import Config, Data, Optimizer
-from training.optimizers import build_optimizer
-from training.trainer import Trainer
+from training.engine.optimizers import build_optimizer
+from training.engine.tensorflow.trainer import Trainer
 
 
 def contenders(variant, batch, steps):

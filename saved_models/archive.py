@@ -9,7 +9,7 @@ import zlib
 
 from keras_mlp.export import replacing_folder
 from saved_models.artefact import first_line
-from training.workdir import written_beside
+from training.engine.workdir import written_beside
 
 LARGEST = 2**30  # bytes of an unpacked archive
 MOST_FILES = 10_000

@@ -15,7 +15,7 @@ from saved_models.datasets import dataset_facts
 from saved_models.golden import GOLDEN_IMAGES, TOLERANCE, tolerance_of
 from saved_models.learning import unmoved
 from saved_models.manifest import read_manifest, write_manifest
-from training.workdir import write_text
+from training.engine.workdir import write_text
 
 _USE = """\
 ```python

@@ -10,7 +10,7 @@ from keras_mlp.analysis.markdown import markdown_table
 from saved_models.artefact import CARD, CLASSIFIER, MANIFEST, read_metrics
 from saved_models.card import dataset, kind
 from saved_models.manifest import read_manifest
-from training.workdir import write_text
+from training.engine.workdir import write_text
 
 FOLDER = pathlib.Path(__file__).parent
 BEGIN, END = "<!-- artefacts: begin -->", "<!-- artefacts: end -->"

@@ -23,8 +23,8 @@ from saved_models.golden import GOLDEN_IMAGES, keras_outputs
 from saved_models.manifest import write_manifest
 from saved_models.measure import measure
 from saved_models.run import Run, without_paths
-from training.provenance import provenance
-from training.workdir import write_text
+from training.engine.workdir import write_text
+from training.reports.provenance import provenance
 
 FORMS = ("deployed", "training")
 

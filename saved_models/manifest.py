@@ -6,7 +6,7 @@ import pathlib
 
 from keras_mlp.export import sha256_of
 from saved_models.artefact import FORMAT_VERSION, MANIFEST, read_json
-from training.workdir import write_text
+from training.engine.workdir import write_text
 
 
 def digests(folder):

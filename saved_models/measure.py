@@ -17,7 +17,7 @@ from saved_models.artefact import (
 )
 from saved_models.golden import agreement, difference
 from saved_models.manifest import digests, fingerprint
-from training.evaluator import evaluate
+from training.engine.tensorflow.evaluator import evaluate
 
 
 def measure(folder, model, models, split, batch_size):

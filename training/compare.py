@@ -18,9 +18,9 @@ import keras_mlp
 from keras_mlp.arguments import check_choice
 from training.command_line import parse_command_line
 from training.config import Comparison, Config, load_config
-from training.interruption import Interrupted, leave_resumable
+from training.engine.interruption import Interrupted, leave_resumable
+from training.engine.workdir import Workdir, write_text
 from training.train import train
-from training.workdir import Workdir, write_text
 
 
 def compare(comparison, workdir):

@@ -19,7 +19,7 @@ import numpy as np
 from training.config import FineTuneConfig, load_config
 from training.data.pipeline import load_splits
 from training.finetune import finetune
-from training.pictures import draw_run
+from training.reports.pictures import draw_run
 from training.train import train
 
 CONFIGS = pathlib.Path(__file__).parent / "configs"

@@ -24,15 +24,15 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mlp
-from training.averages import Averages
 from training.command_line import parse_command_line
 from training.config import load_config
 from training.data.pipeline import load_splits, training_stream
 from training.data.sample_pictures import write_sample_pictures
 from training.data.sources import FOLDERS
-from training.optimizers import build_optimizer
+from training.engine.optimizers import build_optimizer
+from training.engine.tensorflow.averages import Averages
+from training.engine.tensorflow.trainer import Trainer
 from training.train import build_model, model_image_shape
-from training.trainer import Trainer
 
 STEPS = 2
 

@@ -23,11 +23,11 @@ from keras_mlp.arguments import check_choice
 from training.config import load_config
 from training.data.class_folders import load_folder
 from training.data.pipeline import evaluation_batches, load_splits
-from training.evaluation_pictures import draw_confusion, draw_reliability
-from training.judgement import Judgement
-from training.opened_model import open_model
-from training.provenance import provenance
-from training.workdir import write_text, written_beside
+from training.engine.workdir import write_text, written_beside
+from training.models.opened_model import open_model
+from training.reports.evaluation_pictures import draw_confusion, draw_reliability
+from training.reports.judgement import Judgement
+from training.reports.provenance import provenance
 
 GOLDEN_FILE = "golden.npz"
 GOLDEN_TOLERANCE = 1e-5
@@ -82,7 +82,7 @@ def evaluate_source(source, config=None, *, split="test", folder=None):
     """What a saved model is worth, and whether its golden outputs are met.
 
     Args:
-        source: see `training.opened_model.open_model`.
+        source: see `training.models.opened_model.open_model`.
         config: a `training.config.Config`, of whose data a split is read; or None.
         split: "test", "validation" or "train".
         folder: path of a folder of pictures, in place of a config's data; or None.

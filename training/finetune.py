@@ -19,11 +19,11 @@ import keras_mlp
 from training.command_line import parse_command_line
 from training.config import FineTuneConfig, load_config
 from training.data.pipeline import load_splits
-from training.evaluator import evaluate
-from training.fitting import fit
-from training.provenance import provenance
-from training.starting_points import WAYS, open_starting_point
-from training.workdir import Workdir, write_text, written_beside
+from training.engine.tensorflow.evaluator import evaluate
+from training.engine.tensorflow.fitting import fit
+from training.engine.workdir import Workdir, write_text, written_beside
+from training.models.starting_points import WAYS, open_starting_point
+from training.reports.provenance import provenance
 
 
 def finetune(config, source, workdir):

@@ -23,11 +23,11 @@ from keras_mlp.arguments import check_choice, check_pair
 from training.command_line import parse_command_line
 from training.config import ImageSizes, load_config
 from training.data.pipeline import load_splits
-from training.evaluator import evaluate
-from training.fitting import fit
-from training.pictures import draw_image_sizes
-from training.provenance import provenance
-from training.workdir import Workdir, write_text
+from training.engine.tensorflow.evaluator import evaluate
+from training.engine.tensorflow.fitting import fit
+from training.engine.workdir import Workdir, write_text
+from training.reports.pictures import draw_image_sizes
+from training.reports.provenance import provenance
 
 
 def image_sizes(config, source, workdir):

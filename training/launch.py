@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 
-from training.interruption import RESUMABLE
+from training.engine.interruption import RESUMABLE
 
 
 class Cluster:

@@ -12,11 +12,11 @@ import pathlib
 import sys
 
 from training.config import Config
-from training.curves import learning_curves
+from training.engine.stored_config import as_stored, flat
+from training.engine.workdir import write_text
 from training.evaluate import CONFUSION_FILE, EVALUATION_FILE, RELIABILITY_FILE
-from training.html_page import heading, page, paragraph, picture, table
-from training.stored_config import as_stored, flat
-from training.workdir import write_text
+from training.reports.curves import learning_curves
+from training.reports.html_page import heading, page, paragraph, picture, table
 
 REPORT_FILE = "report.html"
 LISTED_CLASSES = 50  # of more, those with the lowest recall

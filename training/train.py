@@ -15,23 +15,28 @@ import tensorflow as tf
 
 import keras_mlp
 from keras_mlp.arguments import check_choice
-from training.averages import Averages
-from training.checkpoints import CheckpointManager
 from training.command_line import parse_command_line
 from training.config import load_config
 from training.data.pipeline import load_splits
+from training.engine.interruption import RESUMABLE, Interrupted, leave_resumable
+from training.engine.optimizers import build_optimizer
+from training.engine.stored_config import as_stored
+from training.engine.tensorflow.averages import Averages
+from training.engine.tensorflow.checkpoints import CheckpointManager
+from training.engine.tensorflow.evaluator import evaluate
+from training.engine.tensorflow.loop import run_steps
+from training.engine.tensorflow.strategies import (
+    build_strategy,
+    is_chief,
+    synchronize_batch_norm,
+    total,
+)
+from training.engine.tensorflow.trainer import Trainer
+from training.engine.workdir import Workdir, write_text, written_beside
 from training.evaluate import evaluate_model, write_evaluation, write_golden
-from training.evaluator import evaluate
-from training.interruption import RESUMABLE, Interrupted, leave_resumable
-from training.loop import run_steps
-from training.optimizers import build_optimizer
-from training.pictures import draw_predictions
-from training.provenance import provenance
 from training.report import write_report
-from training.stored_config import as_stored
-from training.strategies import build_strategy, is_chief, synchronize_batch_norm, total
-from training.trainer import Trainer
-from training.workdir import Workdir, write_text, written_beside
+from training.reports.pictures import draw_predictions
+from training.reports.provenance import provenance
 
 
 def train(config, workdir, *, accept_changes=False):

@@ -4,7 +4,7 @@ import json
 import sys
 
 from training import config as types
-from training.interruption import RESUMABLE, Interrupted
+from training.engine.interruption import RESUMABLE, Interrupted
 from training.train import train
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.averages import Averages
-from training.checkpoints import CheckpointManager
-from training.optimizers import build_optimizer
+from training.engine.optimizers import build_optimizer
+from training.engine.tensorflow.averages import Averages
+from training.engine.tensorflow.checkpoints import CheckpointManager
 from training.train import build_model, train
 
 

@@ -7,7 +7,7 @@ import pytest
 from training import compare as program
 from training.compare import single_run
 from training.config import Comparison, Model, load_config
-from training.interruption import RESUMABLE, Interrupted
+from training.engine.interruption import RESUMABLE, Interrupted
 
 PAGE = "training/configs/compare_digits.py"
 

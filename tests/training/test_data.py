@@ -11,7 +11,7 @@ from training.config import Augment, Data
 from training.data.augmentation import augment_image
 from training.data.pipeline import evaluation_batches, load_splits, training_stream
 from training.data.sources import find_dataset
-from training.strategies import Share
+from training.engine.tensorflow.strategies import Share
 
 SHAPE = (8, 8, 1)
 

@@ -12,7 +12,7 @@ from training import evaluate as program
 from training.data.class_folders import load_folder
 from training.data.pipeline import Split
 from training.evaluate import evaluate_model, evaluate_source
-from training.judgement import Judgement
+from training.reports.judgement import Judgement
 
 CLASSES = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu"]
 SHAPE = (8, 8, 3)

@@ -7,8 +7,8 @@ import sklearn.metrics
 import tensorflow as tf
 
 from training.data.pipeline import Split
-from training.evaluator import evaluate
-from training.judgement import Judgement
+from training.engine.tensorflow.evaluator import evaluate
+from training.reports.judgement import Judgement
 
 
 def judged(logits, labels):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from training.config import Config, FineTuneConfig, Optimizer, Transfer, check_config
-from training.lamb import Lamb
-from training.low_precision_momentum import LowPrecisionMomentum
-from training.optimizers import build_optimizer
-from training.schedules import WarmUpAndDecay
+from training.engine.lamb import Lamb
+from training.engine.low_precision_momentum import LowPrecisionMomentum
+from training.engine.optimizers import build_optimizer
+from training.engine.schedules import WarmUpAndDecay
 
 
 def steps(optimizer, values, count=5):

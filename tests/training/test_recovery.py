@@ -18,15 +18,15 @@ import pytest
 import tensorflow as tf
 
 from tests.training.processes import command, finish, metrics, start, weight_difference
-from training.checkpoints import CheckpointManager
 from training.config import Runtime
 from training.data.pipeline import load_splits, training_stream
-from training.interruption import RESUMABLE
+from training.engine.interruption import RESUMABLE
+from training.engine.optimizers import build_optimizer
+from training.engine.tensorflow.checkpoints import CheckpointManager
+from training.engine.tensorflow.trainer import Trainer
+from training.engine.workdir import Workdir
 from training.launch import supervise
-from training.optimizers import build_optimizer
 from training.train import build_model, train
-from training.trainer import Trainer
-from training.workdir import Workdir
 
 
 @pytest.fixture

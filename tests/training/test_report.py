@@ -10,8 +10,8 @@ import pytest
 
 from training import report as program
 from training.evaluate import evaluate_source
-from training.html_page import page, paragraph, picture, table
 from training.report import write_report
+from training.reports.html_page import page, paragraph, picture, table
 from training.train import train
 
 VOID = {"meta", "img"}

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests.training.processes import finish, finish_with_workers, metrics, weight_difference
 from training.config import Runtime
-from training.strategies import build_strategy
+from training.engine.tensorflow.strategies import build_strategy
 
 SGD = {"name": "sgd", "learning_rate": 0.1, "clip_norm": 0.2, "ema": 0.9}
 ADAMW = {"name": "adamw", "learning_rate": 5e-3, "clip_norm": 0.2, "ema": 0.9, "accumulate": 2}

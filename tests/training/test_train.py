@@ -10,11 +10,11 @@ import tensorflow as tf
 from keras_mlp import saved_model_info
 from training import train as program
 from training.config import FineTuneConfig, Transfer
+from training.engine.optimizers import build_optimizer
+from training.engine.tensorflow.trainer import Trainer
 from training.evaluate import check_golden, evaluate_source
 from training.finetune import finetune
-from training.optimizers import build_optimizer
 from training.train import build_model, train
-from training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from training.workdir import Workdir, write_text, written_beside
+from training.engine.workdir import Workdir, write_text, written_beside
 
 
 def test_the_same_config_may_come_back(tmp_path, config):

@@ -8,7 +8,7 @@ from training.data.decoding import random_part
 from training.data.mixing import mix_batch
 from training.data.service import served
 from training.data.splits import Split, Splits, load_splits
-from training.strategies import WHOLE
+from training.engine.tensorflow.strategies import WHOLE
 
 __all__ = ["Split", "Splits", "evaluation_batches", "load_splits", "training_stream"]
 

@@ -9,10 +9,10 @@ import tensorflow as tf
 from tests.training.data.pictures import write_folder
 from training.config import Augment, Data, Model
 from training.data.first_batch import with_first_seen
-from training.optimizers import build_optimizer
-from training.pictures import draw_batch
+from training.engine.optimizers import build_optimizer
+from training.engine.tensorflow.trainer import Trainer
+from training.reports.pictures import draw_batch
 from training.train import build_model, train
-from training.trainer import Trainer
 
 PNG = b"\x89PNG\r\n"
 

@@ -13,7 +13,7 @@ from tests.training import processes
 from tests.training.data.pictures import write_folder
 from training.config import Augment, Data, Model
 from training.data.pipeline import load_splits, training_stream
-from training.strategies import Share
+from training.engine.tensorflow.strategies import Share
 
 SHAPE = (12, 16, 3)
 AUGMENT = Augment(crop=0.3, flip=True, cutout=4)

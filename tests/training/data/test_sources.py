@@ -9,7 +9,7 @@ import tensorflow as tf
 from training.config import Augment, Config, Data, Model, Optimizer, Runtime
 from training.data.decoding import random_box
 from training.data.pipeline import evaluation_batches, load_splits, training_stream
-from training.strategies import Share
+from training.engine.tensorflow.strategies import Share
 from training.train import train
 
 SHAPE = (24, 24, 3)

@@ -10,7 +10,7 @@ from tests.training.data.pictures import write_folder
 from training.config import Augment, Data
 from training.data.decoding import Decoder
 from training.data.pipeline import evaluation_batches, load_splits, training_stream
-from training.strategies import Share
+from training.engine.tensorflow.strategies import Share
 
 SHAPE = (12, 16, 3)
 EVERYTHING = Augment(crop=0.3, shift=1, flip=True, cutout=4, erase=0.3, mixup=0.4, cutmix=1.0)

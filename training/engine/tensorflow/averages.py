@@ -5,7 +5,7 @@ import contextlib
 import keras
 import tensorflow as tf
 
-from training.strategies import read
+from training.engine.tensorflow.strategies import read
 
 
 class Averages:

@@ -5,7 +5,7 @@ import orbit
 import tensorflow as tf
 
 from training.data.pipeline import evaluation_batches
-from training.strategies import distribute, read
+from training.engine.tensorflow.strategies import distribute, read
 
 
 def evaluate(model, split, batch_size):

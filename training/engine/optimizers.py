@@ -3,9 +3,9 @@
 import keras
 
 import keras_mlp
-from training.lamb import Lamb
-from training.low_precision_momentum import LowPrecisionMomentum
-from training.schedules import WarmUpAndDecay
+from training.engine.lamb import Lamb
+from training.engine.low_precision_momentum import LowPrecisionMomentum
+from training.engine.schedules import WarmUpAndDecay
 
 
 def build_optimizer(

@@ -7,8 +7,8 @@ import keras
 import orbit
 import tensorflow as tf
 
-from training.optimizers import learning_rate
-from training.strategies import read
+from training.engine.optimizers import learning_rate
+from training.engine.tensorflow.strategies import read
 
 
 class NotFinite(FloatingPointError):

@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from training.strategies import total
+from training.engine.tensorflow.strategies import total
 
 RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: try again
 

@@ -5,7 +5,7 @@ import pathlib
 import matplotlib.figure
 import numpy as np
 
-from training.workdir import written_beside
+from training.engine.workdir import written_beside
 
 NAMED_CLASSES = 40  # more names than this cannot be read
 COUNTED_CLASSES = 20  # more counts than this cannot be read
@@ -40,7 +40,7 @@ def draw_reliability(path, bins):
 
     Args:
         path: of the PNG file.
-        bins: of `training.judgement.Judgement.reliability`.
+        bins: of `training.reports.judgement.Judgement.reliability`.
     """
     figure = matplotlib.figure.Figure(figsize=(5.0, 5.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))

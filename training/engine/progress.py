@@ -4,7 +4,7 @@ import sys
 
 import tqdm
 
-from training.strategies import read
+from training.engine.tensorflow.strategies import read
 
 
 class ProgressBar:

@@ -7,7 +7,7 @@ import pathlib
 import tempfile
 import uuid
 
-from training.stored_config import as_stored, flat
+from training.engine.stored_config import as_stored, flat
 
 
 class Workdir:

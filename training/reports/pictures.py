@@ -5,7 +5,7 @@ import pathlib
 import matplotlib.figure
 import numpy as np
 
-from training.workdir import written_beside
+from training.engine.workdir import written_beside
 
 
 def draw_run(path, history, images, labels, logits, classes):

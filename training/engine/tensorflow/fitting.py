@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from training.averages import Averages
 from training.data.pipeline import training_stream
-from training.optimizers import build_optimizer
-from training.trainer import Trainer
+from training.engine.optimizers import build_optimizer
+from training.engine.tensorflow.averages import Averages
+from training.engine.tensorflow.trainer import Trainer
 
 
 def fit(model, split, config, *, seed, layer_decay=1.0):
@@ -17,7 +17,7 @@ def fit(model, split, config, *, seed, layer_decay=1.0):
         config: with the fields `epochs`, `data`, `augment`, `optimizer` and `runtime` of
             `training.config.Config`.
         seed: of order and augmentation.
-        layer_decay: as for `training.optimizers.build_optimizer`.
+        layer_decay: as for `training.engine.optimizers.build_optimizer`.
     """
     steps_per_epoch = split.size / config.data.batch_size
     steps = max(1, round(config.epochs * steps_per_epoch))

@@ -11,13 +11,13 @@ import tensorflow as tf
 
 from training.data.first_batch import with_first_seen
 from training.data.pipeline import training_stream
-from training.evaluator import Evaluator
-from training.interruption import Interrupted, StopSignal
-from training.pictures import draw_batch
-from training.progress import ProgressBar
-from training.strategies import WHOLE, count_hosts, distribute, read, total
-from training.trainer import NotFinite
-from training.workdir import written_beside
+from training.engine.interruption import Interrupted, StopSignal
+from training.engine.progress import ProgressBar
+from training.engine.tensorflow.evaluator import Evaluator
+from training.engine.tensorflow.strategies import WHOLE, count_hosts, distribute, read, total
+from training.engine.tensorflow.trainer import NotFinite
+from training.engine.workdir import written_beside
+from training.reports.pictures import draw_batch
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +27,10 @@ def run_steps(config, folder, splits, trainer, manager, total_steps):
 
     Args:
         config: a `training.config.Config`.
-        folder: a `training.workdir.Workdir`.
+        folder: a `training.engine.workdir.Workdir`.
         splits: a `training.data.pipeline.Splits`.
-        trainer: a `training.trainer.Trainer`, made under the strategy's scope.
-        manager: a `training.checkpoints.CheckpointManager`.
+        trainer: a `training.engine.tensorflow.trainer.Trainer`, made under the strategy's scope.
+        manager: a `training.engine.tensorflow.checkpoints.CheckpointManager`.
         total_steps: where the run ends.
 
     Returns:

@@ -1,0 +1,1 @@
+"""The engine on TensorFlow: orbit, tf.distribute and tf.train.Checkpoint."""

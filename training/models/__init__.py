@@ -1,0 +1,1 @@
+"""Models as programs take them: saved by this project or by others."""
