@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from training.data.checks import check_data, kept_for_training
 from training.data.corrupt import Ledger, attempt_each
 from training.data.decoding import Decoder
 from training.data.sources import open_source
@@ -126,11 +127,11 @@ def load_splits(data, image_shape):
             number of classes or of channels is another one.
     """
     source = open_source(data)
-    _check(source, data, image_shape)
+    check_data(source, data, image_shape)
     classes = data.classes or tuple(range(len(source.classes)))
     reader = _Reader(source, data, image_shape, classes)
     count = source.splits[data.train_split]
-    kept = round(count * (100 - data.validation_percent) / 100)
+    kept = kept_for_training(count, data.validation_percent)
     return Splits(
         reader.split(data.train_split, 0, kept, data.examples_per_class),
         reader.split(data.train_split, kept, count) if data.validation_percent else None,
@@ -138,33 +139,6 @@ def load_splits(data, image_shape):
         [source.classes[label] for label in classes],
         reader.ledger,
     )
-
-
-def _check(source, data, image_shape):
-    for key in ("train_split", "test_split"):
-        if getattr(data, key) not in source.splits:
-            raise ValueError(
-                f"`data.{key}` is {getattr(data, key)!r}; {source.place} has "
-                f"{', '.join(source.splits)}."
-            )
-    channels = source.channels or (image_shape[-1] if image_shape[-1] in (1, 3) else "1 or 3")
-    if channels != image_shape[-1]:
-        raise ValueError(
-            f"{source.place} has {channels} channel(s), `model.arguments.image_shape` "
-            f"{image_shape} asks for {image_shape[-1]}."
-        )
-    labels, classes = range(len(source.classes)), data.classes
-    if not set(classes) <= set(labels) or len(set(classes)) < len(classes):
-        raise ValueError(
-            f"`data.classes` must be different labels from 0 to {labels[-1]}, got {classes}."
-        )
-    found = len(classes or labels)
-    if data.num_classes and data.num_classes != found:
-        raise ValueError(
-            f"`data.num_classes` is {data.num_classes}; {source.place} has {found} class(es)."
-        )
-    if data.shard == "files" and data.examples_per_class:
-        raise ValueError('`data.examples_per_class` needs `data.shard="examples"`.')
 
 
 class _Reader:
