@@ -61,6 +61,7 @@ class ArraySplits:
     validation: ArraySplit | None
     test: ArraySplit
     classes: list[str]
+    damaged: tuple[str, ...] = ()  # arrays hold no damaged pictures
 
 
 def load_arrays(data: Data, image_shape: tuple[int, ...]) -> ArraySplits:

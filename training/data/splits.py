@@ -10,6 +10,7 @@ from training.data.checks import check_data, kept_for_training
 from training.data.corrupt import Ledger, attempt_each
 from training.data.decoding import Decoder
 from training.data.sources import open_source
+from training.engine.tensorflow.strategies import WHOLE
 
 
 @dataclasses.dataclass
@@ -93,6 +94,16 @@ class Split:
     shuffle_buffer: int = 100_000
     stored: Stored | None = None
 
+    def first(self, count):
+        """The first images and labels that are not damaged, as arrays."""
+        examples = self.examples.filter(lambda image, label: label >= 0).take(count)
+        images, labels = zip(*examples.as_numpy_iterator(), strict=True)
+        return np.stack(images), np.array(labels)
+
+    def batches(self, batch_size):
+        """Every example once, as arrays; the last batch is filled up with labels of -1."""
+        return evaluation_batches(self, batch_size).as_numpy_iterator()
+
 
 @dataclasses.dataclass
 class Splits:
@@ -110,6 +121,34 @@ class Splits:
     test: Split
     classes: list
     ledger: Ledger
+
+    @property
+    def damaged(self):
+        """Names of the damaged pictures that were met."""
+        return self.ledger.names
+
+
+def evaluation_batches(split, batch_size, share=WHOLE):
+    """Every example once, in order; the last batch is filled up with black images of label -1.
+
+    So every replica of every host gets as many batches, all of the same shape.
+    """
+    missing = -split.size % batch_size
+    if split.stored:
+        examples, _ = split.stored.read(0, 1)
+        # No picture is read as a damaged one is: black, and of label -1.
+        none = "", tf.constant(-1, tf.int64), ""
+    else:
+        examples = split.examples
+        image, label = examples.element_spec
+        none = tf.zeros(image.shape, image.dtype), tf.constant(-1, label.dtype)
+    examples = examples.concatenate(tf.data.Dataset.from_tensors(none).repeat(missing))
+    examples = examples.shard(share.hosts, share.host)
+    batch_size //= share.replicas
+    if not split.stored:
+        return examples.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    batches = split.stored.open(examples).batch(batch_size, drop_remainder=True)
+    return split.stored.ledger.account(batches).prefetch(tf.data.AUTOTUNE)
 
 
 def load_splits(data, image_shape):

@@ -6,9 +6,9 @@ import json
 import pathlib
 
 import keras
-import tensorflow as tf
 
 import keras_mlp
+from keras_mlp.export import check_tensorflow_backend
 
 
 @dataclasses.dataclass
@@ -71,6 +71,9 @@ def _open_saved_model(folder, golden):
     info = keras_mlp.saved_model_info(folder)
     if info["output"] != "logits":
         raise ValueError(f"`--source` {folder} gives {info['output']}, not logits.")
+    check_tensorflow_backend()
+    import tensorflow as tf
+
     try:
         model = tf.saved_model.load(str(folder))
     except Exception as error:  # a damaged graph raises whatever it happens to break

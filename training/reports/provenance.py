@@ -1,5 +1,6 @@
 """What a number needs beside it to be trusted: versions, hardware, date, commit, command."""
 
+import contextlib
 import datetime
 import importlib.metadata
 import os
@@ -8,8 +9,11 @@ import platform
 import subprocess
 import sys
 
+import keras
+
 PACKAGES = (
     "tensorflow",
+    "jax",
     "keras",
     "tensorflow-datasets",
     "tf-models-official",
@@ -25,7 +29,8 @@ def provenance():
         "command": " ".join([pathlib.Path(sys.executable).name, *sys.orig_argv[1:]]),
         "commit": _commit(),
         "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "backend": keras.backend.backend(),
+        "versions": _versions(),
         "hardware": {
             "cpu": _cpu_model(),
             "cores": len(os.sched_getaffinity(0)),
@@ -35,6 +40,15 @@ def provenance():
             "gpus": _gpus(),
         },
     }
+
+
+def _versions():
+    """Versions of those packages that are installed."""
+    versions = {}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
 
 
 def _commit():
@@ -65,6 +79,11 @@ def _cpu_model():
 
 
 def _gpus():
+    if keras.backend.backend() == "jax":
+        import jax
+
+        devices = [device for device in jax.local_devices() if device.platform != "cpu"]
+        return [{"device_name": device.device_kind} for device in devices]
     import tensorflow as tf
 
     devices = tf.config.list_physical_devices("GPU")
