@@ -38,6 +38,7 @@ class Families:
         seeds: trained at once.
         train: what is trained on.
         output: folder of `result.json`.
+        after: path that is waited for between compiling and timing; None for no wait.
 
     Attributes:
         runs: from an architecture to its `PacedRun`; those that could not be compiled are missing.
@@ -45,7 +46,12 @@ class Families:
     """
 
     def __init__(
-        self, comparison: Comparison, seeds: list[int], train: ArraySplit, output: pathlib.Path
+        self,
+        comparison: Comparison,
+        seeds: list[int],
+        train: ArraySplit,
+        output: pathlib.Path,
+        after: pathlib.Path | None = None,
     ) -> None:
         self.output = output
         self.results: Results = {}
@@ -60,7 +66,9 @@ class Families:
             jobs = {name: threads.submit(run.session.compile) for name, run in self.runs.items()}
         for name, job in jobs.items():
             self._keep(name, job.result)
-        self.seconds = {}
+        while after is not None and not after.exists():
+            time.sleep(0.5)
+        self.seconds: dict[str, float] = {}
         for name, run in list(self.runs.items()):
             self._keep(name, lambda name=name, run=run: self._time(name, run))
         self.tell()
@@ -117,6 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", default="families", help="folder of the results")
     parser.add_argument("--minutes", type=float, default=5.0, help="the whole program's time")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--after", type=pathlib.Path, help="a path to wait for, once compiled")
     parser.add_argument("--compile-only", action="store_true", help="compile, and time on noise")
     parser.add_argument("--images", type=int, default=50_000, help="of --compile-only")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
@@ -130,11 +139,13 @@ def main(arguments: list[str] | None = None) -> None:
         families = Families(
             comparison, options.seeds, random_split(shape, options.images, 10), output
         )
+        for run in families.runs.values():
+            run.session.evaluate(random_split(shape, options.images // 5, 10))
         print(json.dumps(families.results), flush=True)
         return
     comparison.data.data_dir = options.data
     splits = load_arrays(comparison.data, shape)
-    families = Families(comparison, options.seeds, splits.train, output)
+    families = Families(comparison, options.seeds, splits.train, output, options.after)
     families.train(splits.test, began + 60 * options.minutes, comparison.epochs)
     for name, result in families.results.items():
         accuracy = [each["accuracy"] for each in result.get("test", [])]

@@ -59,6 +59,7 @@ def compile_only(config: Config, count: int) -> dict[str, typing.Any]:
     noise = random_split(model_image_shape(config.model), count, 10)
     paced = PacedRun(config, [config.runtime.seed], noise)
     seconds = paced.seconds_per_epoch()
+    paced.session.evaluate(random_split(model_image_shape(config.model), count // 5, 10))
     return {"seconds_per_epoch": seconds, "compile_seconds": paced.session.compile_seconds}
 
 

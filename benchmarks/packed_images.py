@@ -3,8 +3,8 @@
     python -m benchmarks.packed_images pack cifar10.npz --output packed --parts 2
     python -m benchmarks.packed_images unpack packed/part*.npz --output cifar10.npz
 
-Images are columns of lossless WebP, 500 images each: just over half of their bytes. Every part holds
-a part of every split; `unpack` needs Pillow and numpy.
+Images are columns of lossless WebP, 500 images each: just over half of their bytes. Every part
+holds a part of every split; `unpack` needs Pillow and numpy.
 """
 
 import argparse

@@ -28,6 +28,8 @@ def augment_batch(
         uint8 images (B, H, W, C), and float32 shares of the classes (B, K).
     """
     shares = jax.nn.one_hot(labels, num_classes)
+    if not _changes_images(augment):
+        return images, shares
     image_key, mix_key = jax.random.split(key)
     pixels = jax.vmap(functools.partial(augment_image, augment=augment))(
         images.astype(jnp.float32), jax.random.split(image_key, len(images))
@@ -35,6 +37,12 @@ def augment_batch(
     if augment.mixup or augment.cutmix:
         pixels, shares = mix_batch(pixels, shares, mix_key, augment)
     return pixels.astype(jnp.uint8), shares
+
+
+def _changes_images(augment: Augment) -> bool:
+    numbers = (augment.shift, augment.translate, augment.rotate, augment.zoom, augment.cutout)
+    chances = (augment.erase, augment.mixup, augment.cutmix)
+    return augment.flip or augment.policy is not None or any((*numbers, *chances))
 
 
 def augment_image(image: jax.Array, key: jax.Array, augment: Augment) -> jax.Array:
