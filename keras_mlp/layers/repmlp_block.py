@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_mlp.arguments import check_bool, check_kernel_sizes, check_pair, check_positive_int
+from keras_mlp.layers.depthwise_conv2d import DepthwiseConv2D
 from keras_mlp.layers.grouped_dense import GroupedDense
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.locality_injection import (
@@ -137,7 +138,7 @@ class RepMLPBlock(keras.layers.Layer):
         self.built = True
 
     def _build_convolution(self, size, shape):
-        convolution = keras.layers.DepthwiseConv2D(
+        convolution = DepthwiseConv2D(
             size,
             padding="same",
             use_bias=False,
