@@ -19,6 +19,7 @@ import jax
 from benchmarks.paced import PacedRun, random_split
 from training.config import Config, load_config
 from training.data.in_memory import load_arrays
+from training.engine.stored_config import as_stored
 from training.engine.workdir import write_text, written_beside
 from training.train import model_image_shape
 
@@ -38,6 +39,7 @@ def run(config: Config, output: pathlib.Path, deadline: float) -> dict[str, typi
     affordable = int((deadline - time.monotonic() - spare) / seconds)
     paced.set_epochs(max(1, min(config.epochs, affordable)))
     result: dict[str, typing.Any] = {"device": str(jax.devices()[0].device_kind)}
+    result |= {"config": as_stored(config)}
     result |= {"seconds_per_epoch_at_first": seconds, "finished": False}
 
     def tell() -> None:
@@ -86,7 +88,10 @@ def main(arguments: list[str] | None = None) -> None:
         return
     config.data.data_dir = options.data
     result = run(config, output, began + 60 * options.minutes)
-    print(json.dumps({key: value for key, value in result.items() if key != "curve"}), flush=True)
+    print(
+        json.dumps({key: value for key, value in result.items() if key not in ("curve", "config")}),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
