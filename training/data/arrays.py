@@ -50,7 +50,8 @@ class ArrayFile:
                 "--output FILE.npz` writes one."
             )
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            # numpy leaves a damaged file open.
+            with open(self.path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
                 self._arrays = {name: file[name] for name in file.files}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"`data.data_dir` {path} cannot be read: {error}") from error

@@ -242,5 +242,6 @@ def _first_of_each_class(stored, count):
             found[example[1]].append(example)
     chosen = [example for label in sorted(found) for example in found[label]]
     pictures, labels, names = (list(column) for column in zip(*chosen, strict=True))
-    columns = tf.constant(pictures), tf.constant(labels, tf.int64), tf.constant(names)
+    pictures = tf.stack([tf.constant(picture) for picture in pictures])  # bytes, or pixels
+    columns = pictures, tf.constant(labels, tf.int64), tf.constant(names)
     return tf.data.Dataset.from_tensor_slices(columns), len(chosen)

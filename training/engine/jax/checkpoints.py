@@ -68,7 +68,8 @@ class Checkpoints:
             like: a state with the arrays that are expected.
         """
         try:
-            with np.load(self._path(step), allow_pickle=False) as file:
+            # numpy leaves a damaged file open.
+            with open(self._path(step), "rb") as raw, np.load(raw, allow_pickle=False) as file:
                 stored = {name: file[name] for name in file.files}
             leaves = [_from_stored(stored.pop(name), leaf) for name, leaf in _named(like)]
             if stored:

@@ -110,6 +110,7 @@ class Program:
             evaluate = jax.vmap(evaluate, in_axes=(0, None, None))
         self.advance = jax.jit(advance, donate_argnums=0)
         self.evaluate = jax.jit(evaluate)
+        self.batch = jax.jit(self._batch)
 
     def place(self, step: int) -> tuple[int, int]:
         """Where a step's first image is: number of the epoch, and place in its order.
@@ -136,17 +137,32 @@ class Program:
         place: jax.Array,
     ) -> State:
         """`count` steps from step `first` on, whose first image is at `place` of `epoch`."""
-        order = self._order(jax.random.fold_in(key, ORDER), epoch, place)
-        own_key = jax.random.fold_in(key, AUGMENTATION)
+        order = self._order(key, epoch, place)
 
         def one(i: jax.Array, state: State) -> State:
-            rows, step_key = order[i], jax.random.fold_in(own_key, first + i)
-            batch = augment_batch(
-                self._split(images[rows]), labels[rows], step_key, self.augment, self.num_classes
-            )
+            batch = self._changed(images[order[i]], labels[order[i]], key, first + i)
             return self._step(state, *batch, first + i)
 
         return jax.lax.fori_loop(0, count, one, state)
+
+    def _batch(
+        self,
+        key: jax.Array,
+        images: jax.Array,
+        labels: jax.Array,
+        step: jax.Array,
+        epoch: jax.Array,
+        place: jax.Array,
+    ) -> tuple[jax.Array, jax.Array]:
+        """Images and shares of the classes that one run's step sees; see `_advance`."""
+        rows = self._order(key, epoch, place)[0]
+        return self._changed(images[rows], labels[rows], key, step)
+
+    def _changed(
+        self, images: jax.Array, labels: jax.Array, key: jax.Array, step: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        step_key = jax.random.fold_in(jax.random.fold_in(key, AUGMENTATION), step)
+        return augment_batch(self._split(images), labels, step_key, self.augment, self.num_classes)
 
     def _order(self, key: jax.Array, epoch: jax.Array, place: jax.Array) -> jax.Array:
         """Numbers of the images of the next steps (`longest`, B): every epoch its own order.
@@ -156,8 +172,9 @@ class Program:
         """
         count, repeats = self.longest * self.batch_size, self.augment.repeats
         epochs = math.ceil(count / (self.size * repeats)) + 1
+        own = jax.random.fold_in(key, ORDER)
         orders = jax.vmap(
-            lambda number: jax.random.permutation(jax.random.fold_in(key, number), self.size)
+            lambda number: jax.random.permutation(jax.random.fold_in(own, number), self.size)
         )(epoch + jnp.arange(epochs))
         places = (place + jnp.arange(count)) // repeats
         return orders.ravel()[places].reshape(self.longest, self.batch_size)

@@ -14,10 +14,7 @@ import numpy as np
 from keras_mlp.typing import Array
 from training.config import Config
 from training.data.in_memory import ArraySplit
-from training.data.on_device.augmentation import augment_batch
 from training.engine.jax.program import (
-    AUGMENTATION,
-    ORDER,
     SUMS,
     Arrays,
     Program,
@@ -166,16 +163,8 @@ class Session:
         program = self.program
         key = self.keys if program.seeds is None else self.keys[number]
         epoch, place = program.place(step)
-
-        @jax.jit
-        def make(images: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
-            rows = program._order(jax.random.fold_in(key, ORDER), epoch, place)[0]
-            own = jax.random.fold_in(jax.random.fold_in(key, AUGMENTATION), step)
-            return augment_batch(
-                images[rows], labels[rows], own, program.augment, program.num_classes
-            )
-
-        images, shares = make(self.images, self.labels)
+        numbers = (np.int32(number) for number in (step, epoch, place))
+        images, shares = program.batch(key, self.images, self.labels, *numbers)
         return np.asarray(images), np.asarray(shares)
 
     def _judged(self) -> tuple[Arrays, Arrays]:

@@ -1,0 +1,215 @@
+"""Training on JAX: without TensorFlow, resumed exactly, several seeds and devices, and its limits.
+
+Every run is a process of its own, as a process has one backend.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.own_process import ROOT
+from training.config import Augment, Data, Runtime
+from training.engine.jax import limits
+from training.engine.jax.checkpoints import Checkpoints
+
+RUN = """
+import json, os, signal, sys
+
+
+class Blocked:
+    \"\"\"TensorFlow must not be imported.\"\"\"
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("tensorflow", "tensorflow_datasets", "orbit", "official"):
+            raise ImportError(f"{name} was imported on JAX")
+
+
+sys.meta_path.insert(0, Blocked())
+from training import config as types
+from training.engine.interruption import Interrupted
+from training.engine.jax.session import Session
+from training.train import train_seeds
+
+order = json.loads(sys.argv[1])
+stop_at = order.get("stop_at")
+if stop_at is not None:
+    run = Session.run
+
+    def run_and_signal(self, count):
+        run(self, count)
+        if self.step >= stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    Session.run = run_and_signal
+
+
+def config(tree):
+    sections = {
+        name: getattr(types, name.capitalize())(**values)
+        for name, values in tree.items()
+        if isinstance(values, dict)
+    }
+    return types.check_config(types.Config(epochs=tree["epochs"], **sections))
+
+
+configs = [config(tree) for tree in order["configs"]]
+try:
+    train_seeds(configs, order["workdirs"])
+except Interrupted:
+    sys.exit(75)
+"""
+
+
+def start(order, devices=1):
+    """Trains in a process of its own; returns its exit code."""
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    finished = subprocess.run(
+        [sys.executable, "-c", RUN, json.dumps(order)],
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert finished.returncode in (0, 75), finished.stderr[-3000:]
+    return finished.returncode
+
+
+def tree(seed=0, epochs=2, **sections):
+    """A config that trains in seconds, as JSON."""
+    small = {"num_layers": 1, "hidden_dim": 16, "channel_mlp_dim": 32, "dropout_rate": 0.1}
+    defaults = {
+        "model": {"variant": "pico/2", "arguments": {"image_shape": [8, 8, 1], **small}},
+        "data": {"name": "digits", "batch_size": 128},
+        "augment": {"shift": 1},
+        "optimizer": {"learning_rate": 5e-3, "clip_norm": 0.5, "ema": 0.9},
+        "runtime": {"steps_per_loop": 4, "export": False, "seed": seed},
+    }
+    changed = {name: {**values, **sections.get(name, {})} for name, values in defaults.items()}
+    return {"epochs": epochs, **changed}
+
+
+def weights(workdir):
+    """Weights by name, from the last checkpoint of a run."""
+    checkpoints = Checkpoints(workdir / "checkpoints", 2)
+    with np.load(workdir / "checkpoints" / f"step-{checkpoints.steps()[-1]}.npz") as file:
+        return {name: file[name] for name in file.files}
+
+
+def difference(one, other):
+    """Largest difference between the last checkpoints of two runs."""
+    one, other = weights(one), weights(other)
+    assert one.keys() == other.keys()
+    return max(
+        float(np.abs(one[name].astype(np.float64) - other[name]).max())
+        for name in one
+        if one[name].size
+    )
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """A finished run of seed 0."""
+    workdir = tmp_path_factory.mktemp("jax") / "alone"
+    assert start({"configs": [tree()], "workdirs": [str(workdir)]}) == 0
+    return workdir
+
+
+def test_a_run_leaves_what_one_on_tensorflow_leaves(alone):
+    names = {path.name for path in alone.iterdir()}
+    assert names == {
+        *("model.keras", "metrics.json", "config.json", "history.jsonl", "report.html"),
+        *("evaluation.json", "confusion.png", "reliability.png", "first_batch.png"),
+        *("predictions.png", "checkpoints"),
+    }
+    metrics = json.loads((alone / "metrics.json").read_text())
+    assert metrics["backend"] == "jax" and metrics["test"]["examples"] == 360
+    assert metrics["images_per_second"] > 0 and metrics["compile_seconds"] > 0
+    history = [json.loads(line) for line in (alone / "history.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in history] == [10, 20]
+    assert set(history[0]["train"]) == {"loss", "accuracy", "learning_rate", "gradient_norm"}
+    assert history[1]["validation"]["examples"] == 144
+    assert history[1]["train"]["loss"] < history[0]["train"]["loss"]
+
+
+def test_a_stopped_run_ends_as_one_that_never_stopped(alone, tmp_path):
+    order = {"configs": [tree()], "workdirs": [str(tmp_path / "run")]}
+    assert start({**order, "stop_at": 7}) == 75
+    assert Checkpoints(tmp_path / "run" / "checkpoints", 2).steps() == [8]
+    assert start({**order, "stop_at": 12}) == 75
+    assert start(order) == 0
+    assert difference(alone, tmp_path / "run") == 0.0
+    for name in ("test", "parameters", "steps"):
+        one, other = (
+            json.loads((folder / "metrics.json").read_text())[name]
+            for folder in (alone, tmp_path / "run")
+        )
+        assert one == other
+
+
+def test_a_damaged_checkpoint_is_passed_over(alone, tmp_path, caplog):
+    order = {"configs": [tree()], "workdirs": [str(tmp_path / "run")]}
+    assert start({**order, "stop_at": 12}) == 75
+    newest = tmp_path / "run" / "checkpoints" / "step-12.npz"
+    newest.write_bytes(newest.read_bytes()[:1000])
+    assert start(order) == 0
+    assert difference(alone, tmp_path / "run") == 0.0
+
+
+def test_seeds_at_once_equal_each_alone(alone, tmp_path):
+    folders = [tmp_path / "seed0", tmp_path / "seed1"]
+    order = {"configs": [tree(0), tree(1)], "workdirs": list(map(str, folders))}
+    assert start(order) == 0
+    assert difference(alone, folders[0]) < 1e-4  # sums in another order
+    assert difference(*folders) > 0.01
+    metrics = [json.loads((each / "metrics.json").read_text()) for each in folders]
+    assert [each["config"]["runtime"]["seed"] for each in metrics] == [0, 1]
+    assert metrics[0]["seeds_at_once"] == 2
+
+
+@pytest.mark.parametrize("devices", [2, 4])
+def test_several_devices_equal_one(devices, tmp_path):
+    sections = {
+        "model": {"architecture": "RepMLPNet", "arguments": {"image_shape": [8, 8, 1]}},
+        "optimizer": {"name": "sgd", "learning_rate": 0.05, "accumulate": 2},
+    }
+    small = tree(epochs=1, **sections)
+    spread = tree(epochs=1, **sections, runtime={"strategy": "mirrored"})
+    assert start({"configs": [small], "workdirs": [str(tmp_path / "one")]}) == 0
+    order = {"configs": [spread], "workdirs": [str(tmp_path / "many")]}
+    assert start(order, devices) == 0
+    assert difference(tmp_path / "one", tmp_path / "many") < 1e-5
+    assert json.loads((tmp_path / "many" / "metrics.json").read_text())["replicas"] == devices
+
+
+@pytest.mark.parametrize(
+    ("check", "section", "message"),
+    [
+        (limits.check_data, Data(name="cifar10"), r"training\.data\.arrays cifar10"),
+        (limits.check_data, Data(crop=0.9), r"`data\.crop` must be 0"),
+        (limits.check_data, Data(service="grpc://a:1"), r"`data\.service`"),
+        (limits.check_runtime, Runtime(strategy="tpu"), r"`runtime\.strategy`"),
+        (limits.check_runtime, Runtime(virtual_cpus=2), "XLA_FLAGS"),
+        (limits.check_runtime, Runtime(dtype="mixed_float16"), "mixed_bfloat16"),
+    ],
+)
+def test_what_the_engine_lacks_is_an_error(check, section, message):
+    with pytest.raises(ValueError, match=message):
+        check(section)
+
+
+@pytest.mark.parametrize(
+    ("augment", "channels", "message"),
+    [
+        (Augment(crop=0.5), 3, r"`augment\.crop` must be 0"),
+        (Augment(policy="autoaugment_v0"), 3, "one of randaugment"),
+        (Augment(policy="trivialaugment"), 1, "3 channels"),
+    ],
+)
+def test_changes_of_images_that_the_engine_lacks_are_an_error(augment, channels, message):
+    with pytest.raises(ValueError, match=message):
+        limits.check_augmentation(augment, channels)
