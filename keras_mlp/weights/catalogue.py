@@ -4,18 +4,9 @@ import fnmatch
 
 from keras_mlp.arguments import check_choice
 from keras_mlp.models import ARCHITECTURES
-from keras_mlp.weights.published import (
-    ff_only,
-    gmlp,
-    mlp_mixer,
-    repmlpnet,
-    resmlp,
-    vision_permutator,
-    vit,
-)
+from keras_mlp.weights.published import TABLES
 
-_TABLES = (mlp_mixer, resmlp, gmlp, vision_permutator, repmlpnet, ff_only, vit)
-_PRESETS = {preset.name: preset for table in _TABLES for preset in table.PRESETS}
+_PRESETS = {preset.name: preset for table in TABLES for preset in table}
 
 
 def presets(architecture=None, *, variant=None, pattern="*"):

@@ -58,9 +58,9 @@ class Checkpoint:
     layout: CheckpointLayout
     tensors: dict
 
-    def num_classes(self):
+    def num_classes(self, model):
         """How many classes the classifier in the file has; None without one."""
-        bias = self.tensors.get(self.layout.origin("head/bias").name)
+        bias = self.tensors.get(self.layout.origin("head/bias", model).name)
         return None if bias is None else bias.size
 
 
@@ -87,8 +87,8 @@ def recognise(model, path):
 def _shared(model, checkpoint):
     """The number of the model's weights that the file has under this naming."""
     layout = checkpoint.layout
-    paths = [w.path for w in model.weights if layout.key(w.path) in layout.names]
-    return len({layout.origin(path).name for path in paths} & checkpoint.tensors.keys())
+    paths = [w.path for w in model.weights if layout.row(w.path) is not None]
+    return len({layout.origin(path, model).name for path in paths} & checkpoint.tensors.keys())
 
 
 def place(model, checkpoint, include_head):
@@ -96,10 +96,10 @@ def place(model, checkpoint, include_head):
     _check_plain(model)
     layout, tensors = checkpoint.layout, checkpoint.tensors
     weights = [each for each in model.weights if include_head or not _is_head(each.path)]
-    arrays, problems = _converted(weights, layout, tensors)
-    used = {layout.origin(weight.path).name for weight in weights}
+    arrays, problems = _converted(model, weights, layout, tensors)
+    used = {layout.origin(weight.path, model).name for weight in weights}
     if not include_head:
-        used |= {layout.origin(key).name for key in layout.names if _is_head(key)}
+        used |= {layout.origin(f"head/{kind}", model).name for kind in ("kernel", "bias")}
     problems += [f"unused: {name}" for name in _unused(tensors, used, layout)]
     problems += layout.check(model, tensors)
     if problems:
@@ -122,11 +122,11 @@ def _check_plain(model):
             )
 
 
-def _converted(weights, layout, tensors):
+def _converted(model, weights, layout, tensors):
     """Arrays for the weights, by path, and lines of the error for those that there are none for."""
     arrays, problems = {}, []
     for weight in weights:
-        origin = layout.origin(weight.path)
+        origin = layout.origin(weight.path, model)
         if origin.name not in tensors:
             problems.append(f"missing: {origin.name} (for {weight.path})")
             continue

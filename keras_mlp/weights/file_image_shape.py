@@ -7,8 +7,8 @@ import pathlib
 import safetensors
 
 from keras_mlp.arguments import check_image_shape, check_pair
-from keras_mlp.weights.token_axes import has_class_token, token_axes
-from keras_mlp.weights.token_mixing_resize import HIDDEN, OUT
+from keras_mlp.models.token_mixing import HIDDEN, OUT, POSITION
+from keras_mlp.weights.token_axes import token_axes
 
 
 def file_image_shape(model, checkpoint):
@@ -39,7 +39,7 @@ def file_image_shape(model, checkpoint):
         return model.image_shape
     patch = check_pair("patch_size", model.patch_size)
     # At most one of the two is a square. big_vision's positions leave the class token out.
-    for count in (tokens, tokens - 1) if has_class_token(model) else (tokens,):
+    for count in (tokens, tokens - 1) if model.has_class_token else (tokens,):
         side = math.isqrt(max(count, 0))
         if side > 0 and side * side == count:
             return side * patch[0], side * patch[1], model.image_shape[-1]
@@ -64,9 +64,9 @@ def _tokens(model, checkpoint):
     """The number of tokens in a file, a class token included; None where no tensor shows it."""
     for weight in model.weights:
         roles = token_axes(model, weight.path)
-        if roles is None or OUT not in roles or HIDDEN in roles:
+        if roles is None or not {OUT, POSITION} & set(roles) or HIDDEN in roles:
             continue
-        tensor = checkpoint.tensors.get(checkpoint.layout.origin(weight.path).name)
+        tensor = checkpoint.tensors.get(checkpoint.layout.origin(weight.path, model).name)
         if tensor is not None and roles == (OUT,):
             return tensor.size
         if tensor is not None and tensor.ndim > 1:  # positions, or a matrix from tokens to tokens

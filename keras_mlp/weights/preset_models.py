@@ -85,7 +85,7 @@ def _in_shape(model, image_shape):
 
 def _load(model, checkpoint, verbose):
     """The model with the weights of a file; of another number of classes, all but the head."""
-    classes = checkpoint.num_classes()
+    classes = checkpoint.num_classes(model)
     fits = model.include_top and model.num_classes == classes
     place(model, checkpoint, include_head=fits)
     if verbose and model.include_top and not fits:

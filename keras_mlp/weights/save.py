@@ -11,7 +11,7 @@ import safetensors.numpy
 from keras import ops
 
 from keras_mlp.arguments import check_choice
-from keras_mlp.models import VisionModel
+from keras_mlp.models import check_model
 from keras_mlp.models.layer_changes import has_lora, is_quantized, layers_by_path
 from keras_mlp.weights.timm_call import timm_call
 
@@ -68,8 +68,7 @@ def save_checkpoint(model, path, layout="timm"):
 
 
 def _check_model(model):
-    if not isinstance(model, VisionModel):
-        raise ValueError(f"`model` must be a keras_mlp model such as MLPMixer, got {model!r}.")
+    check_model(model)
     for path, layer in layers_by_path(model).items():
         if has_lora(layer):
             raise ValueError(
@@ -118,11 +117,10 @@ def _writable(model):
 def _inverted(model, layout):
     """The tensors that make the weights of a model under a layout, contiguous, by name."""
     names = model.checkpoint_layouts[layout]
-    order = {key: index for index, key in enumerate(names.names)}
-    weights = sorted(model.weights, key=lambda weight: order.get(names.key(weight.path), -1))
+    weights = sorted(model.weights, key=lambda weight: names.row(weight.path) or 0)
     parts = {}
     for weight in weights:
-        origin = names.origin(weight.path)
+        origin = names.origin(weight.path, model)
         if origin.invert is None:
             raise ValueError(
                 f"`layout`={layout!r} can be read but not written: {origin.name} has more than "

@@ -4,24 +4,16 @@ import pytest
 
 from keras_mlp import FFOnly, VisionPermutator
 from keras_mlp.analysis import cost_of_variant, resolution_curve
+from tests.test_contract import ROWS
 
 SIDES = (8, 16, 32)
-EXPONENTS = {
-    "MLPMixer": 1,
-    "ResMLP": 2,
-    "GMLP": 2,
-    "VisionPermutator": 1,
-    "RepMLPNet": 2,
-    "FFOnly": 2,
-    "ViT": 2,
-}
 
 
-@pytest.mark.parametrize("architecture", EXPONENTS)
+@pytest.mark.parametrize("architecture", ROWS)
 def test_token_mixing_is_linear_or_quadratic(architecture):
     form = {"deployed": True} if architecture == "RepMLPNet" else {}
     curve = resolution_curve(architecture, "pico/2", sides=SIDES, **form)
-    exponent = EXPONENTS[architecture]
+    exponent = ROWS[architecture].exponent
     assert curve.exponents() == [None, exponent, exponent]
     for row, side in zip(curve.table(), SIDES, strict=True):
         assert row["image"] == (side, side)

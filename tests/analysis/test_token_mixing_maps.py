@@ -184,7 +184,7 @@ def test_refuses(arguments, message):
 
 
 def test_refuses_other_models():
-    with pytest.raises(ValueError, match="`model` must be a VisionModel, got 3"):
+    with pytest.raises(ValueError, match="`model` must be a keras_mlp model such as"):
         token_mixing_maps(3, 0)
 
 

@@ -44,6 +44,12 @@ WRITABLE = [
     ("RepMLPNet", "official", {}),
     ("RepMLPNet", "official", {"deployed": True}),
 ]
+WRITABLE += [
+    (name, layout, {})
+    for name in ARCHITECTURES
+    for layout in factory(name)().checkpoint_layouts
+    if name not in {architecture for architecture, *_ in WRITABLE}
+]
 
 
 @pytest.mark.parametrize(("architecture", "layout", "arguments"), WRITABLE, ids=str)
