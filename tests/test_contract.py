@@ -252,6 +252,31 @@ ROWS = {
         # Adds the same to all scores of one query, which the softmax takes out again.
         no_gradient=("block_*/attention/key/bias",),
     ),
+    "ConvMixer": Row(
+        toy={
+            "image_shape": (16, 24, 3),
+            "patch_size": 4,
+            "num_layers": 2,
+            "hidden_dim": 16,
+            "kernel_size": 3,
+            "num_classes": 5,
+        },
+        parameters={
+            "256/8": 961_000,
+            "768/32": 21_110_248,
+            "1024/20": 24_383_464,
+            "1536/20": 51_625_960,
+            # Ours, with 1,000 classes.
+            "nano/4": 1_372_136,
+            "pico/4": 379_752,
+            "pico/2": 259_048,
+        },
+        dense=(0, 0),
+        int8_error=0.02,
+        exponent=1,
+        token_weights=(),
+        plausible={"kernel_size": (1, 3, 5, 31), "activation": ("gelu", "relu")},
+    ),
 }
 
 

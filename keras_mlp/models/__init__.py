@@ -1,6 +1,7 @@
 """The architectures, one per file, and the table of them."""
 
 from keras_mlp.models.base import VisionModel, check_model
+from keras_mlp.models.conv_mixer import ConvMixer, ConvMixerBlock
 from keras_mlp.models.ff_only import FFOnly, FFOnlyBlock
 from keras_mlp.models.gmlp import GMLP, GMLPBlock
 from keras_mlp.models.mlp_mixer import MixerBlock, MLPMixer
@@ -18,11 +19,14 @@ ARCHITECTURES: dict[str, type[VisionModel]] = {
     "RepMLPNet": RepMLPNet,
     "FFOnly": FFOnly,
     "ViT": ViT,
+    "ConvMixer": ConvMixer,
 }
 
 __all__ = [
     "ARCHITECTURES",
     "GMLP",
+    "ConvMixer",
+    "ConvMixerBlock",
     "FFOnly",
     "FFOnlyBlock",
     "GMLPBlock",

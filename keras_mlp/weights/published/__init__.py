@@ -1,6 +1,7 @@
 """The rows of the catalogue, one file per architecture: data only."""
 
 from keras_mlp.weights.published import (
+    conv_mixer,
     ff_only,
     gmlp,
     mlp_mixer,
@@ -18,4 +19,5 @@ TABLES = (
     repmlpnet.PRESETS,
     ff_only.PRESETS,
     vit.PRESETS,
+    conv_mixer.PRESETS,
 )
