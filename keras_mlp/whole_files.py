@@ -21,7 +21,14 @@ from keras_mlp.errors import first_line
 
 # Names in a workshop. What is written is called "new", plus the suffix of its destination.
 _LOCK, _OLD = "lock", "old"
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+# The disk is full, over quota, broken or read-only.
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+
+
+def check_free(path: pathlib.Path, hint: str) -> None:
+    """Raises FileExistsError, with a hint what to do, if there is something at a path."""
+    if path.exists():
+        raise FileExistsError(f"There is something at {path} already; {hint}.")
 
 
 def check_replaceable(
@@ -40,12 +47,9 @@ def check_replaceable(
         complaint: what to say otherwise, such as "is not a SavedModel".
         option: what the user calls `overwrite`.
     """
-    if not path.exists():
-        return
     if not overwrite:
-        hint = "`overwrite` is False" if option == "overwrite" else f"see `{option}`"
-        raise FileExistsError(f"There is something at {path} already; {hint}.")
-    if not is_ours(path):
+        check_free(path, "`overwrite` is False" if option == "overwrite" else f"see `{option}`")
+    elif path.exists() and not is_ours(path):
         raise FileExistsError(f"{path} {complaint}: `{option}` replaces nothing else.")
 
 
@@ -92,7 +96,7 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
             yield new
             _replace_folder(new, path, workshop / _OLD)
         except OSError as error:
-            if error.errno not in _DISK_ERRORS:
+            if error.errno not in DISK_ERRORS:
                 raise
             raise _os_error(f"{path} cannot be written", error) from error
 

@@ -8,10 +8,11 @@ import tempfile
 import zlib
 
 from keras_mlp.errors import first_line
-from keras_mlp.whole_files import whole_file, whole_folder
+from keras_mlp.whole_files import DISK_ERRORS, check_free, whole_file, whole_folder
 
 LARGEST = 2**30  # bytes of an unpacked archive
 MOST_FILES = 10_000
+_BLOCK = 2**20
 
 
 def pack(folder, path):
@@ -26,8 +27,8 @@ def pack(folder, path):
     """
     folder = pathlib.Path(folder)
     with (
-        whole_file(path) as beside,
-        open(beside, "wb") as raw,
+        whole_file(path) as new,
+        open(new, "wb") as raw,
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive,
     ):
@@ -55,15 +56,22 @@ def unpack(path, folder, limit=LARGEST):
         ValueError: the archive is damaged or too large; or holds a path that leaves the folder, a
             link, a device, a path twice, or more than `MOST_FILES` entries.
         FileExistsError: there is something at `folder`.
+        OSError: `folder` cannot be written.
     """
     folder = pathlib.Path(folder).resolve()
-    if folder.exists():
-        raise FileExistsError(f"There is something at {folder} already.")
-    with whole_folder(folder) as beside:
+    check_free(folder, "unpack into a new folder")
+    with whole_folder(folder) as new:
         try:
-            with gzip.open(path) as raw:
-                _extract(_Limited(raw, path, limit), path, beside)
+            with open(path, "rb") as file, gzip.open(file) as raw:
+                _check_flags(file)
+                stream = _Limited(raw, path, limit)
+                _extract(stream, path, new)
+                # tar stops at its own end; gzip checks its checksum only at the end of the file.
+                while stream.read(_BLOCK):
+                    pass
         except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+            if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+                raise
             raise ValueError(f"{path} cannot be unpacked: {first_line(error)}") from error
 
 
@@ -74,6 +82,14 @@ def unpacked(path):
         folder = pathlib.Path(parent) / pathlib.Path(path).name.removesuffix(".tar.gz")
         unpack(path, folder)
         yield folder
+
+
+def _check_flags(file):
+    """Refuses flags of gzip's header that must be zero (RFC 1952), which Python's reader skips."""
+    flags = file.read(4)[3:]
+    file.seek(0)
+    if flags and flags[0] & 0xE0:
+        raise gzip.BadGzipFile("Reserved flags are set in the header of gzip.")
 
 
 class _Limited:

@@ -19,6 +19,7 @@ from keras_mlp.whole_files import (
     write_errors,
     write_text,
 )
+from tests.full_disk import full_disk
 from tests.own_process import ROOT
 
 
@@ -243,16 +244,9 @@ def test_errors_that_are_not_of_the_writer_pass_as_they_are(tmp_path):
 
 
 def test_a_real_limit_is_an_error_that_names_the_file(tmp_path):
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-        with pytest.raises(OSError, match=f"^{tmp_path}/a cannot be written: File too large.$"):
-            write_bytes(tmp_path / "a", bytes(2000))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
+    too_large = pytest.raises(OSError, match=f"^{tmp_path}/a cannot be written: File too large.$")
+    with full_disk(), too_large:
+        write_bytes(tmp_path / "a", bytes(2000))
     assert names(tmp_path) == []
 
 
