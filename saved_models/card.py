@@ -15,7 +15,7 @@ from saved_models.artefact import CARD, CLASSIFIER, KERAS_MODEL, read_metrics
 from saved_models.datasets import dataset_facts
 from saved_models.golden import GOLDEN_IMAGES, TOLERANCE, tolerance_of
 from saved_models.learning import unmoved
-from saved_models.manifest import read_manifest, write_manifest
+from saved_models.manifest import manifest_problems, name_problems, replace_in_manifest
 
 _USE = """\
 ```python
@@ -249,10 +249,19 @@ def main(arguments=None):
 
 
 def rewrite(folder):
-    """Writes the card of an artefact again, and the manifest that lists it."""
-    name = read_manifest(folder)["name"]
+    """Writes the card of an artefact again, and its line in the manifest.
+
+    Raises:
+        ValueError: another file is not the one that was made, or the metrics are damaged. Nothing
+            is written then: a new manifest would hide the damage from `saved_models.verify`.
+    """
+    problems = manifest_problems(folder, ignored=(CARD,)) + name_problems(folder)
+    if problems:
+        raise ValueError(
+            f"{folder} is damaged: {problems[0]} Restore its files, or make the artefact again."
+        )
     write_card(folder)
-    write_manifest(folder, name)
+    replace_in_manifest(folder, CARD)
 
 
 if __name__ == "__main__":

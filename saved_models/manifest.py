@@ -63,11 +63,28 @@ def read_manifest(folder):
     return manifest
 
 
-def manifest_problems(folder):
+def replace_in_manifest(folder, path):
+    """Enters one file's new size and digest; all others stay as they were listed."""
+    folder = pathlib.Path(folder)
+    manifest = read_manifest(folder)
+    files, size = manifest["files"], (folder / path).stat().st_size
+    files[path] = {"bytes": size, "sha256": sha256_of(folder / path)}
+    manifest["fingerprint"] = fingerprint({name: each["sha256"] for name, each in files.items()})
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+
+
+def name_problems(folder):
+    """One sentence if the folder has another name than its artefact, else none."""
+    name, here = read_manifest(folder)["name"], pathlib.Path(folder).resolve().name
+    return [] if name == here else [f"The folder is called {here} and holds the artefact {name}."]
+
+
+def manifest_problems(folder, ignored=()):
     """What is not as the manifest says, as sentences; none for a whole artefact.
 
     Args:
         folder: the artefact.
+        ignored: files that may differ or be missing.
 
     Raises:
         ValueError: the manifest is missing or damaged.
@@ -79,6 +96,9 @@ def manifest_problems(folder):
         return [f"{links[0]} is a link: an artefact has none."]
     found = digests(folder)
     found.pop(MANIFEST)
+    for path in ignored:
+        listed.pop(path, None)
+        found.pop(path, None)
     problems = [f"{path} is missing." for path in listed if path not in found]
     problems += [f"{path} is not in {MANIFEST}." for path in found if path not in listed]
     for path in listed.keys() & found.keys():

@@ -22,7 +22,7 @@ from saved_models.card import card
 from saved_models.golden import TOLERANCE, keras_problems, tolerance_of
 from saved_models.interface import interface_problems
 from saved_models.learning import learning_problems
-from saved_models.manifest import digests, manifest_problems, read_manifest
+from saved_models.manifest import digests, manifest_problems, name_problems
 from saved_models.measure import resized
 from saved_models.operations import operation_problems
 
@@ -56,9 +56,8 @@ def artefact_problems(folder, renamed=True):
         renamed: complain about a folder of another name than the artefact's.
     """
     problems = manifest_problems(folder)
-    name, here = read_manifest(folder)["name"], folder.resolve().name
-    if renamed and name != here:
-        problems.append(f"The folder is called {here} and holds the artefact {name}.")
+    if renamed:
+        problems += name_problems(folder)
     if problems:
         return problems
     parts = artefact.saved_model_names(folder)

@@ -9,6 +9,7 @@ import pytest
 from saved_models import card, index
 from saved_models.artefact import read_metrics
 from saved_models.manifest import manifest_problems
+from saved_models.verify import main as verify
 from saved_models.verify import problems_of
 
 ARTEFACTS = index.artefact_folders()
@@ -69,6 +70,45 @@ def test_a_card_can_be_written_again(copy):
     card.main([str(copy)])
     assert (copy / "README.md").read_text() == text
     assert manifest_problems(copy) == []
+
+
+DAMAGES = {
+    "changed": lambda folder: (folder / "labels.txt").write_text("a\n"),
+    "missing": lambda folder: (folder / "golden.npz").unlink(),
+    "added": lambda folder: (folder / "classifier" / "notes.txt").touch(),
+    "link": lambda folder: (folder / "classifier" / "link").symlink_to("/etc/hostname"),
+    "metrics": lambda folder: (folder / "metrics.json").write_text("{}"),
+    "manifest": lambda folder: (folder / "manifest.json").write_text("{"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_card_is_refused_where_verify_refuses(damage, copy, capsys):
+    DAMAGES[damage](copy)
+    (copy / "README.md").write_text("scribble")
+    manifest = (copy / "manifest.json").read_bytes()
+    with pytest.raises(SystemExit, match=f"^error: {copy}") as stop:
+        card.main([str(copy)])
+    assert "damaged" in str(stop.value) and "\n" not in str(stop.value)
+    assert (copy / "manifest.json").read_bytes() == manifest
+    assert (copy / "README.md").read_text() == "scribble"
+    with pytest.raises(SystemExit):
+        verify([str(copy)])
+
+
+def test_a_card_of_a_renamed_folder_is_refused(copy):
+    other = copy.rename(copy.with_name("vit_imagenet"))
+    with pytest.raises(SystemExit, match="is called vit_imagenet and holds the artefact mixer"):
+        card.main([str(other)])
+
+
+def test_a_missing_card_is_written(copy):
+    text = (copy / "README.md").read_text()
+    manifest = (copy / "manifest.json").read_bytes()
+    (copy / "README.md").unlink()
+    card.main([str(copy)])
+    assert (copy / "README.md").read_text() == text
+    assert (copy / "manifest.json").read_bytes() == manifest
 
 
 def test_a_card_follows_its_metrics(made):
