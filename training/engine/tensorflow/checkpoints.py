@@ -1,6 +1,8 @@
 """Checkpoints from which a run goes on as if it had never stopped."""
 
 import logging
+import pathlib
+import shutil
 import tempfile
 
 import tensorflow as tf
@@ -40,6 +42,20 @@ class CheckpointManager(tf.train.CheckpointManager):
             max_to_keep=keep,
             checkpoint_name="step",
         )
+
+    def save(self, checkpoint_number=None, **kwargs):
+        """Saves, as in the base class; half-written files, of this try or another, are removed."""
+        self._remove_leftovers()
+        try:
+            return super().save(checkpoint_number, **kwargs)
+        except BaseException:
+            self._remove_leftovers()
+            raise
+
+    def _remove_leftovers(self):
+        # Nobody else writes here: other hosts have folders of their own.
+        for leftover in pathlib.Path(self.directory).glob("step-*_temp"):
+            shutil.rmtree(leftover, ignore_errors=True)
 
     def restore_or_initialize(self):
         """Restores the newest readable checkpoint.
