@@ -1,6 +1,7 @@
 """What all formats start from: a model at inference, from one image tensor to one output."""
 
 import dataclasses
+import pathlib
 
 import keras
 
@@ -9,6 +10,7 @@ from keras_mlp.deploy import deploy
 from keras_mlp.export import check_tensorflow_backend
 from keras_mlp.models import RepMLPNet, VisionModel
 from keras_mlp.models.layer_changes import is_quantized, layers_by_path
+from keras_mlp.whole_files import write_errors
 
 _TWO_GB = 2**31
 
@@ -61,7 +63,8 @@ class InferenceGraph:
         holder = tf.Module()
         holder.weights = [variable.value for variable in self.model.variables]
         signature = self.function(batch_size).get_concrete_function()
-        tf.saved_model.save(holder, str(folder), {"serving_default": signature})
+        with write_errors(pathlib.Path(folder), tf.errors.OpError):
+            tf.saved_model.save(holder, str(folder), {"serving_default": signature})
 
     def check_fits_one_file(self):
         """Raises ValueError for 2 GB of weights: LiteRT and ONNX address their files by 31 bits."""
