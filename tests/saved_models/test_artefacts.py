@@ -60,7 +60,7 @@ def test_the_table_goes_between_the_markers(made, tmp_path):
 
 
 def test_an_empty_folder_says_so(tmp_path):
-    assert index.table(tmp_path) == "There is no artefact yet."
+    assert index.table(tmp_path) == "There are no artefacts yet."
 
 
 def test_a_card_can_be_written_again(copy):
@@ -74,7 +74,7 @@ def test_a_card_can_be_written_again(copy):
 def test_a_card_follows_its_metrics(made):
     metrics = read_metrics(made)
     metrics["test"]["accuracy"] = 0.4242
-    assert "42.42% of 360 test images" in card.card(metrics)
+    assert "test accuracy 42.42% on 360 images" in card.card(metrics)
     metrics["training"]["config"]["data"]["name"] = "some_dataset"
     assert "catalog/some_dataset" in card.card(metrics)
 
