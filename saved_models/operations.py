@@ -51,7 +51,7 @@ def operation_problems(folder: str | pathlib.Path) -> list[str]:
 
 
 def _graphs(folder: str | pathlib.Path) -> list[Any]:
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
 
     file = pathlib.Path(folder) / "saved_model.pb"
