@@ -1,4 +1,4 @@
-"""A model that `training.train` left behind, and the test images that it is judged by."""
+"""A model that `training.train` trained, and the test images that it is evaluated on."""
 
 import dataclasses
 import json
@@ -7,6 +7,7 @@ import pathlib
 import keras
 import numpy as np
 
+from keras_mlp.typing import Array
 from training.config import Data
 from training.data.pipeline import load_splits
 
@@ -16,7 +17,7 @@ class TrainedModel:
     """A trained model with its test split.
 
     Attributes:
-        name: class of the model.
+        name: name of the model's class.
         model: the Keras model.
         images: the test split, pixels (N, H, W, channels), uint8.
         labels: (N,).
@@ -24,22 +25,22 @@ class TrainedModel:
 
     name: str
     model: keras.Model
-    images: np.ndarray
-    labels: np.ndarray
+    images: Array
+    labels: Array
 
 
-def read_trained_model(folder, data_dir=None):
+def read_trained_model(folder: str | pathlib.Path, data_dir: str | None = None) -> TrainedModel:
     """Reads a folder with `model.keras` and the `metrics.json` of its training run.
 
     Args:
         folder: path of the run, or of an artefact made from it.
-        data_dir: where TFDS keeps the prepared dataset; None for the run's own.
+        data_dir: where TFDS keeps the prepared dataset; None for the folder in the run's config.
 
     Returns:
         A `TrainedModel`.
 
     Raises:
-        ValueError: the folder holds no such files, or the images cannot be read.
+        ValueError: the folder lacks these files, or the images cannot be read.
     """
     folder = pathlib.Path(folder)
     try:

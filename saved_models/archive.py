@@ -1,4 +1,4 @@
-"""Tarballs: written so that the same files give the same bytes, unpacked so that none escapes."""
+"""Tarballs: packed reproducibly, and unpacked without letting a path leave the folder."""
 
 import contextlib
 import gzip
@@ -6,24 +6,26 @@ import pathlib
 import tarfile
 import tempfile
 import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
 
 from keras_mlp.errors import first_line
 from keras_mlp.whole_files import DISK_ERRORS, check_free, whole_file, whole_folder
 
-LARGEST = 2**30  # bytes of an unpacked archive
+LARGEST = 2**30  # bytes after unpacking
 MOST_FILES = 10_000
 _BLOCK = 2**20
 
 
-def pack(folder, path):
-    """Writes the files of a folder as a `.tar.gz`, with their paths in the folder.
+def pack(folder: str | pathlib.Path, path: str | pathlib.Path) -> None:
+    """Packs the files of a folder into a `.tar.gz`, under their paths relative to the folder.
 
-    Names are sorted and there are no times, owners or modes, so equal files give equal bytes (with
-    the same zlib, which compresses).
+    Entries are sorted and carry no times, owners or modes: equal files give equal bytes under the
+    same version of zlib.
 
     Args:
-        folder: what is packed, every file below it.
-        path: of the archive; what is there is replaced.
+        folder: the folder to pack, with every file below it.
+        path: path of the archive; an existing file is replaced.
     """
     folder = pathlib.Path(folder)
     with (
@@ -35,7 +37,7 @@ def pack(folder, path):
         for file in sorted(folder.rglob("*")):
             member = tarfile.TarInfo(file.relative_to(folder).as_posix())
             if file.is_dir():
-                # TF Hub's client makes no folder by itself.
+                # TF Hub's client does not create folders itself.
                 member.type, member.mode = tarfile.DIRTYPE, 0o755
                 archive.addfile(member)
                 continue
@@ -44,18 +46,18 @@ def pack(folder, path):
                 archive.addfile(member, content)
 
 
-def unpack(path, folder, limit=LARGEST):
-    """Unpacks a `.tar.gz` that need not be trusted into a new folder, whole or not at all.
+def unpack(path: str | pathlib.Path, folder: str | pathlib.Path, limit: int = LARGEST) -> None:
+    """Unpacks an untrusted `.tar.gz` into a new folder, completely or not at all.
 
     Args:
-        path: of the archive.
-        folder: must not exist yet; its parent must.
-        limit: most bytes that the archive may unpack to.
+        path: path of the archive.
+        folder: the folder to create; its parent must exist.
+        limit: largest total size of the unpacked files, in bytes.
 
     Raises:
-        ValueError: the archive is damaged or too large; or holds a path that leaves the folder, a
-            link, a device, a path twice, or more than `MOST_FILES` entries.
-        FileExistsError: there is something at `folder`.
+        ValueError: the archive is damaged or too large; or it holds a path that leaves the folder,
+            a link, a device, a duplicate path, or more than `MOST_FILES` entries.
+        FileExistsError: `folder` exists.
         OSError: `folder` cannot be written.
     """
     folder = pathlib.Path(folder).resolve()
@@ -76,15 +78,15 @@ def unpack(path, folder, limit=LARGEST):
 
 
 @contextlib.contextmanager
-def unpacked(path):
-    """Gives a temporary folder with what a `.tar.gz` holds; errors are those of `unpack`."""
+def unpacked(path: str | pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a temporary folder with the contents of a `.tar.gz`; raises what `unpack` raises."""
     with tempfile.TemporaryDirectory() as parent:
         folder = pathlib.Path(parent) / pathlib.Path(path).name.removesuffix(".tar.gz")
         unpack(path, folder)
         yield folder
 
 
-def _check_flags(file):
+def _check_flags(file: BinaryIO) -> None:
     """Refuses flags of gzip's header that must be zero (RFC 1952), which Python's reader skips."""
     flags = file.read(4)[3:]
     file.seek(0)
@@ -93,12 +95,12 @@ def _check_flags(file):
 
 
 class _Limited:
-    """A stream that ends in an error after too many bytes, whatever headers say of sizes."""
+    """A stream that fails after too many bytes, whatever sizes the headers claim."""
 
-    def __init__(self, stream, path, limit):
+    def __init__(self, stream: gzip.GzipFile, path: str | pathlib.Path, limit: int) -> None:
         self.stream, self.path, self.left = stream, path, limit
 
-    def read(self, size):
+    def read(self, size: int) -> bytes:
         block = self.stream.read(size)
         self.left -= len(block)
         if self.left < 0:
@@ -106,10 +108,11 @@ class _Limited:
         return block
 
 
-def _extract(stream, path, folder):
-    """Member by member, in one pass: what is refused has unpacked nothing behind it."""
-    seen = set()
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
+def _extract(stream: _Limited, path: str | pathlib.Path, folder: pathlib.Path) -> None:
+    """One member at a time, in one pass: nothing after a refused member is unpacked."""
+    seen: set[pathlib.PurePosixPath] = set()
+    # Mode "r|" only ever calls `read`.
+    with tarfile.open(fileobj=stream, mode="r|") as archive:  # type: ignore[call-overload]
         for member in archive:
             name = _checked_name(member, path)
             if name in seen and not member.isdir():
@@ -122,8 +125,8 @@ def _extract(stream, path, folder):
         raise ValueError(f"{path} holds no file.")
 
 
-def _checked_name(member, path):
-    """The member's path, normalised; ValueError for anything but a file or folder below here."""
+def _checked_name(member: tarfile.TarInfo, path: str | pathlib.Path) -> pathlib.PurePosixPath:
+    """The member's path, normalised; ValueError unless it is a file or folder inside the folder."""
     name = pathlib.PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts or "\\" in member.name:
         raise ValueError(f"{path} holds {member.name!r}, which leaves the folder.")

@@ -1,8 +1,10 @@
-"""The files of an artefact, and how to read them without running code that they may hold."""
+"""The files of an artefact, and how to read them without running any code inside them."""
 
 import json
 import pathlib
 import zipfile
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 import keras_mlp
 from keras_mlp.errors import first_line
 from keras_mlp.golden import GOLDEN_FILE
+from keras_mlp.typing import Array
 
 CARD = "README.md"
 METRICS = "metrics.json"
@@ -21,7 +24,7 @@ FEATURE_VECTOR = "feature_vector"
 SIZES = "sizes"
 
 FORMAT_VERSION = 1
-# From each SavedModel to the array of golden.npz that it must give.
+# Maps each SavedModel to the array of golden.npz that it must reproduce.
 OUTPUTS = {CLASSIFIER: "logits", FEATURE_VECTOR: "features"}
 _METRICS_KEYS = (
     *("format_version", "name", "architecture", "form", "image_shape", "classes"),
@@ -30,30 +33,30 @@ _METRICS_KEYS = (
 )
 
 
-def saved_model_names(folder):
+def saved_model_names(folder: str | pathlib.Path) -> list[str]:
     """Paths of the SavedModels in an artefact, relative to it: "classifier", "sizes/32x48", ..."""
     folder = pathlib.Path(folder)
     sizes = sorted(each.name for each in (folder / SIZES).glob("*"))
     return [*OUTPUTS, *(f"{SIZES}/{name}" for name in sizes)]
 
 
-def read_json(file, keys):
-    """The dict in a JSON file.
+def read_json(file: str | pathlib.Path, keys: Sequence[str]) -> dict[str, Any]:
+    """Reads a dict from a JSON file.
 
     Args:
-        file: its path.
-        keys: that the dict must have; "format_version", if among them, must be ours.
+        file: path of the file.
+        keys: keys that the dict must have; "format_version", if listed, must be `FORMAT_VERSION`.
 
     Returns:
         The dict.
 
     Raises:
-        ValueError: the file is missing, damaged, of another format, or lacks a key.
+        ValueError: the file is missing or damaged, has another format version, or lacks a key.
     """
     try:
         tree = json.loads(pathlib.Path(file).read_text())
     except FileNotFoundError:
-        raise ValueError(f"There is no {file}: its folder is no artefact.") from None
+        raise ValueError(f"There is no {file}: its folder is not an artefact.") from None
     except (OSError, ValueError) as error:
         raise ValueError(f"{file} is damaged: {first_line(error)}") from error
     missing = [key for key in keys if not isinstance(tree, dict) or key not in tree]
@@ -65,19 +68,19 @@ def read_json(file, keys):
     return tree
 
 
-def read_metrics(folder):
-    """What `saved_models.make` measured, a dict; ValueError unless it is there and whole."""
+def read_metrics(folder: str | pathlib.Path) -> dict[str, Any]:
+    """The metrics that `saved_models.make` measured; ValueError if they are missing or damaged."""
     return read_json(pathlib.Path(folder) / METRICS, _METRICS_KEYS)
 
 
-def read_labels(folder):
-    """Names of the classes, in the order of the logits.
+def read_labels(folder: str | pathlib.Path) -> list[str]:
+    """The class names, in the order of the logits.
 
     Args:
-        folder: the artefact, or the assets of a SavedModel.
+        folder: the artefact, or the assets folder of a SavedModel.
 
     Raises:
-        ValueError: there is no file of labels, or it is no text.
+        ValueError: there is no file of labels, or it is not text.
     """
     file = pathlib.Path(folder) / LABELS
     try:
@@ -88,8 +91,8 @@ def read_labels(folder):
         raise ValueError(f"{file} cannot be read: {first_line(error)}") from error
 
 
-def read_golden(folder):
-    """Stored images and what the Keras model made of them when the artefact was made.
+def read_golden(folder: str | pathlib.Path) -> dict[str, Array]:
+    """The stored images, and the Keras model's outputs for them when the artefact was made.
 
     Args:
         folder: the artefact.
@@ -98,17 +101,17 @@ def read_golden(folder):
         A dict: "images", uint8 (B, H, W, C); "logits", float32 (B, K); "features", float32 (B, D).
 
     Raises:
-        ValueError: the file is no npz archive, is damaged, holds Python objects (which unpickling
-            would run), or lacks an array.
+        ValueError: the file is not an npz archive, is damaged, holds Python objects (unpickling
+            would run their code), or lacks an array.
     """
     file = pathlib.Path(folder) / GOLDEN_FILE
-    # `np.load` would take a pickle of any name for one, and say so in other words.
+    # `np.load` takes any other file for a pickle, and its error says so.
     if not zipfile.is_zipfile(file):
-        raise ValueError(f"{file} is no npz archive.")
+        raise ValueError(f"{file} is not an npz archive.")
     try:
         with np.load(file, allow_pickle=False) as arrays:
             golden = {name: arrays[name] for name in ("images", *OUTPUTS.values())}
-    except Exception as error:  # a damaged archive raises whatever it happens to break
+    except Exception as error:  # a damaged archive can raise anything
         raise ValueError(f"{file} cannot be read: {first_line(error)}") from error
     dtypes = {name: array.dtype.name for name, array in golden.items()}
     if dtypes != {"images": "uint8", "logits": "float32", "features": "float32"}:
@@ -116,7 +119,7 @@ def read_golden(folder):
     return golden
 
 
-def load_keras_model(folder):
+def load_keras_model(folder: str | pathlib.Path) -> keras_mlp.VisionModel:
     """The model in `model.keras`, without its optimizer.
 
     Args:
@@ -126,29 +129,29 @@ def load_keras_model(folder):
         A `keras_mlp.VisionModel`.
 
     Raises:
-        ValueError: the file is no `.keras` archive, is damaged, asks for code of its own
-            (`safe_mode`), or holds another kind of model.
+        ValueError: the file is not a `.keras` archive, is damaged, holds code that `safe_mode`
+            refuses, or holds another kind of model.
     """
     file = pathlib.Path(folder) / KERAS_MODEL
     if not zipfile.is_zipfile(file):
-        raise ValueError(f"{file} is no .keras archive.")
+        raise ValueError(f"{file} is not a .keras archive.")
     try:
         model = keras.saving.load_model(file, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises many kinds
+    except Exception as error:  # Keras can raise anything here
         raise ValueError(f"{file} cannot be loaded: {first_line(error)}") from error
     if not isinstance(model, keras_mlp.VisionModel):
         raise ValueError(f"{file} holds a {type(model).__name__}, not a model of keras_mlp.")
     return model
 
 
-def load_saved_model(folder):
-    """The object that plain TensorFlow loads; ValueError where it cannot.
+def load_saved_model(folder: str | pathlib.Path) -> Any:
+    """Loads a SavedModel with plain TensorFlow; ValueError if that fails.
 
-    A graph can read and write files: see `saved_models.operations` before it is loaded.
+    A graph can read and write files: check it with `saved_models.operations` before loading it.
     """
     import tensorflow as tf
 
     try:
         return tf.saved_model.load(str(folder))
-    except Exception as error:  # a damaged graph raises whatever it happens to break
+    except Exception as error:  # a damaged graph can raise anything
         raise ValueError(f"{folder} cannot be loaded: {first_line(error)}") from error

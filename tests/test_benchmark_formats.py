@@ -148,7 +148,7 @@ def test_an_interpreter_without_the_runtime_is_named(tmp_path, monkeypatch):
 
 def test_a_failing_conversion_says_why(tmp_path):
     file = tmp_path / "no.keras"
-    with pytest.raises(WorkerFailed, match=r"(?s)No ONNX file was written.*neither a \.keras"):
+    with pytest.raises(WorkerFailed, match=r"(?s)The ONNX file was not written.*neither a \.keras"):
         format_files._onnx(file, tmp_path / "model.onnx", sys.executable)
 
 
@@ -187,7 +187,7 @@ def test_node_without_the_library_is_named(tmp_path, monkeypatch):
 
 
 def test_a_failing_converter_is_a_form_that_could_not_be_made(tmp_path):
-    with pytest.raises(WorkerFailed, match=r"No folder of TensorFlow\.js was written: .*failed"):
+    with pytest.raises(WorkerFailed, match=r"The TensorFlow\.js folder was not written: .*failed"):
         format_files._tfjs(toy(), tmp_path / "tfjs", shutil.which("false"))
 
 
@@ -202,7 +202,7 @@ def test_a_failing_converter_is_a_form_that_could_not_be_made(tmp_path):
         (["--variant", "S/16", "--python", "no/python"], "`python` must be an interpreter"),
         (["--variant", "S/16", "--images", "0"], "`images` must be a whole number"),
         (["--variant", "S/16", "--converter", "no/such"], "`converter` must be a program"),
-        (["--variant", "S/16", "--json", "no/folder/x"], "`json` must lie in an existing folder"),
+        (["--variant", "S/16", "--json", "no/folder/x"], "`json` must be in an existing folder"),
     ],
 )
 def test_bad_arguments_end_before_any_work(arguments, message, capsys):

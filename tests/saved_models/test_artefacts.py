@@ -61,7 +61,7 @@ def test_the_table_goes_between_the_markers(made, tmp_path):
 
 
 def test_an_empty_folder_says_so(tmp_path):
-    assert index.table(tmp_path) == "There is no artefact yet."
+    assert index.table(tmp_path) == "There are no artefacts yet."
 
 
 def test_a_card_can_be_written_again(copy):
@@ -98,7 +98,7 @@ def test_a_card_is_refused_where_verify_refuses(damage, copy, capsys):
 
 def test_a_card_of_a_renamed_folder_is_refused(copy):
     other = copy.rename(copy.with_name("vit_imagenet"))
-    with pytest.raises(SystemExit, match="is called vit_imagenet and holds the artefact mixer"):
+    with pytest.raises(SystemExit, match="is called vit_imagenet but holds the artefact mixer"):
         card.main([str(other)])
 
 
@@ -114,7 +114,7 @@ def test_a_missing_card_is_written(copy):
 def test_a_card_follows_its_metrics(made):
     metrics = read_metrics(made)
     metrics["test"]["accuracy"] = 0.4242
-    assert "42.42% of 360 test images" in card.card(metrics)
+    assert "test accuracy 42.42% on 360 images" in card.card(metrics)
     metrics["training"]["config"]["data"]["name"] = "some_dataset"
     assert "catalog/some_dataset" in card.card(metrics)
 
