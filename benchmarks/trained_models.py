@@ -1,12 +1,14 @@
 """A model that `training.train` trained, and the test images that it is evaluated on."""
 
 import dataclasses
-import json
 import pathlib
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_mlp.errors import first_line
+from keras_mlp.json_files import read_json
 from keras_mlp.typing import Array
 from training.config import Data
 from training.data.pipeline import load_splits
@@ -44,14 +46,18 @@ def read_trained_model(folder: str | pathlib.Path, data_dir: str | None = None) 
     """
     folder = pathlib.Path(folder)
     try:
-        metrics = json.loads((folder / "metrics.json").read_text())
-        data = metrics.get("training", metrics)["config"]["data"]
+        data = _data(read_json(folder / "metrics.json", "Restore it, or train again.", _data))
         model = keras.models.load_model(folder / "model.keras", compile=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
-            f"{folder} must hold model.keras and the metrics.json of its run: {error!r}."
+            f"{folder} must hold model.keras and the metrics.json of its run: {first_line(error)}"
         ) from error
-    data = Data(**{**data, "data_dir": data_dir or data["data_dir"]})
+    data = dataclasses.replace(data, data_dir=data_dir or data.data_dir)
     test = load_splits(data, tuple(model.image_shape)).test
     images, labels = zip(*test.examples.as_numpy_iterator(), strict=True)
     return TrainedModel(type(model).__name__, model, np.stack(images), np.stack(labels))
+
+
+def _data(metrics: dict[str, Any]) -> Data:
+    """The data section of a run's config, from its metrics or those of an artefact."""
+    return Data(**metrics.get("training", metrics)["config"]["data"])

@@ -1,9 +1,8 @@
 """The files of an artefact, and how to read them without running any code inside them."""
 
-import json
 import pathlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -12,6 +11,7 @@ import numpy as np
 import keras_mlp
 from keras_mlp.errors import first_line
 from keras_mlp.golden import GOLDEN_FILE
+from keras_mlp.json_files import read_json
 from keras_mlp.typing import Array
 
 CARD = "README.md"
@@ -40,12 +40,19 @@ def saved_model_names(folder: str | pathlib.Path) -> list[str]:
     return [*OUTPUTS, *(f"{SIZES}/{name}" for name in sizes)]
 
 
-def read_json(file: str | pathlib.Path, keys: Sequence[str]) -> dict[str, Any]:
+def read_dict(
+    file: str | pathlib.Path,
+    keys: Sequence[str],
+    check: Callable[[dict[str, Any]], object] = lambda tree: None,
+    way_out: str = "Restore it, or make the artefact again.",
+) -> dict[str, Any]:
     """Reads a dict from a JSON file.
 
     Args:
         file: path of the file.
         keys: keys that the dict must have; "format_version", if listed, must be `FORMAT_VERSION`.
+        check: uses what the caller needs of the dict; an error in it means damage.
+        way_out: what the user can do about damage.
 
     Returns:
         The dict.
@@ -53,24 +60,29 @@ def read_json(file: str | pathlib.Path, keys: Sequence[str]) -> dict[str, Any]:
     Raises:
         ValueError: the file is missing or damaged, has another format version, or lacks a key.
     """
+
+    def check_keys(tree: Any) -> None:
+        missing = [key for key in keys if not isinstance(tree, dict) or key not in tree]
+        if missing:
+            raise ValueError(f"it has no {missing[0]!r}")
+        if "format_version" not in keys or tree["format_version"] == FORMAT_VERSION:
+            check(tree)
+
     try:
-        tree = json.loads(pathlib.Path(file).read_text())
-    except FileNotFoundError:
+        tree: dict[str, Any] = read_json(file, way_out, check_keys)
+    except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"There is no {file}: its folder is not an artefact.") from None
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{file} is damaged: {first_line(error)}") from error
-    missing = [key for key in keys if not isinstance(tree, dict) or key not in tree]
-    if missing:
-        raise ValueError(f"{file} is damaged: it has no {missing[0]!r}.")
     version = tree.get("format_version")
     if "format_version" in keys and version != FORMAT_VERSION:
         raise ValueError(f"{file} has format {version!r}; this program reads {FORMAT_VERSION}.")
     return tree
 
 
-def read_metrics(folder: str | pathlib.Path) -> dict[str, Any]:
-    """The metrics that `saved_models.make` measured; ValueError if they are missing or damaged."""
-    return read_json(pathlib.Path(folder) / METRICS, _METRICS_KEYS)
+def read_metrics(
+    folder: str | pathlib.Path, check: Callable[[dict[str, Any]], object] = lambda metrics: None
+) -> dict[str, Any]:
+    """The metrics that `saved_models.make` measured; errors as of `read_dict`."""
+    return read_dict(pathlib.Path(folder) / METRICS, _METRICS_KEYS, check)
 
 
 def read_labels(folder: str | pathlib.Path) -> list[str]:

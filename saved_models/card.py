@@ -75,7 +75,7 @@ def card(metrics: dict[str, Any]) -> str:
 
 def write_card(folder: str | pathlib.Path) -> None:
     """Writes the card of an artefact from its metrics; ValueError if they cannot be read."""
-    write_text(pathlib.Path(folder) / CARD, card(read_metrics(folder)))
+    write_text(pathlib.Path(folder) / CARD, card(read_metrics(folder, card)))
 
 
 def kind(metrics: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import sys
 from keras_mlp.analysis.markdown import markdown_table
 from keras_mlp.whole_files import write_text
 from saved_models.artefact import CARD, CLASSIFIER, MANIFEST, read_metrics
-from saved_models.card import dataset, kind
+from saved_models.card import card, dataset, kind
 from saved_models.manifest import read_manifest
 
 FOLDER = pathlib.Path(__file__).parent
@@ -44,7 +44,7 @@ def write_index(folder: str | pathlib.Path = FOLDER) -> None:
 
 
 def _row(folder: pathlib.Path) -> list[str]:
-    metrics = read_metrics(folder)
+    metrics = read_metrics(folder, card)
     return [
         f"[{folder.name}]({folder.name}/{CARD})",
         kind(metrics),

@@ -8,7 +8,7 @@ from typing import Any
 
 from keras_mlp.export import sha256_of
 from keras_mlp.whole_files import write_text
-from saved_models.artefact import FORMAT_VERSION, MANIFEST, read_json
+from saved_models.artefact import FORMAT_VERSION, MANIFEST, read_dict
 
 
 def digests(folder: str | pathlib.Path) -> dict[str, str]:
@@ -55,14 +55,16 @@ def write_manifest(folder: str | pathlib.Path, name: str) -> None:
 def read_manifest(folder: str | pathlib.Path) -> dict[str, Any]:
     """Reads `manifest.json`; ValueError if it is missing or damaged."""
     file = pathlib.Path(folder) / MANIFEST
-    manifest = read_json(file, ("format_version", "name", "fingerprint", "files"))
-    try:
-        listed = {path: entry["sha256"] for path, entry in manifest["files"].items()}
-    except (AttributeError, TypeError, KeyError) as error:
-        raise ValueError(f"{file} is damaged: {error!r}") from error
-    if fingerprint(listed) != manifest["fingerprint"]:
+    manifest = read_dict(file, ("format_version", "name", "fingerprint", "files"), _listed)
+    if fingerprint(_listed(manifest)) != manifest["fingerprint"]:
         raise ValueError(f"{file} is damaged: its fingerprint does not match its list of files.")
     return manifest
+
+
+def _listed(manifest: dict[str, Any]) -> dict[str, str]:
+    """The digest of each file; an error if the manifest lacks one, or a size."""
+    files = manifest["files"].items()
+    return {path: entry["sha256"] for path, entry in files if entry["bytes"] >= 0}
 
 
 def replace_in_manifest(folder: str | pathlib.Path, path: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from keras_mlp.whole_files import whole_folder
 from saved_models import artefact
 from saved_models.archive import pack
-from saved_models.card import dataset, kind
+from saved_models.card import card, dataset, kind
 from saved_models.manifest import manifest_problems, read_manifest
 
 # The placeholder in the kaggle command's own template; the command refuses to upload it.
@@ -54,7 +54,7 @@ def publish(
         raise ValueError(f"{path} is damaged: {problems[0]}")
     if not output.is_dir():
         raise ValueError(f"`--output` {output} is not a folder.")
-    metrics, name = artefact.read_metrics(path), read_manifest(path)["name"]
+    metrics, name = artefact.read_metrics(path, card), read_manifest(path)["name"]
     with whole_folder(output / name) as folder:
         _write_json(folder / KAGGLE / "model-metadata.json", model_metadata(metrics, path, owner))
         for part in artefact.saved_model_names(path):

@@ -5,10 +5,11 @@ import re
 import shlex
 from typing import Any
 
-from saved_models.artefact import KERAS_MODEL, METRICS, load_keras_model, read_json
+from saved_models.artefact import KERAS_MODEL, METRICS, load_keras_model, read_dict
 from training.config import Data
 from training.data.pipeline import load_splits
 from training.data.splits import Split
+from training.report import METRICS_WAY_OUT
 
 # The first part of an artefact's name.
 SHORT_NAMES = {
@@ -43,25 +44,23 @@ class Run:
         path = pathlib.Path(path)
         if not (path / METRICS).is_file():
             raise ValueError(f"`RUN` {path} is not a finished run: it has no {METRICS}.")
-        metrics = read_json(path / METRICS, ("test", "classes", "config", "command"))
+        metrics = read_dict(
+            path / METRICS,
+            ("test", "classes", "config", "command"),
+            lambda metrics: "model" not in metrics["config"] or _data(metrics, data_dir),
+            METRICS_WAY_OUT,
+        )
         if "model" not in metrics["config"]:
             raise ValueError(
                 f"`RUN` {path} did not train a new model: it is not a run of training.train."
             )
-        data = metrics["config"]["data"]
         dtype = metrics["config"]["runtime"]["dtype"]
         if dtype != "float32":
             raise ValueError(
                 f"`RUN` {path} computed in {dtype}; an artefact needs a run in float32, so that "
                 "SavedModel and Keras model agree up to rounding."
             )
-        self._data = Data(
-            **{
-                **data,
-                "classes": tuple(data["classes"]),
-                "data_dir": data_dir or data["data_dir"],
-            }
-        )
+        self._data = _data(metrics, data_dir)
         self.metrics = without_paths(metrics)
         self.model = load_keras_model(path)
         self.model_file = path / KERAS_MODEL
@@ -79,6 +78,14 @@ class Run:
     def test_split(self) -> Split:
         """The test split as the run read it; ValueError if the data is missing."""
         return load_splits(self._data, tuple(self.model.image_shape)).test
+
+
+def _data(metrics: dict[str, Any], data_dir: str | None) -> Data:
+    """The data section of a run's config; an error if the metrics lack what is read of them."""
+    shlex.split(metrics["command"])
+    data, _ = metrics["config"]["data"], metrics["config"]["runtime"]["dtype"]
+    classes, data_dir = tuple(data["classes"]), data_dir or data["data_dir"]
+    return Data(**{**data, "classes": classes, "data_dir": data_dir})
 
 
 def without_paths(metrics: dict[str, Any]) -> dict[str, Any]:

@@ -168,6 +168,12 @@ def test_a_folder_without_a_trained_model_is_refused(tmp_path):
         read_trained_model(tmp_path)
 
 
+def test_damaged_metrics_of_a_trained_model_are_named(tmp_path):
+    (tmp_path / "metrics.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"metrics\.json is damaged: AttributeError"):
+        read_trained_model(tmp_path)
+
+
 def test_only_the_first_images_are_judged(fakes, monkeypatch, capsys):
     trained = argparse.Namespace(
         name="Toy", model=None, images=np.zeros((9, 1)), labels=np.arange(9)

@@ -16,6 +16,7 @@ import time
 import keras
 import numpy as np
 
+from keras_mlp.json_files import read_json_lines
 from training.config import FineTuneConfig, load_config
 from training.data.pipeline import load_splits
 from training.finetune import finetune
@@ -71,7 +72,7 @@ def _draw(path, run, config, classes):
     test = load_splits(config.data, model.image_shape).test
     images, labels = zip(*test.examples.take(32).as_numpy_iterator(), strict=True)
     images = np.stack(images)
-    history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    history = read_json_lines(run / "history.jsonl", "Remove the folder and run the demo again.")
     draw_run(path, history, images, labels, np.asarray(model(images)), classes)
 
 

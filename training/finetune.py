@@ -20,6 +20,7 @@ from keras_mlp.whole_files import whole_file, write_text
 from training.command_line import parse_command_line
 from training.config import FineTuneConfig, load_config
 from training.data.pipeline import load_splits
+from training.engine.stored_config import as_stored
 from training.engine.tensorflow.evaluator import evaluate
 from training.engine.tensorflow.fitting import fit
 from training.engine.workdir import Workdir
@@ -75,7 +76,7 @@ def finetune(config, source, workdir):
         "test_examples": splits.test.size,
         "train_examples": splits.train.size,
         "classes": splits.classes,
-        "config": json.loads((folder.path / "config.json").read_text()),
+        "config": as_stored(config),
         **provenance(),
     }
     write_text(folder.path / "metrics.json", json.dumps(metrics, indent=2) + "\n")

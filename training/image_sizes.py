@@ -20,6 +20,7 @@ import tqdm
 
 import keras_mlp
 from keras_mlp.arguments import check_choice, check_pair
+from keras_mlp.json_files import read_json
 from keras_mlp.whole_files import write_text
 from training.command_line import parse_command_line
 from training.config import ImageSizes, load_config
@@ -132,7 +133,10 @@ def _judge(model, case, config, open_splits):
 
 def _read(folder):
     file = folder / "metrics.json"
-    return json.loads(file.read_text())["entries"] if file.exists() else []
+    if not file.exists():
+        return []
+    way_out = "Remove it to judge every model again."
+    return read_json(file, way_out, lambda metrics: size_table(metrics["entries"]))["entries"]
 
 
 def _write(folder, entries):

@@ -10,7 +10,9 @@ import argparse
 import json
 import pathlib
 import sys
+from typing import Any
 
+from keras_mlp.json_files import read_json, read_json_lines
 from keras_mlp.whole_files import write_text
 from training.config import Config
 from training.engine.stored_config import as_stored, flat
@@ -19,6 +21,10 @@ from training.reports.curves import learning_curves
 from training.reports.html_page import heading, page, paragraph, picture, table
 
 REPORT_FILE = "report.html"
+METRICS_WAY_OUT = (
+    "Remove it and give the command of training.train again: it is written anew from the last "
+    "checkpoint."
+)
 LISTED_CLASSES = 50  # of more, those with the lowest recall
 LISTED_PAIRS = 10
 _PICTURES = {
@@ -43,36 +49,33 @@ def write_report(folder):
     """
     folder = pathlib.Path(folder)
     metrics = _read_metrics(folder)
-    evaluation = _read_json(folder / EVALUATION_FILE)
-    try:
-        parts = [
-            *_summary(metrics),
-            *_curves(folder),
-            *_evaluation(folder, evaluation),
-            *_pictures(folder),
-            *_config(metrics["config"]),
-        ]
-    except (KeyError, TypeError, AttributeError) as error:  # JSON of another shape than ours
-        raise ValueError(f"A file in {folder} is damaged: {error!r}.") from error
+    parts = [
+        *_summary(metrics),
+        *_curves(folder),
+        *_evaluation(folder),
+        *_pictures(folder),
+        *_config(metrics["config"]),
+    ]
     write_text(folder / REPORT_FILE, page(folder.resolve().name, parts))
     return folder / REPORT_FILE
 
 
-def _read_metrics(folder):
-    metrics = _read_json(folder / "metrics.json")
-    if not isinstance(metrics, dict) or not {"test", "config", "parameters"} <= metrics.keys():
+def _read_metrics(folder: pathlib.Path) -> dict[str, Any]:
+    def check(metrics: dict[str, Any]) -> None:
+        if is_run(metrics):
+            _summary(metrics)
+            _config(metrics["config"])
+
+    def is_run(metrics: Any) -> bool:
+        return isinstance(metrics, dict) and {"test", "config", "parameters"} <= metrics.keys()
+
+    try:
+        metrics = read_json(folder / "metrics.json", METRICS_WAY_OUT, check)
+    except (FileNotFoundError, NotADirectoryError):
+        metrics = None
+    if not is_run(metrics):
         raise ValueError(f"{folder} holds no finished run of training.train.")
     return metrics
-
-
-def _read_json(file):
-    """What a file holds, or None where there is no file."""
-    try:
-        return json.loads(file.read_text())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except ValueError as error:
-        raise ValueError(f"{file} is damaged: {error}") from error
 
 
 def _summary(metrics):
@@ -112,12 +115,10 @@ def _duration(seconds):
 
 
 def _curves(folder):
-    file = folder / "history.jsonl"
-    lines = file.read_text().splitlines() if file.exists() else []
-    try:
-        history = [json.loads(line) for line in lines]
-    except ValueError as error:
-        raise ValueError(f"{file} is damaged: {error}") from error
+    file, way_out = folder / "history.jsonl", "Remove it for a page without learning curves."
+    history = []
+    if file.exists():
+        history = read_json_lines(file, way_out, _check_entry)
     if not history:
         return []
     text = "" if "validation" in history[-1] else "No images were held out for validation."
@@ -125,13 +126,27 @@ def _curves(folder):
     return [heading("Learning curves"), *([paragraph(text, quiet=True)] if text else []), curves]
 
 
-def _evaluation(folder, evaluation):
-    if evaluation is None:
+def _check_entry(entry: dict[str, Any]) -> None:
+    """Raises an error for what is not an entry of the learning curve."""
+    _ = entry["epoch"] + 0.0
+    for part in ("train", "validation"):
+        entry.get(part, {}).items()
+
+
+def _evaluation(folder: pathlib.Path) -> list[str]:
+    file = folder / EVALUATION_FILE
+    if not file.exists():
         text = (
             f"Not judged class by class: training.evaluate with --output {folder} does that; "
             "then write this report again."
         )
         return [heading("Confusion matrix and calibration"), paragraph(text, quiet=True)]
+    way_out = "Write it again by training.evaluate with --output, or remove it."
+    evaluation = read_json(file, way_out, lambda tree: _evaluation_parts(folder, tree))
+    return _evaluation_parts(folder, evaluation)
+
+
+def _evaluation_parts(folder: pathlib.Path, evaluation: dict[str, Any]) -> list[str]:
     error = evaluation["calibration_error"]
     return [
         heading("Confusion matrix"),

@@ -8,6 +8,7 @@ import json
 import logging
 import pathlib
 import sys
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ import tensorflow as tf
 import keras_mlp
 from keras_mlp.arguments import check_choice
 from keras_mlp.errors import first_line
+from keras_mlp.json_files import read_json
 from keras_mlp.whole_files import whole_file, write_text
 from training.command_line import parse_command_line
 from training.config import load_config
@@ -36,7 +38,7 @@ from training.engine.tensorflow.strategies import (
 from training.engine.tensorflow.trainer import Trainer
 from training.engine.workdir import Workdir
 from training.evaluate import evaluate_model, store_golden, write_evaluation
-from training.report import write_report
+from training.report import METRICS_WAY_OUT, write_report
 from training.reports.pictures import draw_predictions
 from training.reports.provenance import provenance
 
@@ -68,7 +70,7 @@ def train(config, workdir, *, accept_changes=False):
     if metrics_file.exists():
         Workdir(workdir, config)
         print(f"{workdir} holds this run, finished.")
-        return json.loads(metrics_file.read_text())
+        return read_json(metrics_file, METRICS_WAY_OUT, _headline)
 
     strategy = build_strategy(config.runtime)  # before anything else uses TensorFlow
     folder = Workdir(workdir, config, chief=is_chief(strategy), accept_changes=accept_changes)
@@ -195,6 +197,14 @@ def model_image_shape(model):
     return tuple(arguments["image_shape"])
 
 
+def _headline(metrics: dict[str, Any]) -> str:
+    accuracy, loss, examples = (metrics["test"][key] for key in ("accuracy", "loss", "examples"))
+    return (
+        f"test accuracy {accuracy:.2%}, loss {loss:.4f} on {examples} images\n"
+        f"{metrics['parameters']:,} parameters, {metrics['wall_seconds']:.0f} s of training"
+    )
+
+
 def main(arguments=None):
     options = parse_command_line(
         "training.train", __doc__, ("config", "workdir"), arguments, flags=("accept-changes",)
@@ -212,9 +222,7 @@ def main(arguments=None):
         sys.exit(RESUMABLE)
     except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"error: {error}")
-    accuracy, loss, examples = (metrics["test"][key] for key in ("accuracy", "loss", "examples"))
-    print(f"test accuracy {accuracy:.2%}, loss {loss:.4f} on {examples} images")
-    print(f"{metrics['parameters']:,} parameters, {metrics['wall_seconds']:.0f} s of training")
+    print(_headline(metrics))
 
 
 if __name__ == "__main__":

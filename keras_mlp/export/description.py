@@ -3,15 +3,18 @@
 import json
 import pathlib
 import sys
+from typing import Any
 
 import keras
 
 from keras_mlp.export.folders import sha256_of_files
+from keras_mlp.json_files import read_json
 from keras_mlp.models import VisionModel
 
 INFO_FILE = "keras_mlp.json"
 FORMAT_VERSION = 1
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+_KEYS = ("class_name", "config", "output", "image_shape", "inputs", "features", "class_names")
+_WAY_OUT = "Export the model again."
 
 
 def saved_model_info(path):
@@ -34,15 +37,22 @@ def saved_model_info(path):
     """
     file = pathlib.Path(path) / INFO_FILE
     try:
-        info = json.loads(file.read_text())
-        version, _ = info["format_version"], info["sha256"].items()
-    except FileNotFoundError as error:
+        info = read_json(file, _WAY_OUT, _check)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ValueError(f"{path} was not written by keras_mlp: it has no {INFO_FILE}.") from error
-    except _UNREADABLE as error:
-        raise ValueError(f"{file} is damaged: {error!r}.") from error
+    version = info["format_version"]
     if version != FORMAT_VERSION:
         raise ValueError(f"{file} has format {version!r}; this keras_mlp reads {FORMAT_VERSION}.")
+    missing = [key for key in _KEYS if key not in info]
+    if missing:
+        raise ValueError(f"{file} is damaged: it has no {missing[0]!r}. {_WAY_OUT}")
     return info
+
+
+def _check(info: Any) -> None:
+    """Raises an error unless the format and the files can be read from a description."""
+    _ = info["format_version"]
+    info["sha256"].items()
 
 
 def write_description(folder, selection, inputs):

@@ -1,5 +1,6 @@
 """The artefacts of this repository, their cards and their index."""
 
+import json
 import os
 import re
 import shutil
@@ -8,7 +9,8 @@ import pytest
 
 from saved_models import card, index
 from saved_models.artefact import read_metrics
-from saved_models.manifest import manifest_problems
+from saved_models.manifest import manifest_problems, write_manifest
+from saved_models.publish import publish
 from saved_models.verify import main as verify
 from saved_models.verify import problems_of
 
@@ -94,6 +96,23 @@ def test_a_card_is_refused_where_verify_refuses(damage, copy, capsys):
     assert (copy / "README.md").read_text() == "scribble"
     with pytest.raises(SystemExit):
         verify([str(copy)])
+
+
+READERS = {
+    "card": card.rewrite,
+    "index": lambda folder: index.table(folder.parent),
+    "publish": lambda folder: publish(folder, folder.parent),
+}
+
+
+@pytest.mark.parametrize("program", READERS)
+def test_metrics_of_another_shape_are_named(program, copy):
+    metrics = read_metrics(copy)
+    del metrics["training"]["config"]
+    (copy / "metrics.json").write_text(json.dumps(metrics))
+    write_manifest(copy, copy.name)
+    with pytest.raises(ValueError, match=r"metrics\.json is damaged: KeyError\('config'\)"):
+        READERS[program](copy)
 
 
 def test_a_card_of_a_renamed_folder_is_refused(copy):

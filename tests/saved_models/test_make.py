@@ -153,6 +153,16 @@ def test_a_run_of_another_program_is_refused(finished_run, tmp_path):
         make(tmp_path, tmp_path)
 
 
+@pytest.mark.parametrize("part", ["command", "config", "data", "runtime"])
+def test_damaged_metrics_of_a_run_are_named(part, finished_run, tmp_path):
+    metrics = json.loads((finished_run("MLPMixer") / "metrics.json").read_text())
+    (metrics["config"] if part in metrics["config"] else metrics)[part] = 3
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(ValueError, match=r"metrics\.json is damaged: .* Remove it and") as error:
+        make(tmp_path, tmp_path)
+    assert "\n" not in str(error.value)
+
+
 def test_the_program_ends_with_one_clear_line(tmp_path):
     with pytest.raises(SystemExit) as stop:
         program.main([str(tmp_path), "--output", str(tmp_path)])

@@ -137,6 +137,12 @@ def test_a_split_of_a_config_is_chosen_by_name(saved, data_dir, config, change, 
         evaluate_source(tmp_path / "model.keras", fewer)
     with pytest.raises(ValueError, match="needs names of the model's classes"):
         evaluate_source(tmp_path / "model.keras", folder=saved / "pictures")
+    (tmp_path / "metrics.json").write_text("[1, 2]")  # of another program
+    with pytest.raises(ValueError, match="needs names of the model's classes"):
+        evaluate_source(tmp_path / "model.keras", folder=saved / "pictures")
+    (tmp_path / "metrics.json").write_text("{")
+    with pytest.raises(ValueError, match=r"metrics\.json is damaged: .*move it away"):
+        evaluate_source(tmp_path / "model.keras", folder=saved / "pictures")
 
 
 def _broken(root, how):

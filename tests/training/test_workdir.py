@@ -68,3 +68,24 @@ def test_a_folder_made_before_a_key_existed_goes_on_with_its_default(tmp_path, c
     with pytest.raises(ValueError, match=r"\(optimizer\.ema: 0\.0 there, 0\.9 here\)"):
         Workdir(tmp_path, change(optimizer={"ema": 0.9}))
     Workdir(tmp_path, change())
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3"])
+def test_a_damaged_config_is_named_with_the_way_out(text, tmp_path, config):
+    Workdir(tmp_path, config)
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=r"config\.json is damaged: .*Remove it") as error:
+        Workdir(tmp_path, config)
+    assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
+    (tmp_path / "config.json").unlink()
+    Workdir(tmp_path, config)
+
+
+@pytest.mark.parametrize("line", ["{", "3", "{}", '{"step": "one", "seconds": 1.0}'])
+def test_a_damaged_learning_curve_is_named_with_the_way_out(line, tmp_path, config):
+    folder = Workdir(tmp_path, config)
+    folder.append_history({"step": 10, "seconds": 1.0})
+    with open(tmp_path / "history.jsonl", "a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(ValueError, match=r"history\.jsonl is damaged: .*Remove it"):
+        folder.read_history(20)

@@ -6,6 +6,7 @@ import os
 import pathlib
 import tempfile
 
+from keras_mlp.json_files import read_json, read_json_lines
 from keras_mlp.whole_files import write_text
 from training.engine.stored_config import as_stored, flat
 
@@ -44,9 +45,15 @@ class Workdir:
     def read_history(self, last_step):
         """Entries of the learning curve up to a step; later ones are dropped, here and on disk."""
         file = self.path / "history.jsonl"
-        lines = file.read_text().splitlines(keepends=True) if file.exists() else []
-        # A process killed while it wrote leaves a last line without its end.
-        entries = [json.loads(line) for line in lines if line.endswith("\n")]
+        entries = []
+        if file.exists():
+            way_out = "Remove it to go on without the learning curve so far."
+            entries = read_json_lines(
+                file,
+                way_out,
+                lambda entry: (entry["step"] + 0, entry["seconds"] + 0.0),
+                unfinished=True,
+            )
         kept = [entry for entry in entries if entry["step"] <= last_step]
         if self.chief:
             write_text(file, "".join(json.dumps(entry) + "\n" for entry in kept))
@@ -78,7 +85,8 @@ class Workdir:
             here = _values(new)
             # A key that came after the folder was made: what it does by default was done before.
             defaults = _values(as_stored(type(config)()))
-            there = {**defaults, **_values(json.loads(file.read_text()))}
+            way_out = "Remove it to go on here with the config given, or choose another folder."
+            there = {**defaults, **_values(read_json(file, way_out, _values))}
             absent = object()
             differing = [
                 f"{key}: {_shown(there, key)} there, {_shown(here, key)} here"

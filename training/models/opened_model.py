@@ -2,7 +2,6 @@
 
 import collections.abc
 import dataclasses
-import json
 import pathlib
 
 import keras
@@ -11,6 +10,7 @@ import tensorflow as tf
 import keras_mlp
 from keras_mlp.errors import first_line
 from keras_mlp.golden import GOLDEN_FILE
+from keras_mlp.json_files import read_json
 
 
 @dataclasses.dataclass
@@ -85,7 +85,8 @@ def _stored_classes(folder):
     """Names beside a model: `labels.txt` of an artefact, or what a run's metrics say."""
     if (folder / "labels.txt").is_file():
         return (folder / "labels.txt").read_text(encoding="utf-8").splitlines()
-    try:
-        return json.loads((folder / "metrics.json").read_text()).get("classes")
-    except (OSError, ValueError):
+    file = folder / "metrics.json"
+    if not file.is_file():
         return None
+    metrics = read_json(file, "Restore it, or move it away to go on without names of classes.")
+    return metrics.get("classes") if isinstance(metrics, dict) else None
