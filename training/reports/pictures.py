@@ -1,7 +1,7 @@
 """Pictures of a run as PNG files."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib.axes
@@ -15,8 +15,8 @@ from training.engine.workdir import written_beside
 def draw_run(
     path: str | pathlib.Path,
     history: Sequence[dict[str, Any]],
-    images: Array,
-    labels: Array,
+    images: Iterable[Array],
+    labels: Iterable[int],
     logits: Array,
     classes: Sequence[str],
 ) -> None:
@@ -62,7 +62,11 @@ def draw_batch(
 
 
 def draw_predictions(
-    path: str | pathlib.Path, images: Array, labels: Array, logits: Array, classes: Sequence[str]
+    path: str | pathlib.Path,
+    images: Iterable[Array],
+    labels: Iterable[int],
+    logits: Array,
+    classes: Sequence[str],
 ) -> None:
     """Draws a grid of test images with the model's predictions; arguments as for `draw_run`."""
     figure = matplotlib.figure.Figure(figsize=(12, 7), layout="constrained")
@@ -99,8 +103,8 @@ def _draw_curves(figure: matplotlib.figure.FigureBase, history: Sequence[dict[st
 
 def _draw_grid(
     figure: matplotlib.figure.FigureBase,
-    images: Array,
-    labels: Array,
+    images: Iterable[Array],
+    labels: Iterable[int],
     logits: Array,
     classes: Sequence[str],
     rows: int = 4,
