@@ -9,7 +9,6 @@ import matplotlib.figure
 import numpy as np
 import numpy.typing as npt
 
-from keras_mlp.typing import Array
 from training.engine.workdir import written_beside
 
 NAMED_CLASSES = 40  # more names than this are unreadable
@@ -81,7 +80,7 @@ def _plain(name: str) -> str:
     return (name if len(name) <= 24 else f"{name[:23]}…").replace("$", r"\$")
 
 
-def _write_counts(axes: matplotlib.axes.Axes, counts: Array, shares: Array) -> None:
+def _write_counts(axes: matplotlib.axes.Axes, counts: np.ndarray, shares: np.ndarray) -> None:
     for row, column in np.argwhere(counts):
         color = "white" if shares[row, column] > 0.5 else "black"
         axes.text(

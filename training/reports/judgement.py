@@ -3,8 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 
-from keras_mlp.typing import Array
-
 CALIBRATION_BINS = 15
 
 
@@ -124,7 +122,9 @@ class Judgement:
         ]
 
 
-def _checked(logits: npt.ArrayLike, labels: npt.ArrayLike, num_classes: int) -> tuple[Array, Array]:
+def _checked(
+    logits: npt.ArrayLike, labels: npt.ArrayLike, num_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
     if logits.ndim != 2 or logits.shape != (len(labels), num_classes):
         raise ValueError(
@@ -140,7 +140,7 @@ def _checked(logits: npt.ArrayLike, labels: npt.ArrayLike, num_classes: int) -> 
     return logits, labels
 
 
-def _softmax_and_losses(logits: Array, labels: Array) -> tuple[Array, Array]:
+def _softmax_and_losses(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     shifted = logits - logits.max(axis=-1, keepdims=True)
     powers = np.exp(shifted)
     sums = powers.sum(axis=-1)
@@ -148,7 +148,7 @@ def _softmax_and_losses(logits: Array, labels: Array) -> tuple[Array, Array]:
     return powers / sums[:, None], losses
 
 
-def _ranks(logits: Array, labels: Array) -> Array:
+def _ranks(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """How many classes come before the label's, by logit and, for equal logits, by number."""
     own = logits[np.arange(len(labels)), labels][:, None]
     is_first = np.arange(logits.shape[1]) < labels[:, None]

@@ -8,16 +8,15 @@ import matplotlib.axes
 import matplotlib.figure
 import numpy as np
 
-from keras_mlp.typing import Array
 from training.engine.workdir import written_beside
 
 
 def draw_run(
     path: str | pathlib.Path,
     history: Sequence[dict[str, Any]],
-    images: Iterable[Array],
+    images: Iterable[np.ndarray],
     labels: Iterable[int],
-    logits: Array,
+    logits: np.ndarray,
     classes: Sequence[str],
 ) -> None:
     """Draws learning curves, and a grid of test images with the model's predictions.
@@ -40,7 +39,7 @@ def draw_run(
 
 
 def draw_batch(
-    path: str | pathlib.Path, images: Array, labels: Array, classes: Sequence[str]
+    path: str | pathlib.Path, images: np.ndarray, labels: np.ndarray, classes: Sequence[str]
 ) -> None:
     """Draws the images of a training batch with their labels.
 
@@ -63,9 +62,9 @@ def draw_batch(
 
 def draw_predictions(
     path: str | pathlib.Path,
-    images: Iterable[Array],
+    images: Iterable[np.ndarray],
     labels: Iterable[int],
-    logits: Array,
+    logits: np.ndarray,
     classes: Sequence[str],
 ) -> None:
     """Draws a grid of test images with the model's predictions; arguments as for `draw_run`."""
@@ -75,7 +74,7 @@ def draw_predictions(
         figure.savefig(beside, dpi=110)
 
 
-def _describe_label(label: Array, classes: Sequence[str]) -> str:
+def _describe_label(label: np.ndarray, classes: Sequence[str]) -> str:
     if np.ndim(label) == 0:
         return classes[int(label)] if label >= 0 else "(damaged)"
     largest = [number for number in np.argsort(-label, kind="stable")[:2] if label[number] > 0]
@@ -84,7 +83,7 @@ def _describe_label(label: Array, classes: Sequence[str]) -> str:
     return "\n".join(f"{classes[n]} {label[n]:.2f}" for n in largest) or "(damaged)"
 
 
-def _show(axes: matplotlib.axes.Axes, image: Array) -> None:
+def _show(axes: matplotlib.axes.Axes, image: np.ndarray) -> None:
     axes.imshow(image.squeeze(), cmap="gray_r" if image.shape[-1] == 1 else None)
 
 
@@ -103,9 +102,9 @@ def _draw_curves(figure: matplotlib.figure.FigureBase, history: Sequence[dict[st
 
 def _draw_grid(
     figure: matplotlib.figure.FigureBase,
-    images: Iterable[Array],
+    images: Iterable[np.ndarray],
     labels: Iterable[int],
-    logits: Array,
+    logits: np.ndarray,
     classes: Sequence[str],
     rows: int = 4,
     columns: int = 8,
