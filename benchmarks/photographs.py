@@ -6,8 +6,6 @@ import numpy as np
 import tensorflow as tf
 from sklearn.datasets import load_sample_images
 
-from keras_mlp.typing import Array
-
 CLASSES = ("china", "flower")
 QUALITY = 90
 
@@ -29,7 +27,7 @@ def write_photographs(root: str | pathlib.Path, count: int, seed: int = 0) -> No
         (folder / f"{number:05}.jpg").write_bytes(encoded.numpy())
 
 
-def _part(image: Array, rng: np.random.Generator) -> tf.Tensor:
+def _part(image: np.ndarray, rng: np.random.Generator) -> tf.Tensor:
     """A random crop of a photograph, uint8 (300 to 450, 400 to 600, 3)."""
     height, width = rng.integers(300, image.shape[0]), rng.integers(400, image.shape[1])
     top, left = rng.integers(image.shape[0] - height), rng.integers(image.shape[1] - width)

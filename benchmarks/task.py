@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from keras_mlp.typing import Array
-
 
 @dataclasses.dataclass(frozen=True)
 class Task:
@@ -95,7 +93,7 @@ def _linear(name: str, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
     return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
 
 
-def _draw(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> Array:
+def _draw(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Draws a random tensor: a swapped or forgotten one then changes the logits."""
     noise = rng.standard_normal(shape, "float32")
     if len(shape) > 1:

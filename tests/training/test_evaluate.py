@@ -159,10 +159,10 @@ def _broken(root, how):
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("absent", "is no folder"),
-        ("empty", "holds no CLASS/*.jpg"),
+        ("absent", "is not a folder"),
+        ("empty", "has no files CLASS/*.jpg"),
         ("damaged", "torn.jpg is damaged"),
-        ("stranger", "'beee', which is none of the model's 7 classes. Did you mean 'bee'"),
+        ("stranger", "'beee', which is not one of the model's 7 classes. Did you mean 'bee'"),
     ],
 )
 def test_a_folder_that_does_not_fit_ends_with_one_line(saved, how, message, tmp_path):
@@ -176,7 +176,7 @@ def test_a_folder_that_does_not_fit_ends_with_one_line(saved, how, message, tmp_
     ("source", "message"),
     [
         ("nothing", "is neither a .keras file nor the folder"),
-        ("features", "gives features, not logits"),
+        ("features", "outputs features, not logits"),
         ("pictures", "was not written by keras_mlp"),
         ("torn.keras", "torn.keras cannot be read"),
     ],
