@@ -76,7 +76,7 @@ def test_one_architecture_does_not_change_the_arguments_of_another():
     ("override", "message"),
     [
         ("architectures=('MLPMixr',)", "`architectures` is 'MLPMixr'.*'MLPMixer'"),
-        ("repeats=0", "`repeats` must be in"),
+        ("repeats=0", "`repeats` must be a positive integer, got 0"),
     ],
 )
 def test_a_wrong_page_fails_before_any_training(tmp_path, override, message):
