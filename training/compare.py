@@ -20,6 +20,7 @@ from training.command_line import parse_command_line
 from training.config import Comparison, Config, load_config
 from training.engine.interruption import Interrupted, leave_resumable
 from training.engine.workdir import Workdir, write_text
+from training.models.arguments import check_model
 from training.train import train
 
 
@@ -37,13 +38,18 @@ def compare(comparison, workdir):
         From the name of an architecture to the metrics of its runs, one dict per seed.
 
     Raises:
-        ValueError: an architecture is unknown, or the config does not fit the data or the folder.
+        ValueError: an architecture or one of its arguments is unknown, or the config does not fit
+            the data or the folder.
         FloatingPointError: the loss of a run is no longer finite.
         Interrupted: SIGTERM came; a checkpoint of the run that it met was saved.
     """
     architectures = comparison.architectures or tuple(keras_mlp.ARCHITECTURES)
     for name in architectures:
         check_choice("architectures", name, keras_mlp.ARCHITECTURES)
+    for name in comparison.demands:
+        check_choice("demands", name, keras_mlp.ARCHITECTURES)
+    for name in architectures:  # all of them before the first trains for hours
+        check_model(single_run(comparison, name, comparison.runtime.seed).model)
     folder = Workdir(workdir, comparison).path
     # Every run has a model, so a step function, of its own; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

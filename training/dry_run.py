@@ -32,6 +32,7 @@ from training.data.sources import FOLDERS
 from training.engine.optimizers import build_optimizer
 from training.engine.tensorflow.averages import Averages
 from training.engine.tensorflow.trainer import Trainer
+from training.models.arguments import check_model
 from training.train import build_model, model_image_shape
 
 STEPS = 2
@@ -58,6 +59,7 @@ def dry_run(config, images=2):
         raise ValueError(f"`--images` must be at least 1, got {images}.")
     if config.runtime.strategy != "one_device":
         raise ValueError('A dry run is on one device: leave `runtime.strategy` at "one_device".')
+    check_model(config.model)
     with tempfile.TemporaryDirectory() as folder:
         config, notes = _cut_down(config, images, pathlib.Path(folder))
         return {**_two_steps(config), "notes": notes}

@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mlp
-from keras_mlp.arguments import check_choice
 from training.command_line import parse_command_line
 from training.config import load_config
 from training.data.pipeline import load_splits
@@ -34,6 +33,7 @@ from training.engine.tensorflow.strategies import (
 from training.engine.tensorflow.trainer import Trainer
 from training.engine.workdir import Workdir, write_text, written_beside
 from training.evaluate import evaluate_model, write_evaluation, write_golden
+from training.models.arguments import check_model
 from training.report import write_report
 from training.reports.pictures import draw_predictions
 from training.reports.provenance import provenance
@@ -68,6 +68,7 @@ def train(config, workdir, *, accept_changes=False):
         print(f"{workdir} holds this run, finished.")
         return json.loads(metrics_file.read_text())
 
+    check_model(config.model)
     strategy = build_strategy(config.runtime)  # before anything else uses TensorFlow
     folder = Workdir(workdir, config, chief=is_chief(strategy), accept_changes=accept_changes)
     _check_batch(config, strategy.num_replicas_in_sync)
@@ -186,10 +187,9 @@ def _from_preset(architecture, model, arguments):
 
 def model_image_shape(model):
     """(H, W, C) of the model that a config names, before it is built."""
-    check_choice("model.architecture", model.architecture, keras_mlp.ARCHITECTURES)
-    variants = keras_mlp.ARCHITECTURES[model.architecture].variants
-    check_choice("model.variant", model.variant, variants)
-    arguments = {"image_shape": (224, 224, 3), **variants[model.variant], **model.arguments}
+    check_model(model)
+    variant = keras_mlp.ARCHITECTURES[model.architecture].variants[model.variant]
+    arguments = {"image_shape": (224, 224, 3), **variant, **model.arguments}
     return tuple(arguments["image_shape"])
 
 

@@ -1,0 +1,31 @@
+"""Whether a config names a model that exists, found out before any work starts."""
+
+import inspect
+
+import keras_mlp
+from keras_mlp.arguments import check_choice, describe_choices
+from training.config import Model
+
+# Arguments that `from_preset` takes besides those of the constructor.
+_OF_PRESETS = ("file", "cache_dir", "verbose")
+# Arguments that other keys of the config set.
+_SET_ELSEWHERE = ("self", "num_classes", "dtype")
+
+
+def check_model(model: Model) -> None:
+    """Raises ValueError unless a config's architecture, variant and names of arguments exist.
+
+    Args:
+        model: section of a checked config.
+    """
+    check_choice("model.architecture", model.architecture, keras_mlp.ARCHITECTURES)
+    architecture = keras_mlp.ARCHITECTURES[model.architecture]
+    check_choice("model.variant", model.variant, architecture.variants)
+    parameters = inspect.signature(architecture.__init__).parameters
+    known = [name for name in parameters if name not in _SET_ELSEWHERE]
+    for name in model.arguments:
+        if name not in known and not (model.preset and name in _OF_PRESETS):
+            raise ValueError(
+                f"`model.arguments.{name}`: {model.architecture} has no argument {name!r}. "
+                f"{describe_choices(name, known)}"
+            )
