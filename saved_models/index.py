@@ -3,6 +3,11 @@
 python -m saved_models.index
 """
 
+from saved_models.command_line import index_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    index_options(__doc__)
+
 import pathlib
 import sys
 
@@ -56,7 +61,8 @@ def _row(folder):
     ]
 
 
-def main():
+def main(arguments=None):
+    index_options(__doc__, arguments)
     try:
         write_index()
     except (ValueError, OSError) as error:

@@ -5,7 +5,11 @@
 The folder, here saved_models/mixer_fashion_mnist, appears whole or not at all.
 """
 
-import argparse
+from saved_models.command_line import FORMS, make_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    make_options(__doc__)
+
 import json
 import pathlib
 import re
@@ -25,8 +29,6 @@ from saved_models.measure import measure
 from saved_models.run import Run, without_paths
 from training.engine.workdir import write_text
 from training.reports.provenance import provenance
-
-FORMS = ("deployed", "training")
 
 
 def make(run, output, *, form="deployed", sizes=(), name=None, overwrite=False, data_dir=None):
@@ -128,32 +130,8 @@ def _write_golden(model, split, folder):
     np.savez_compressed(folder / artefact.GOLDEN, images=images, **keras_outputs(model, images))
 
 
-def _size(text):
-    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"must be HEIGHTxWIDTH, such as 32x48, got {text!r}")
-    return int(match[1]), int(match[2])
-
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m saved_models.make",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("run", metavar="RUN", help="workdir of a finished training.train")
-    add("--output", required=True, metavar="DIR", help="folder to write the artefact's folder in")
-    add("--name", help="of the artefact's folder; architecture and dataset by default")
-    add("--form", choices=FORMS, default="deployed", help="of a RepMLPNet's SavedModels")
-    add("--sizes", nargs="+", type=_size, default=[], metavar="HxW", help="further image sizes")
-    add("--data-dir", metavar="DIR", help="of TFDS; what the run's config says by default")
-    add("--overwrite", action="store_true", help="replace an artefact that is there")
-    return parser
-
-
 def main(arguments=None):
-    options = _parser().parse_args(arguments)
+    options = make_options(__doc__, arguments)
     try:
         print(make(**vars(options)))
     except (ValueError, OSError, RuntimeError) as error:

@@ -5,6 +5,11 @@
 A comparison that was stopped goes on where it was when the same command is given again.
 """
 
+from training.command_line import compare_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    compare_options(__doc__)
+
 import copy
 import dataclasses
 import logging
@@ -16,8 +21,7 @@ import keras
 
 import keras_mlp
 from keras_mlp.arguments import check_choice
-from training.command_line import parse_command_line
-from training.config import Comparison, Config, load_config
+from training.config import Config
 from training.engine.interruption import Interrupted, leave_resumable
 from training.engine.workdir import Workdir, write_text
 from training.models.arguments import check_model
@@ -96,10 +100,9 @@ def comparison_table(results):
 
 
 def main(arguments=None):
-    options = parse_command_line("training.compare", __doc__, ("config", "workdir"), arguments)
+    options = compare_options(__doc__, arguments)
     try:
-        comparison = load_config(options.config, options.overrides, Comparison)
-        results = compare(comparison, options.workdir)
+        results = compare(options.config, options.workdir)
     except Interrupted:
         leave_resumable()
     except (ValueError, FloatingPointError) as error:

@@ -9,6 +9,11 @@ where `model.preset` is a name and not a file, so that nothing is downloaded. No
 behind.
 """
 
+from training.command_line import dry_run_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    dry_run_options(__doc__)
+
 import dataclasses
 import gc
 import logging
@@ -24,8 +29,6 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mlp
-from training.command_line import parse_command_line
-from training.config import load_config
 from training.data.pipeline import load_splits, training_stream
 from training.data.sample_pictures import write_sample_pictures
 from training.data.sources import FOLDERS
@@ -180,15 +183,12 @@ def report(config, found):
 
 
 def main(arguments=None):
-    options = parse_command_line(
-        "training.dry_run", __doc__, ("config",), arguments, numbers={"images": 2}
-    )
+    options = dry_run_options(__doc__, arguments)
     try:
-        config = load_config(options.config, options.overrides)
-        found = dry_run(config, options.images)
+        found = dry_run(options.config, options.images)
     except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"error: {error}")
-    print(report(config, found))
+    print(report(options.config, found))
 
 
 if __name__ == "__main__":

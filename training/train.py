@@ -4,6 +4,11 @@ A run that was stopped, by whatever means, goes on from its newest checkpoint wh
 is given again, and ends where it would have ended.
 """
 
+from training.command_line import train_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    train_options(__doc__)
+
 import json
 import logging
 import pathlib
@@ -14,8 +19,6 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mlp
-from training.command_line import parse_command_line
-from training.config import load_config
 from training.data.pipeline import load_splits
 from training.engine.interruption import RESUMABLE, Interrupted, leave_resumable
 from training.engine.optimizers import build_optimizer
@@ -194,15 +197,9 @@ def model_image_shape(model):
 
 
 def main(arguments=None):
-    options = parse_command_line(
-        "training.train", __doc__, ("config", "workdir"), arguments, flags=("accept-changes",)
-    )
+    options = train_options(__doc__, arguments)
     try:
-        metrics = train(
-            load_config(options.config, options.overrides),
-            options.workdir,
-            accept_changes=options.accept_changes,
-        )
+        metrics = train(options.config, options.workdir, accept_changes=options.accept_changes)
     except Interrupted:
         leave_resumable()
     except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:

@@ -9,7 +9,7 @@ from training.config import Model
 # Arguments that `from_preset` takes besides those of the constructor.
 _OF_PRESETS = ("file", "cache_dir", "verbose")
 # Arguments that other keys of the config set.
-_SET_ELSEWHERE = ("self", "num_classes", "dtype")
+_SET_ELSEWHERE = ("num_classes", "dtype")
 
 
 def check_model(model: Model) -> None:
@@ -19,9 +19,9 @@ def check_model(model: Model) -> None:
         model: section of a checked config.
     """
     check_choice("model.architecture", model.architecture, keras_mlp.ARCHITECTURES)
-    architecture = keras_mlp.ARCHITECTURES[model.architecture]
+    architecture: type[keras_mlp.VisionModel] = keras_mlp.ARCHITECTURES[model.architecture]
     check_choice("model.variant", model.variant, architecture.variants)
-    parameters = inspect.signature(architecture.__init__).parameters
+    parameters = inspect.signature(architecture).parameters
     known = [name for name in parameters if name not in _SET_ELSEWHERE]
     for name in model.arguments:
         if name not in known and not (model.preset and name in _OF_PRESETS):
