@@ -37,6 +37,13 @@ def test_a_preset_takes_arguments_of_its_own():
         check_model(Model(arguments=arguments))
 
 
+def test_a_preset_that_is_not_there_names_the_nearest(tmp_path):
+    with pytest.raises(ValueError, match=r"names are mixer_b16_224\.goog_in21k, "):
+        check_model(Model(preset="mixer_b16_224.goog_in21"))
+    (tmp_path / "weights.npz").touch()
+    check_model(Model(preset=str(tmp_path / "weights.npz")))
+
+
 @pytest.mark.parametrize("name", ["foo", "self", "variant", "num_classes", "dtype"])
 def test_what_no_constructor_takes_from_a_config_is_refused(name):
     with pytest.raises(ValueError, match=f"ViT has no argument '{name}'.*'num_heads'") as error:

@@ -1,6 +1,8 @@
 """Whether a config names a model that exists, found out before any work starts."""
 
+import difflib
 import inspect
+import pathlib
 
 import keras_mlp
 from keras_mlp.arguments import check_choice, describe_choices
@@ -13,7 +15,7 @@ _SET_ELSEWHERE = ("num_classes", "dtype")
 
 
 def check_model(model: Model) -> None:
-    """Raises ValueError unless a config's architecture, variant and names of arguments exist.
+    """Raises ValueError unless a config's architecture, variant, preset and arguments exist.
 
     Args:
         model: section of a checked config.
@@ -29,3 +31,10 @@ def check_model(model: Model) -> None:
                 f"`model.arguments.{name}`: {model.architecture} has no argument {name!r}. "
                 f"{describe_choices(name, known)}"
             )
+    presets = [row.name for row in keras_mlp.presets()]
+    if model.preset and model.preset not in presets and not pathlib.Path(model.preset).exists():
+        near = difflib.get_close_matches(model.preset, presets, n=3, cutoff=0.0)
+        raise ValueError(
+            f"`model.preset` {model.preset!r} is neither the name of published weights nor a file. "
+            f"The nearest names are {', '.join(near)}; `keras_mlp.presets()` lists all."
+        )
