@@ -1,4 +1,4 @@
-"""The command lines of the programs in this folder; see `training.command_line` for the why."""
+"""The command lines of the programs in this folder, apart as in `training.command_line`."""
 
 import argparse
 import re
