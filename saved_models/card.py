@@ -5,7 +5,11 @@
 It can be rewritten at any time; `saved_models.verify` reports any difference between the two.
 """
 
-import argparse
+from saved_models.command_line import card_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    card_options(__doc__)
+
 import math
 import pathlib
 import sys
@@ -240,13 +244,7 @@ def _files(metrics: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m saved_models.card",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("path", metavar="PATH", help="folder of an artefact")
-    path = parser.parse_args(arguments).path
+    path = card_options(__doc__, arguments).path
     try:
         rewrite(path)
     except (ValueError, OSError) as error:

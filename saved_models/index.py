@@ -3,8 +3,14 @@
 python -m saved_models.index
 """
 
+from saved_models.command_line import index_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    index_options(__doc__)
+
 import pathlib
 import sys
+from collections.abc import Sequence
 
 from keras_mlp.analysis.markdown import markdown_table
 from keras_mlp.whole_files import write_text
@@ -56,7 +62,8 @@ def _row(folder: pathlib.Path) -> list[str]:
     ]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    index_options(__doc__, arguments)
     try:
         write_index()
     except (ValueError, OSError) as error:

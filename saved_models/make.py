@@ -5,7 +5,11 @@
 The folder, here saved_models/mixer_fashion_mnist, appears whole or not at all.
 """
 
-import argparse
+from saved_models.command_line import FORMS, make_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    make_options(__doc__)
+
 import json
 import pathlib
 import re
@@ -27,8 +31,6 @@ from saved_models.measure import measure
 from saved_models.run import Run, without_paths
 from training.data.splits import Split
 from training.reports.provenance import provenance
-
-FORMS = ("deployed", "training")
 
 
 def make(
@@ -147,32 +149,8 @@ def _write_golden(model: keras_mlp.VisionModel, split: Split, folder: pathlib.Pa
     write_golden(folder, images, **keras_outputs(model, images))
 
 
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"must be HEIGHTxWIDTH, such as 32x48, got {text!r}")
-    return int(match[1]), int(match[2])
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m saved_models.make",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("run", metavar="RUN", help="workdir of a finished training.train")
-    add("--output", required=True, metavar="DIR", help="folder to write the artefact's folder in")
-    add("--name", help="of the artefact's folder; by default, made of architecture and dataset")
-    add("--form", choices=FORMS, default="deployed", help="form of a RepMLPNet's SavedModels")
-    add("--sizes", nargs="+", type=_size, default=[], metavar="HxW", help="further image sizes")
-    add("--data-dir", metavar="DIR", help="of TFDS; by default, the folder in the run's config")
-    add("--overwrite", action="store_true", help="replace an existing artefact")
-    return parser
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = _parser().parse_args(arguments)
+    options = make_options(__doc__, arguments)
     try:
         print(make(**vars(options)))
     except (ValueError, OSError, RuntimeError) as error:

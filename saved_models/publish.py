@@ -5,7 +5,11 @@
 Nothing is uploaded here. Equal artefacts give equal files.
 """
 
-import argparse
+from saved_models.command_line import OWNER, publish_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    publish_options(__doc__)
+
 import json
 import pathlib
 import shutil
@@ -19,8 +23,6 @@ from saved_models.archive import pack
 from saved_models.card import card, dataset, kind
 from saved_models.manifest import manifest_problems, read_manifest
 
-# The placeholder in the kaggle command's own template; the command refuses to upload it.
-OWNER = "INSERT_OWNER_SLUG_HERE"
 LICENCE = "Apache 2.0"  # as Kaggle calls it
 FRAMEWORK = "tensorFlow2"
 KAGGLE = "kaggle"
@@ -141,15 +143,7 @@ def _write_json(path: pathlib.Path, tree: dict[str, Any]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m saved_models.publish",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("path", metavar="PATH", help="folder of an artefact")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder to write in")
-    parser.add_argument("--owner", default=OWNER, metavar="SLUG", help="user or team on Kaggle")
-    options = parser.parse_args(arguments)
+    options = publish_options(__doc__, arguments)
     try:
         folder = publish(**vars(options))
     except (ValueError, OSError) as error:

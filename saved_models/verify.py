@@ -6,7 +6,11 @@ Nothing is loaded until the digests match and the graphs are known not to touch 
 line per problem; the exit code is 1 if there are any.
 """
 
-import argparse
+from saved_models.command_line import verify_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    verify_options(__doc__)
+
 import contextlib
 import pathlib
 import sys
@@ -179,14 +183,8 @@ def _folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m saved_models.verify",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("paths", metavar="PATH", nargs="+", help="artefact, or a .tar.gz of one")
     failed = False
-    for path in parser.parse_args(arguments).paths:
+    for path in verify_options(__doc__, arguments).paths:
         problems = problems_of(path)
         failed = failed or bool(problems)
         for problem in problems:

@@ -5,6 +5,11 @@
 A comparison that was stopped goes on where it was when the same command is given again.
 """
 
+from training.command_line import compare_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    compare_options(__doc__)
+
 import copy
 import dataclasses
 import logging
@@ -17,10 +22,10 @@ import keras
 import keras_mlp
 from keras_mlp.arguments import check_choice
 from keras_mlp.whole_files import write_text
-from training.command_line import parse_command_line
-from training.config import Comparison, Config, load_config
+from training.config import Config
 from training.engine.interruption import Interrupted, leave_resumable
 from training.engine.workdir import Workdir
+from training.models.arguments import check_model
 from training.train import train
 
 
@@ -38,13 +43,18 @@ def compare(comparison, workdir):
         From the name of an architecture to the metrics of its runs, one dict per seed.
 
     Raises:
-        ValueError: an architecture is unknown, or the config does not fit the data or the folder.
+        ValueError: an architecture or one of its arguments is unknown, or the config does not fit
+            the data or the folder.
         FloatingPointError: the loss of a run is no longer finite.
         Interrupted: SIGTERM came; a checkpoint of the run that it met was saved.
     """
     architectures = comparison.architectures or tuple(keras_mlp.ARCHITECTURES)
     for name in architectures:
         check_choice("architectures", name, keras_mlp.ARCHITECTURES)
+    for name in comparison.demands:
+        check_choice("demands", name, keras_mlp.ARCHITECTURES)
+    for name in architectures:  # all of them before the first trains for hours
+        check_model(single_run(comparison, name, comparison.runtime.seed).model)
     folder = Workdir(workdir, comparison).path
     # Every run has a model, so a step function, of its own; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -91,10 +101,9 @@ def comparison_table(results):
 
 
 def main(arguments=None):
-    options = parse_command_line("training.compare", __doc__, ("config", "workdir"), arguments)
+    options = compare_options(__doc__, arguments)
     try:
-        comparison = load_config(options.config, options.overrides, Comparison)
-        results = compare(comparison, options.workdir)
+        results = compare(options.config, options.workdir)
     except Interrupted:
         leave_resumable()
     except (ValueError, FloatingPointError) as error:

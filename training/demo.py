@@ -5,7 +5,11 @@ loads that in a new process and checks its outputs there; then trains another on
 and fine-tunes its SavedModel on 5 to 9, which it never saw.
 """
 
-import argparse
+from training.command_line import demo_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    demo_options(__doc__)
+
 import json
 import pathlib
 import statistics
@@ -91,9 +95,7 @@ def _table(metrics, reloaded, source, transfer):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m training.demo", description=__doc__)
-    parser.add_argument("--folder", default="demo", help="where everything is written")
-    demo(parser.parse_args(arguments).folder)
+    demo(demo_options(__doc__, arguments).folder)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,11 @@ Golden outputs beside the source are compared too. Prints a table, and last the 
 JSON; writes `evaluation.json`, `confusion.png` and `reliability.png` into `--output`.
 """
 
-import argparse
+from training.command_line import SPLITS, evaluate_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    evaluate_options(__doc__)
+
 import json
 import pathlib
 import sys
@@ -23,7 +27,6 @@ from keras_mlp.arguments import check_choice
 from keras_mlp.errors import first_line
 from keras_mlp.golden import GOLDEN_FILE, write_golden
 from keras_mlp.whole_files import write_text
-from training.config import load_config
 from training.data.class_folders import load_folder
 from training.data.pipeline import evaluation_batches, load_splits
 from training.models.opened_model import open_model
@@ -35,7 +38,6 @@ GOLDEN_TOLERANCE = 1e-5
 EVALUATION_FILE = "evaluation.json"
 CONFUSION_FILE = "confusion.png"
 RELIABILITY_FILE = "reliability.png"
-SPLITS = ("test", "validation", "train")
 FOLDER_BATCH_SIZE = 64
 _HEADLINE = (
     *("examples", "loss", "accuracy", "top5_accuracy", "calibration_error"),
@@ -199,39 +201,11 @@ def _table(evaluation):
     return "\n".join(f"{name:<20}{value:>12}" for name, value in rows)
 
 
-def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        prog="python -m training.evaluate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--source", required=True, help="a .keras file, or a SavedModel's or an artefact's folder"
-    )
-    data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument("--config", help="a page of training/configs")
-    data.add_argument("--folder", help="a folder of pictures, FOLDER/CLASS/*.jpg")
-    parser.add_argument("--split", default="test", choices=SPLITS, help="of the config's data")
-    parser.add_argument("--output", help="folder that evaluation.json and pictures go to")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="change a value of the page, such as data.batch_size=32; may be repeated",
-    )
-    return parser.parse_args(arguments)
-
-
 def main(arguments=None):
-    options = _parse(arguments)
+    options = evaluate_options(__doc__, arguments)
     try:
-        if options.folder and (options.overrides or options.split != "test"):
-            raise ValueError("`--set` and `--split` are of a config; `--folder` has none.")
-        config = load_config(options.config, options.overrides) if options.config else None
         evaluation = evaluate_source(
-            options.source, config, split=options.split, folder=options.folder
+            options.source, options.config, split=options.split, folder=options.folder
         )
         if options.output:
             write_evaluation(evaluation, options.output)

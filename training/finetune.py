@@ -7,6 +7,11 @@ The same budget goes to three ways: frozen (only a new linear classifier learns)
 (everything learns, from the given weights) and from scratch (everything learns, from random ones).
 """
 
+from training.command_line import finetune_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    finetune_options(__doc__)
+
 import json
 import logging
 import statistics
@@ -17,8 +22,6 @@ import tqdm
 
 import keras_mlp
 from keras_mlp.whole_files import whole_file, write_text
-from training.command_line import parse_command_line
-from training.config import FineTuneConfig, load_config
 from training.data.pipeline import load_splits
 from training.engine.stored_config import as_stored
 from training.engine.tensorflow.evaluator import evaluate
@@ -93,12 +96,9 @@ def accuracy_table(accuracy):
 
 
 def main(arguments=None):
-    options = parse_command_line(
-        "training.finetune", __doc__, ("source", "config", "workdir"), arguments
-    )
+    options = finetune_options(__doc__, arguments)
     try:
-        config = load_config(options.config, options.overrides, FineTuneConfig)
-        metrics = finetune(config, options.source, options.workdir)
+        metrics = finetune(options.config, options.source, options.workdir)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     print(accuracy_table(metrics["accuracy"]))

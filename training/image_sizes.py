@@ -8,6 +8,11 @@ seed, is taken to each size by each method of `keras_mlp.with_image_shape`, judg
 briefly and judged again. A program that was stopped goes on where it was.
 """
 
+from training.command_line import image_sizes_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    image_sizes_options(__doc__)
+
 import functools
 import itertools
 import json
@@ -22,8 +27,6 @@ import keras_mlp
 from keras_mlp.arguments import check_choice, check_pair
 from keras_mlp.json_files import read_json
 from keras_mlp.whole_files import write_text
-from training.command_line import parse_command_line
-from training.config import ImageSizes, load_config
 from training.data.pipeline import load_splits
 from training.engine.tensorflow.evaluator import evaluate
 from training.engine.tensorflow.fitting import fit
@@ -146,12 +149,9 @@ def _write(folder, entries):
 
 
 def main(arguments=None):
-    options = parse_command_line(
-        "training.image_sizes", __doc__, ("source", "config", "workdir"), arguments
-    )
+    options = image_sizes_options(__doc__, arguments)
     try:
-        config = load_config(options.config, options.overrides, ImageSizes)
-        entries = image_sizes(config, options.source, options.workdir)
+        entries = image_sizes(options.config, options.source, options.workdir)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     print(size_table(entries))

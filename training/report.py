@@ -6,7 +6,11 @@ The page is one file that any browser shows without a server or a network. `trai
 it too; write it again after the run's folder got other pictures or another evaluation.
 """
 
-import argparse
+from training.command_line import report_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    report_options(__doc__)
+
 import json
 import pathlib
 import sys
@@ -229,14 +233,9 @@ def _config(config):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m training.report",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("run", help="folder of a finished run of training.train")
+    options = report_options(__doc__, arguments)
     try:
-        print(write_report(parser.parse_args(arguments).run))
+        print(write_report(options.run))
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
 

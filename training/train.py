@@ -4,6 +4,11 @@ A run that was stopped, by whatever means, goes on from its newest checkpoint wh
 is given again, and ends where it would have ended.
 """
 
+from training.command_line import train_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    train_options(__doc__)
+
 import json
 import logging
 import pathlib
@@ -15,12 +20,9 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mlp
-from keras_mlp.arguments import check_choice
 from keras_mlp.errors import first_line
 from keras_mlp.json_files import read_json
 from keras_mlp.whole_files import whole_file, write_text
-from training.command_line import parse_command_line
-from training.config import load_config
 from training.data.pipeline import load_splits
 from training.engine.interruption import RESUMABLE, Interrupted, leave_resumable
 from training.engine.optimizers import build_optimizer
@@ -38,6 +40,7 @@ from training.engine.tensorflow.strategies import (
 from training.engine.tensorflow.trainer import Trainer
 from training.engine.workdir import Workdir
 from training.evaluate import evaluate_model, store_golden, write_evaluation
+from training.models.arguments import check_model
 from training.report import METRICS_WAY_OUT, write_report
 from training.reports.pictures import draw_predictions
 from training.reports.provenance import provenance
@@ -72,6 +75,7 @@ def train(config, workdir, *, accept_changes=False):
         print(f"{workdir} holds this run, finished.")
         return read_json(metrics_file, METRICS_WAY_OUT, _headline)
 
+    check_model(config.model)
     strategy = build_strategy(config.runtime)  # before anything else uses TensorFlow
     folder = Workdir(workdir, config, chief=is_chief(strategy), accept_changes=accept_changes)
     _check_batch(config, strategy.num_replicas_in_sync)
@@ -190,10 +194,9 @@ def _from_preset(architecture, model, arguments):
 
 def model_image_shape(model):
     """(H, W, C) of the model that a config names, before it is built."""
-    check_choice("model.architecture", model.architecture, keras_mlp.ARCHITECTURES)
-    variants = keras_mlp.ARCHITECTURES[model.architecture].variants
-    check_choice("model.variant", model.variant, variants)
-    arguments = {"image_shape": (224, 224, 3), **variants[model.variant], **model.arguments}
+    check_model(model)
+    variant = keras_mlp.ARCHITECTURES[model.architecture].variants[model.variant]
+    arguments = {"image_shape": (224, 224, 3), **variant, **model.arguments}
     return tuple(arguments["image_shape"])
 
 
@@ -206,15 +209,9 @@ def _headline(metrics: dict[str, Any]) -> str:
 
 
 def main(arguments=None):
-    options = parse_command_line(
-        "training.train", __doc__, ("config", "workdir"), arguments, flags=("accept-changes",)
-    )
+    options = train_options(__doc__, arguments)
     try:
-        metrics = train(
-            load_config(options.config, options.overrides),
-            options.workdir,
-            accept_changes=options.accept_changes,
-        )
+        metrics = train(options.config, options.workdir, accept_changes=options.accept_changes)
     except Interrupted:
         leave_resumable()
     except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:

@@ -159,7 +159,7 @@ def _broken(root, how):
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("absent", "is not a folder"),
+        ("absent", "does not exist"),
         ("empty", "has no files CLASS/*.jpg"),
         ("damaged", "torn.jpg is damaged"),
         ("stranger", "'beee', which is not one of the model's 7 classes. Did you mean 'bee'"),
@@ -175,7 +175,7 @@ def test_a_folder_that_does_not_fit_ends_with_one_line(saved, how, message, tmp_
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("nothing", "is neither a .keras file nor the folder"),
+        ("nothing", "does not exist"),
         ("features", "outputs features, not logits"),
         ("pictures", "was not written by keras_mlp"),
         ("torn.keras", "torn.keras cannot be read"),

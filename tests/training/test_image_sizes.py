@@ -67,7 +67,7 @@ def test_every_possible_way_is_judged_before_and_after(source, data_dir, tmp_pat
     ("overrides", "message"),
     [
         ({"sizes": "((8, 9),)"}, r"No model can be taken to \(8, 9\): .*not divisible"),
-        ({"methods": "('interpolat',)"}, "`method` is 'interpolat'"),
+        ({"methods": "('interpolat',)"}, r"`methods\[0\]` is 'interpolat'"),
         ({"architectures": "('GMLP',)"}, "holds no GMLP/seedN/model.keras"),
     ],
 )

@@ -203,7 +203,7 @@ def test_text_is_escaped():
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        (None, None, "holds no finished run"),
+        (None, None, "does not exist"),
         ("metrics.json", "{}", "holds no finished run"),
         ("metrics.json", "{", "metrics.json is damaged"),
         ("history.jsonl", "{", "history.jsonl is damaged"),
