@@ -67,8 +67,8 @@ def test_the_run_is_printed_and_stored(monkeypatch, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["--variants", "S/16,S/61"], "Did you mean 'S/16'?"),
-        (["--batch", "0"], "`batch` must be a whole number of at least 1, got 0"),
-        (["--rounds", "-1"], "`rounds` must be a whole number of at least 1, got -1"),
+        (["--batch", "0"], "`batch` must be a positive integer, got 0"),
+        (["--rounds", "-1"], "`rounds` must be a positive integer, got -1"),
         (["--json", "no/folder/out.json"], "`json` must lie in an existing folder"),
     ],
 )

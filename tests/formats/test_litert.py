@@ -112,7 +112,7 @@ def test_overwriting_must_be_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"batch_size": 0}, ValueError, "`batch_size` must be a whole number of at least 1, got 0"),
+        ({"batch_size": 0}, ValueError, "`batch_size` must be a positive integer, got 0"),
         ({"quantize": "int8"}, ValueError, "Did you mean 'dynamic_int8'?"),
         ({"deployed": "no"}, ValueError, "`deployed` must be True or False"),
         ({"overwrite": 1}, ValueError, "`overwrite` must be True or False"),

@@ -136,7 +136,7 @@ def test_an_image_shape_is_refused_before_a_download(
 
 
 def test_arguments_are_checked_before_a_download(server, tmp_path):
-    with pytest.raises(ValueError, match="`num_classes` must be a whole number"):
+    with pytest.raises(ValueError, match="`num_classes` must be a positive integer"):
         MLPMixer.from_preset(NAME, cache_dir=tmp_path / "cache", num_classes=0)
     assert server.ranges == []
 
