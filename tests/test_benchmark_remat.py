@@ -51,7 +51,7 @@ def test_a_loss_that_changed_is_an_error(monkeypatch):
 @pytest.mark.slow
 def test_a_failing_process_says_why():
     order = {"sizes": {"hidden_dim": 0}, "remat": True, "batch": 1}
-    with pytest.raises(WorkerFailed, match=r"(?s)toy ended early.*`hidden_dim` must be a whole"):
+    with pytest.raises(WorkerFailed, match=r"(?s)toy ended early.*`hidden_dim` must be a positive"):
         remat._step("toy", order)
 
 
