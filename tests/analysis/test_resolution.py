@@ -80,7 +80,7 @@ def test_the_text_is_a_table_with_exponents():
         ("nano/4", {"sides": 32}, "`sides` must be a tuple of image sides in pixels, got 32"),
         ("nano/4", {"sides": (0,)}, "`sides` must be a positive integer, got 0"),
         ("nano4", {}, r"`variant` is 'nano4'\. Did you mean 'nano/4'"),
-        ("nano/4", {"image_shape": (32, 32, 3)}, "`image_shape` cannot be given beside `sides`"),
+        ("nano/4", {"image_shape": (32, 32, 3)}, "`image_shape` cannot be given: `sides` sets it"),
         ("nano/4", {"mlp_ratio": 0}, "`mlp_ratio` must be"),
     ],
 )
