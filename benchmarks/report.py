@@ -8,6 +8,8 @@ import pathlib
 import platform
 import subprocess
 
+from keras_mlp.whole_files import write_text
+
 _CHECKOUT = pathlib.Path(__file__).parents[1]
 
 # A quiet pinned thread reads 0.99 to 1.00; several threads wait for each other a little.
@@ -51,10 +53,7 @@ def markdown(run):
 
 def write_json(path, run):
     """Writes a run with all its samples; the file appears whole or not at all."""
-    path = pathlib.Path(path)
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(run, indent=1, default=dataclasses.asdict) + "\n")
-    beside.replace(path)
+    write_text(path, json.dumps(run, indent=1, default=dataclasses.asdict) + "\n")
 
 
 def _header(baseline):

@@ -9,6 +9,7 @@ import keras
 # Keras has no public name for this question; its own TFSMLayer asks here too.
 from keras.src.saving.serialization_lib import in_safe_mode
 
+from keras_mlp.errors import first_line
 from keras_mlp.export import INFO_FILE, check_tensorflow_backend, saved_model_info, sha256_of
 
 
@@ -125,8 +126,8 @@ def _load(path):
     try:
         loaded = tf.saved_model.load(path)
     except Exception as error:  # a damaged graph raises whatever it happens to break
-        reason = (str(error).splitlines() or [""])[0]
-        raise ValueError(f"{path} cannot be loaded; it may be damaged: {reason}") from error
+        message = f"{path} cannot be loaded; it may be damaged: {first_line(error)}"
+        raise ValueError(message) from error
     if not callable(loaded) or not _traces(loaded):
         raise ValueError(
             f"{path} has no `__call__` of one tensor, so it cannot be a layer (`model.export` "

@@ -7,9 +7,8 @@ import tarfile
 import tempfile
 import zlib
 
-from keras_mlp.export import replacing_folder
-from saved_models.artefact import first_line
-from training.engine.workdir import written_beside
+from keras_mlp.errors import first_line
+from keras_mlp.whole_files import whole_file, whole_folder
 
 LARGEST = 2**30  # bytes of an unpacked archive
 MOST_FILES = 10_000
@@ -27,7 +26,7 @@ def pack(folder, path):
     """
     folder = pathlib.Path(folder)
     with (
-        written_beside(path) as beside,
+        whole_file(path) as beside,
         open(beside, "wb") as raw,
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive,
@@ -60,7 +59,7 @@ def unpack(path, folder, limit=LARGEST):
     folder = pathlib.Path(folder).resolve()
     if folder.exists():
         raise FileExistsError(f"There is something at {folder} already.")
-    with replacing_folder(folder) as beside:
+    with whole_folder(folder) as beside:
         try:
             with gzip.open(path) as raw:
                 _extract(_Limited(raw, path, limit), path, beside)

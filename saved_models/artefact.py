@@ -8,12 +8,13 @@ import keras
 import numpy as np
 
 import keras_mlp
+from keras_mlp.errors import first_line
+from keras_mlp.golden import GOLDEN_FILE
 
 CARD = "README.md"
 METRICS = "metrics.json"
 MANIFEST = "manifest.json"
 LABELS = "labels.txt"
-GOLDEN = "golden.npz"
 KERAS_MODEL = "model.keras"
 CLASSIFIER = "classifier"
 FEATURE_VECTOR = "feature_vector"
@@ -100,7 +101,7 @@ def read_golden(folder):
         ValueError: the file is no npz archive, is damaged, holds Python objects (which unpickling
             would run), or lacks an array.
     """
-    file = pathlib.Path(folder) / GOLDEN
+    file = pathlib.Path(folder) / GOLDEN_FILE
     # `np.load` would take a pickle of any name for one, and say so in other words.
     if not zipfile.is_zipfile(file):
         raise ValueError(f"{file} is no npz archive.")
@@ -151,8 +152,3 @@ def load_saved_model(folder):
         return tf.saved_model.load(str(folder))
     except Exception as error:  # a damaged graph raises whatever it happens to break
         raise ValueError(f"{folder} cannot be loaded: {first_line(error)}") from error
-
-
-def first_line(error):
-    """The first line of an error's message, or its kind where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

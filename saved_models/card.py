@@ -10,12 +10,12 @@ import math
 import pathlib
 import sys
 
+from keras_mlp.whole_files import write_text
 from saved_models.artefact import CARD, CLASSIFIER, KERAS_MODEL, read_metrics
 from saved_models.datasets import dataset_facts
 from saved_models.golden import GOLDEN_IMAGES, TOLERANCE, tolerance_of
 from saved_models.learning import unmoved
 from saved_models.manifest import read_manifest, write_manifest
-from training.engine.workdir import write_text
 
 _USE = """\
 ```python

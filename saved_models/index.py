@@ -7,10 +7,10 @@ import pathlib
 import sys
 
 from keras_mlp.analysis.markdown import markdown_table
+from keras_mlp.whole_files import write_text
 from saved_models.artefact import CARD, CLASSIFIER, MANIFEST, read_metrics
 from saved_models.card import dataset, kind
 from saved_models.manifest import read_manifest
-from training.engine.workdir import write_text
 
 FOLDER = pathlib.Path(__file__).parent
 BEGIN, END = "<!-- artefacts: begin -->", "<!-- artefacts: end -->"

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from saved_models.artefact import first_line
+from keras_mlp.errors import first_line
 from saved_models.golden import golden_problems
 
 SIGNATURES = {"serving_default": "images", "serving_uint8": "pixels", "serving_bytes": "encoded"}

@@ -16,14 +16,14 @@ import numpy as np
 
 import keras_mlp
 from keras_mlp.arguments import check_choice
-from keras_mlp.export import replacing_folder
+from keras_mlp.golden import write_golden
+from keras_mlp.whole_files import check_replaceable, whole_folder, write_text
 from saved_models import artefact
 from saved_models.card import write_card
 from saved_models.golden import GOLDEN_IMAGES, keras_outputs
 from saved_models.manifest import write_manifest
 from saved_models.measure import measure
 from saved_models.run import Run, without_paths
-from training.engine.workdir import write_text
 from training.reports.provenance import provenance
 
 FORMS = ("deployed", "training")
@@ -57,7 +57,7 @@ def make(run, output, *, form="deployed", sizes=(), name=None, overwrite=False, 
     path = _destination(output, name or run.name, overwrite)
     models = _models(run.model, form, sizes)
     split = run.test_split()
-    with replacing_folder(path.resolve()) as folder:
+    with whole_folder(path) as folder:
         shutil.copyfile(run.model_file, folder / artefact.KERAS_MODEL)
         _write_saved_models(models, run.metrics["classes"], folder)
         write_text(folder / artefact.LABELS, "".join(f"{x}\n" for x in run.metrics["classes"]))
@@ -90,10 +90,13 @@ def _destination(output, name, overwrite):
             f"`--name` must be lower-case letters and digits, with single _ or -, got {name!r}."
         )
     path = output / name
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"There is something at {path} already; see `--overwrite`.")
-    if path.exists() and not (path / artefact.MANIFEST).is_file():
-        raise FileExistsError(f"{path} is no artefact: `--overwrite` replaces nothing else.")
+    check_replaceable(
+        path,
+        overwrite,
+        lambda path: (path / artefact.MANIFEST).is_file(),
+        "is no artefact",
+        option="--overwrite",
+    )
     return path
 
 
@@ -125,7 +128,7 @@ def _write_saved_models(models, classes, folder):
 def _write_golden(model, split, folder):
     examples = split.examples.take(GOLDEN_IMAGES).as_numpy_iterator()
     images = np.stack([image for image, _ in examples])
-    np.savez_compressed(folder / artefact.GOLDEN, images=images, **keras_outputs(model, images))
+    write_golden(folder, images, **keras_outputs(model, images))
 
 
 def _size(text):

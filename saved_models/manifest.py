@@ -5,8 +5,8 @@ import json
 import pathlib
 
 from keras_mlp.export import sha256_of
+from keras_mlp.whole_files import write_text
 from saved_models.artefact import FORMAT_VERSION, MANIFEST, read_json
-from training.engine.workdir import write_text
 
 
 def digests(folder):

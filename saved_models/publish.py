@@ -11,7 +11,7 @@ import pathlib
 import shutil
 import sys
 
-from keras_mlp.export import replacing_folder
+from keras_mlp.whole_files import whole_folder
 from saved_models import artefact
 from saved_models.archive import pack
 from saved_models.card import dataset, kind
@@ -51,7 +51,7 @@ def publish(path, output, owner=OWNER):
     if not output.is_dir():
         raise ValueError(f"`--output` {output} is no folder.")
     metrics, name = artefact.read_metrics(path), read_manifest(path)["name"]
-    with replacing_folder((output / name).resolve()) as folder:
+    with whole_folder(output / name) as folder:
         _write_json(folder / KAGGLE / "model-metadata.json", model_metadata(metrics, path, owner))
         for part in artefact.saved_model_names(path):
             tarball = folder / f"{part}.tar.gz"

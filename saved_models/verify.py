@@ -14,6 +14,7 @@ import sys
 import numpy as np
 
 from keras_mlp import saved_model_info
+from keras_mlp.errors import first_line
 from keras_mlp.export import INFO_FILE
 from saved_models import artefact
 from saved_models.archive import unpacked
@@ -42,7 +43,7 @@ def problems_of(path):
                 return saved_model_problems(folder)
             return artefact_problems(folder, renamed=folder == path)
     except (ValueError, OSError) as error:
-        return [artefact.first_line(error)]
+        return [first_line(error)]
     except (KeyError, TypeError, AttributeError) as error:  # JSON of another shape than ours
         return [f"It is damaged: {error!r} while its descriptions were read."]
 

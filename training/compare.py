@@ -16,10 +16,11 @@ import keras
 
 import keras_mlp
 from keras_mlp.arguments import check_choice
+from keras_mlp.whole_files import write_text
 from training.command_line import parse_command_line
 from training.config import Comparison, Config, load_config
 from training.engine.interruption import Interrupted, leave_resumable
-from training.engine.workdir import Workdir, write_text
+from training.engine.workdir import Workdir
 from training.train import train
 
 

@@ -20,16 +20,17 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mlp.arguments import check_choice
+from keras_mlp.errors import first_line
+from keras_mlp.golden import GOLDEN_FILE, write_golden
+from keras_mlp.whole_files import write_text
 from training.config import load_config
 from training.data.class_folders import load_folder
 from training.data.pipeline import evaluation_batches, load_splits
-from training.engine.workdir import write_text, written_beside
 from training.models.opened_model import open_model
 from training.reports.evaluation_pictures import draw_confusion, draw_reliability
 from training.reports.judgement import Judgement
 from training.reports.provenance import provenance
 
-GOLDEN_FILE = "golden.npz"
 GOLDEN_TOLERANCE = 1e-5
 EVALUATION_FILE = "evaluation.json"
 CONFUSION_FILE = "confusion.png"
@@ -42,7 +43,7 @@ _HEADLINE = (
 )
 
 
-def write_golden(model, split, folder, count=16):
+def store_golden(model, split, folder, count=16):
     """Stores the first test images of a split and what the model makes of them, beside the model.
 
     Args:
@@ -53,8 +54,7 @@ def write_golden(model, split, folder, count=16):
     """
     images = np.stack([image for image, _ in split.examples.take(count).as_numpy_iterator()])
     outputs = keras.ops.convert_to_numpy(model(images, training=False))
-    with written_beside(pathlib.Path(folder) / GOLDEN_FILE) as path:
-        np.savez_compressed(path, images=images, outputs=outputs)
+    write_golden(folder, images, outputs=outputs)
 
 
 def check_golden(model, folder):
@@ -71,7 +71,7 @@ def check_golden(model, folder):
             images = golden["images"]
             expected = golden["logits" if "logits" in golden else "outputs"]  # an artefact's; ours
     except Exception as error:  # a damaged archive raises whatever it happens to break
-        raise ValueError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"{path} cannot be read: {first_line(error)}") from error
     difference = float(np.abs(np.asarray(model(images, training=False)) - expected).max())
     if not difference <= GOLDEN_TOLERANCE:
         raise ValueError(f"Outputs differ from those in {path} by {difference:.1e}.")

@@ -16,12 +16,13 @@ import keras
 import tqdm
 
 import keras_mlp
+from keras_mlp.whole_files import whole_file, write_text
 from training.command_line import parse_command_line
 from training.config import FineTuneConfig, load_config
 from training.data.pipeline import load_splits
 from training.engine.tensorflow.evaluator import evaluate
 from training.engine.tensorflow.fitting import fit
-from training.engine.workdir import Workdir, write_text, written_beside
+from training.engine.workdir import Workdir
 from training.models.starting_points import WAYS, open_starting_point
 from training.reports.provenance import provenance
 
@@ -65,7 +66,7 @@ def finetune(config, source, workdir):
                 bar.update()
     if config.transfer.lora_rank:
         kept = keras_mlp.merge_lora(kept)
-    with written_beside(folder.path / "model.keras") as path:
+    with whole_file(folder.path / "model.keras") as path:
         kept.save(path)
     keras_mlp.export_saved_model(kept, folder.path / "saved_model", overwrite=True)
     metrics = {

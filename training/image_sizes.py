@@ -20,12 +20,13 @@ import tqdm
 
 import keras_mlp
 from keras_mlp.arguments import check_choice, check_pair
+from keras_mlp.whole_files import write_text
 from training.command_line import parse_command_line
 from training.config import ImageSizes, load_config
 from training.data.pipeline import load_splits
 from training.engine.tensorflow.evaluator import evaluate
 from training.engine.tensorflow.fitting import fit
-from training.engine.workdir import Workdir, write_text
+from training.engine.workdir import Workdir
 from training.reports.pictures import draw_image_sizes
 from training.reports.provenance import provenance
 

@@ -11,9 +11,9 @@ import json
 import pathlib
 import sys
 
+from keras_mlp.whole_files import write_text
 from training.config import Config
 from training.engine.stored_config import as_stored, flat
-from training.engine.workdir import write_text
 from training.evaluate import CONFUSION_FILE, EVALUATION_FILE, RELIABILITY_FILE
 from training.reports.curves import learning_curves
 from training.reports.html_page import heading, page, paragraph, picture, table

@@ -15,6 +15,8 @@ import tensorflow as tf
 
 import keras_mlp
 from keras_mlp.arguments import check_choice
+from keras_mlp.errors import first_line
+from keras_mlp.whole_files import whole_file, write_text
 from training.command_line import parse_command_line
 from training.config import load_config
 from training.data.pipeline import load_splits
@@ -32,8 +34,8 @@ from training.engine.tensorflow.strategies import (
     total,
 )
 from training.engine.tensorflow.trainer import Trainer
-from training.engine.workdir import Workdir, write_text, written_beside
-from training.evaluate import evaluate_model, write_evaluation, write_golden
+from training.engine.workdir import Workdir
+from training.evaluate import evaluate_model, store_golden, write_evaluation
 from training.report import write_report
 from training.reports.pictures import draw_predictions
 from training.reports.provenance import provenance
@@ -133,12 +135,12 @@ def _check_batch(config, replicas):
 
 def _write_results(config, folder, model, test, metrics):
     """Model, SavedModels, then the metrics that say that the run is finished, and its report."""
-    with written_beside(folder.path / "model.keras") as path:
+    with whole_file(folder.path / "model.keras") as path:
         model.save(path)
     if config.runtime.export:
         for name, output in (("saved_model", "logits"), ("features", "features")):
             keras_mlp.export_saved_model(model, folder.path / name, output=output, overwrite=True)
-        write_golden(model, test, folder.path / "saved_model")
+        store_golden(model, test, folder.path / "saved_model")
     judged = evaluate_model(model, test, metrics["classes"], config.data.batch_size)
     data = f"{config.data.name}, test"
     write_evaluation({"source": "model.keras", "data": data, **judged}, folder.path)
@@ -206,7 +208,7 @@ def main(arguments=None):
     except Interrupted:
         leave_resumable()
     except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
-        print(f"Another worker was lost: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"Another worker was lost: {first_line(error)}", file=sys.stderr)
         sys.exit(RESUMABLE)
     except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"error: {error}")

@@ -1,12 +1,11 @@
 """PNG files from arrays, with the standard library alone."""
 
 import os
-import pathlib
 import struct
-import uuid
 import zlib
 
 from keras_mlp.typing import Array
+from keras_mlp.whole_files import write_bytes
 
 
 def write_png(path: str | os.PathLike[str], pixels: Array) -> None:
@@ -19,13 +18,7 @@ def write_png(path: str | os.PathLike[str], pixels: Array) -> None:
     Raises:
         OSError: `path` cannot be written.
     """
-    path = pathlib.Path(path)
-    beside = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
-    try:
-        beside.write_bytes(_png(pixels))
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_bytes(path, _png(pixels))
 
 
 def _png(pixels: Array) -> bytes:

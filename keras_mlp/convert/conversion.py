@@ -11,19 +11,16 @@ import numpy as np
 from keras_mlp.arguments import check_choice
 from keras_mlp.convert.card import card
 from keras_mlp.convert.reference import difference, read_reference
-from keras_mlp.export import (
-    check_tensorflow_backend,
-    export_saved_model,
-    replacing_folder,
-    sha256_of,
-)
+from keras_mlp.export import check_tensorflow_backend, export_saved_model, sha256_of
+from keras_mlp.golden import write_golden
 from keras_mlp.models import ARCHITECTURES, VisionModel
 from keras_mlp.typing import Array
 from keras_mlp.weights import Preset
 from keras_mlp.weights.catalogue import find_preset
 from keras_mlp.weights.download import cache_folder
+from keras_mlp.whole_files import check_replaceable, whole_folder
 
-MODEL_FILE, SAVED_MODEL, GOLDEN_FILE, CARD = "model.keras", "saved_model", "golden.npz", "README.md"
+MODEL_FILE, SAVED_MODEL, CARD = "model.keras", "saved_model", "README.md"
 _GOLDEN_IMAGES = 2
 
 
@@ -109,10 +106,12 @@ def convert(
     """
     check_tensorflow_backend()
     output, preset = pathlib.Path(output), source.preset()
-    _check_output(output, overwrite)
+    check_replaceable(
+        output, overwrite, lambda path: (path / MODEL_FILE).is_file(), f"holds no {MODEL_FILE}"
+    )
     expected = None if reference is None else read_reference(reference)
     model = source.build()
-    with replacing_folder(output.resolve()) as folder:
+    with whole_folder(output) as folder:
         model.save(folder / MODEL_FILE)
         model = keras.saving.load_model(folder / MODEL_FILE)
         found = None if expected is None else difference(model, expected)
@@ -132,21 +131,10 @@ def convert(
     return output
 
 
-def _check_output(output: pathlib.Path, overwrite: bool) -> None:
-    if not output.exists():
-        return
-    if not overwrite:
-        raise FileExistsError(f"There is something at {output} already; `overwrite` is False.")
-    if not (output / MODEL_FILE).is_file():
-        raise FileExistsError(
-            f"{output} holds no {MODEL_FILE}: `overwrite` replaces only what was converted before."
-        )
-
-
 def _write_golden(model: VisionModel, folder: pathlib.Path) -> Array:
     """Writes the outputs for random pixels and returns them."""
     shape = (_GOLDEN_IMAGES, *model.image_shape)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype="uint8")
     outputs = keras.ops.convert_to_numpy(model(images, training=False))
-    np.savez_compressed(folder / GOLDEN_FILE, images=images, outputs=outputs)
+    write_golden(folder, images, outputs=outputs)
     return outputs

@@ -8,8 +8,9 @@ import keras
 
 from keras_mlp.export.description import write_description
 from keras_mlp.export.endpoints import input_conventions, reusable
-from keras_mlp.export.folders import check_destination, replacing_folder
+from keras_mlp.export.folders import is_saved_model
 from keras_mlp.export.selection import select
+from keras_mlp.whole_files import check_replaceable, whole_folder, write_errors
 
 LABELS_FILE = "labels.txt"
 
@@ -92,12 +93,12 @@ def export_saved_model(
     )
     inputs = input_conventions(selection)
     path = pathlib.Path(path)
-    check_destination(path, overwrite)
+    check_replaceable(path, overwrite, is_saved_model, "is not a SavedModel")
     import tensorflow as tf
 
-    with replacing_folder(path.resolve()) as folder:
+    with whole_folder(path) as folder:
         holder, signatures = reusable(selection, inputs)
-        with _labels(holder, selection.class_names):
+        with _labels(holder, selection.class_names), write_errors(path, tf.errors.OpError):
             tf.saved_model.save(holder, str(folder), signatures)
         write_description(folder, selection, inputs)
     return path

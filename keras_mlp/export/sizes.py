@@ -2,9 +2,10 @@
 
 import pathlib
 
-from keras_mlp.export.folders import check_overwrite, is_saved_model, replacing_folder
+from keras_mlp.export.folders import is_saved_model
 from keras_mlp.export.saved_model import check_tensorflow_backend, export_saved_model
 from keras_mlp.weights import with_image_shape
+from keras_mlp.whole_files import check_replaceable, whole_folder
 
 
 def export_at_sizes(model, folder, image_shapes, *, overwrite=False, **kwargs):
@@ -43,9 +44,11 @@ def export_at_sizes(model, folder, image_shapes, *, overwrite=False, **kwargs):
             f"`image_shapes` must be a list of (height, width, channels), got {image_shapes!r}."
         )
     folder = pathlib.Path(folder)
-    _check_destination(folder, overwrite)
+    check_replaceable(
+        folder, overwrite, _holds_saved_models, "holds something else than SavedModels"
+    )
     models = _models(model, image_shapes)
-    with replacing_folder(folder.resolve()) as partial:
+    with whole_folder(folder) as partial:
         for name, resized in models.items():
             export_saved_model(resized, partial / name, **kwargs)
     return folder
@@ -64,12 +67,6 @@ def _models(model, image_shapes):
     return models
 
 
-def _check_destination(folder, overwrite):
-    if not folder.exists():
-        return
-    check_overwrite(folder, overwrite)
+def _holds_saved_models(folder: pathlib.Path) -> bool:
     entries = list(folder.iterdir()) if folder.is_dir() else []
-    if not entries or not all(map(is_saved_model, entries)):
-        raise FileExistsError(
-            f"{folder} holds something else than SavedModels: `overwrite` replaces nothing else."
-        )
+    return bool(entries) and all(map(is_saved_model, entries))

@@ -1,12 +1,10 @@
-"""Where a format is written: looked at before any work, and whole or not there at all."""
+"""What is checked of a format's destination and needs, before any work."""
 
-import contextlib
 import importlib.util
-import os
 import pathlib
-import uuid
 
 from keras_mlp.arguments import check_bool
+from keras_mlp.whole_files import check_replaceable
 
 
 def check_destination(path, overwrite, *, suffix=None, marker=None):
@@ -28,21 +26,12 @@ def check_destination(path, overwrite, *, suffix=None, marker=None):
         raise ValueError(f"`path` must end in {suffix}, got {path}.")
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f"`path`={path}: there is no folder {path.absolute().parent}.")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"There is something at {path} already; `overwrite` is False.")
-    if path.exists() and not (path.is_file() if suffix else (path / marker).is_file()):
-        kind = "a file" if suffix else f"a folder with a {marker}"
-        raise FileExistsError(f"{path} is not {kind}: `overwrite` replaces nothing else.")
+    if suffix:
+        check_replaceable(path, overwrite, pathlib.Path.is_file, "is not a file")
+    else:
+        complaint = f"is not a folder with a {marker}"
+        check_replaceable(path, overwrite, lambda path: (path / marker).is_file(), complaint)
     return path
-
-
-def write_whole(path, content):
-    """Writes bytes beside `path` and renames them to it."""
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    with contextlib.ExitStack() as stack:
-        stack.callback(beside.unlink, missing_ok=True)
-        beside.write_bytes(content)
-        os.replace(beside, path)
 
 
 def check_installed(extra, modules):

@@ -3,8 +3,10 @@
 import tempfile
 
 from keras_mlp.arguments import check_choice, check_optional, check_positive_int
-from keras_mlp.formats.destination import check_destination, write_whole
+from keras_mlp.errors import first_line
+from keras_mlp.formats.destination import check_destination
 from keras_mlp.formats.inference_graph import inference_graph
+from keras_mlp.whole_files import write_bytes
 
 _QUANTIZATIONS = ("dynamic_int8",)
 
@@ -57,7 +59,7 @@ def export_litert(model, path, *, batch_size=1, quantize=None, deployed=True, ov
     graph.check_fits_one_file()
     content = _converted(graph, batch_size, quantize)
     _check_holds_weights(content, graph.model, quantize)
-    write_whole(path, content)
+    write_bytes(path, content)
     return path
 
 
@@ -72,8 +74,7 @@ def _converted(graph, batch_size, quantize):
         try:
             return converter.convert()
         except Exception as error:  # TensorFlow has no public name for the converter's own
-            reason = str(error).strip().splitlines()[0]
-            message = f"`model` {graph.model.name} has no form in LiteRT: {reason}"
+            message = f"`model` {graph.model.name} has no form in LiteRT: {first_line(error)}"
             raise ValueError(message) from error
 
 

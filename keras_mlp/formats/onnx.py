@@ -2,8 +2,10 @@
 
 import sys
 
-from keras_mlp.formats.destination import check_destination, check_installed, write_whole
+from keras_mlp.errors import first_line
+from keras_mlp.formats.destination import check_destination, check_installed
 from keras_mlp.formats.inference_graph import inference_graph
+from keras_mlp.whole_files import write_bytes
 
 OPSET = 18  # the newest that tf2onnx 1.17 writes
 
@@ -46,7 +48,7 @@ def export_onnx(model, path, *, deployed=True, overwrite=False):
     graph.check_fits_one_file()
     proto = _converted(graph)
     _describe(proto, graph.model)
-    write_whole(path, proto.SerializeToString())
+    write_bytes(path, proto.SerializeToString())
     return path
 
 
@@ -61,8 +63,8 @@ def _converted(graph):
     try:
         onnx.checker.check_model(proto)
     except onnx.checker.ValidationError as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"`model` {graph.model.name} has no form in ONNX: {reason}") from error
+        message = f"`model` {graph.model.name} has no form in ONNX: {first_line(error)}"
+        raise ValueError(message) from error
     return proto
 
 

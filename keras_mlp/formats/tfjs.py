@@ -6,10 +6,10 @@ import shutil
 import subprocess
 import tempfile
 
-from keras_mlp.export import replacing_folder
 from keras_mlp.formats.destination import check_destination
 from keras_mlp.formats.gelu_order import reorder_gelu
 from keras_mlp.formats.inference_graph import inference_graph
+from keras_mlp.whole_files import whole_folder
 
 CONVERTER = "tensorflowjs_converter"
 MODEL_FILE = "model.json"
@@ -67,7 +67,7 @@ def export_tfjs(model, path, *, converter=None, deployed=True, overwrite=False):
     path = check_destination(path, overwrite, marker=MODEL_FILE)
     program = _find(converter)
     graph = inference_graph(model, deployed)
-    with tempfile.TemporaryDirectory() as source, replacing_folder(path.resolve()) as folder:
+    with tempfile.TemporaryDirectory() as source, whole_folder(path) as folder:
         graph.save(source)
         reorder_gelu(pathlib.Path(source))
         _run(program, source, folder)

@@ -10,6 +10,8 @@ import time
 import urllib.error
 import urllib.request
 
+from keras_mlp.whole_files import lock_file, move_into_place
+
 _BLOCK = 1 << 20
 _TIMEOUT = 30.0  # seconds without a byte
 _ATTEMPTS = 3
@@ -85,7 +87,7 @@ def _bring(url, path, sha256, verbose):
         if not _has_digest(part, sha256):
             part.unlink()
             raise OSError(f"what came is not the published file (SHA-256 {sha256}...).")
-        os.replace(part, path)
+        move_into_place(part, path)
 
 
 @contextlib.contextmanager
@@ -93,19 +95,11 @@ def _locked(part):
     """The file to append to, open in this process alone."""
     while True:
         with open(part, "ab") as stream:
-            _lock(stream)
+            lock_file(stream)
             # Whoever had the lock before may have renamed or removed what we opened.
             if part.exists() and os.path.samestat(os.fstat(stream.fileno()), part.stat()):
                 yield stream
                 return
-
-
-def _lock(stream):
-    try:
-        import fcntl
-    except ImportError:  # Windows: two processes must not bring the same file at the same time
-        return
-    fcntl.flock(stream, fcntl.LOCK_EX)
 
 
 def _receive(url, stream, name, verbose):

@@ -1,12 +1,11 @@
 """Our models into files in a published naming: the way back of `load_checkpoint`."""
 
 import json
-import os
 import pathlib
 import sys
-import uuid
 
 import numpy as np
+import safetensors
 import safetensors.numpy
 from keras import ops
 
@@ -14,6 +13,7 @@ from keras_mlp.arguments import check_choice
 from keras_mlp.models import VisionModel
 from keras_mlp.models.layer_changes import has_lora, is_quantized, layers_by_path
 from keras_mlp.weights.timm_call import timm_call
+from keras_mlp.whole_files import whole_file
 
 
 def save_checkpoint(model, path, layout="timm"):
@@ -54,16 +54,11 @@ def save_checkpoint(model, path, layout="timm"):
     _check_model(model)
     path = _check_path(path)
     tensors = _tensors(model, layout)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    try:
+    with whole_file(path, safetensors.SafetensorError) as file:
         if path.suffix == ".npz":
-            with open(part, "wb") as stream:
-                np.savez(stream, **tensors)
+            np.savez(file, **tensors)
         else:
-            safetensors.numpy.save_file(tensors, part, _metadata(model, layout))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+            safetensors.numpy.save_file(tensors, file, _metadata(model, layout))
     return path
 
 

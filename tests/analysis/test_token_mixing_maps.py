@@ -191,7 +191,7 @@ def test_refuses_other_models():
 def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
     path = tmp_path / "maps.png"
     path.write_bytes(b"old")
-    monkeypatch.setattr("keras_mlp.analysis.png.os.replace", _fails)
+    monkeypatch.setattr("os.replace", _fails)
     with pytest.raises(OSError, match="disk"):
         token_mixing_maps(toy("MLPMixer"), 0, path)
     assert path.read_bytes() == b"old"

@@ -60,7 +60,7 @@ FAILURES = [
     (lambda: tf.saved_model, "save", lambda *args: True),
     (lambda: folders, "sha256_of", lambda *args: True),
     (lambda: json, "dumps", lambda *args: True),
-    (lambda: pathlib.Path, "rename", lambda source, *args: source.suffix == ".partial"),
+    (lambda: pathlib.Path, "rename", lambda source, *args: source.name == "new"),
 ]
 
 

@@ -1,10 +1,10 @@
-"""The folder of a run: claimed by one config, never half-written."""
+"""The folder of a run: claimed by one config."""
 
 import json
 
 import pytest
 
-from training.engine.workdir import Workdir, write_text, written_beside
+from training.engine.workdir import Workdir
 
 
 def test_the_same_config_may_come_back(tmp_path, config):
@@ -52,16 +52,6 @@ def test_history_is_cut_at_the_restored_step(tmp_path, config):
         file.write('{"step": 40, "seco')  # killed while writing
     assert [entry["step"] for entry in folder.read_history(20)] == [10, 20]
     assert [entry["step"] for entry in folder.read_history(99)] == [10, 20]
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
-    file = tmp_path / "file.txt"
-    write_text(file, "old")
-    with pytest.raises(RuntimeError), written_beside(file) as beside:
-        beside.write_text("half")
-        raise RuntimeError
-    assert file.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_constructor_argument_that_is_gone_is_a_difference(tmp_path, change):

@@ -1,12 +1,12 @@
-"""The folder of a run: its config, its learning curve, and files that are never half-written."""
+"""The folder of a run: its config and its learning curve."""
 
 import contextlib
 import json
 import os
 import pathlib
 import tempfile
-import uuid
 
+from keras_mlp.whole_files import write_text
 from training.engine.stored_config import as_stored, flat
 
 
@@ -91,24 +91,6 @@ class Workdir:
                     f"({', '.join(differing)}). `--accept-changes` goes on with it all the same."
                 )
         write_text(file, json.dumps(new, indent=2) + "\n")
-
-
-def write_text(path, text):
-    """Writes a file whole or not at all."""
-    with written_beside(path) as beside:
-        beside.write_text(text)
-
-
-@contextlib.contextmanager
-def written_beside(path):
-    """Gives a path beside `path`, with its suffix, that is renamed to it in the end."""
-    path = pathlib.Path(path)
-    beside = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _shown(values, key):

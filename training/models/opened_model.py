@@ -9,6 +9,8 @@ import keras
 import tensorflow as tf
 
 import keras_mlp
+from keras_mlp.errors import first_line
+from keras_mlp.golden import GOLDEN_FILE
 
 
 @dataclasses.dataclass
@@ -45,9 +47,9 @@ def open_model(source):
     if source.suffix == ".keras" and source.is_file():
         return _open_keras_file(source)
     if (source / "classifier").is_dir():
-        return _open_saved_model(source / "classifier", source / "golden.npz")
+        return _open_saved_model(source / "classifier", source / GOLDEN_FILE)
     if source.is_dir():
-        return _open_saved_model(source, source / "golden.npz")
+        return _open_saved_model(source, source / GOLDEN_FILE)
     raise ValueError(
         f"`--source` {source} is neither a .keras file nor the folder of a SavedModel or artefact."
     )
@@ -57,14 +59,14 @@ def _open_keras_file(file):
     try:
         model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras raises whatever its readers raise
-        raise ValueError(f"`--source` {file} cannot be read: {_first_line(error)}") from error
+        raise ValueError(f"`--source` {file} cannot be read: {first_line(error)}") from error
     shapes = model.input_shape, model.output_shape
     if not all(isinstance(shape, tuple) for shape in shapes) or len(shapes[0]) != 4:
         raise ValueError(f"`--source` {file} does not take one batch of images.")
     if len(shapes[1]) != 2:
         raise ValueError(f"`--source` {file} gives outputs {shapes[1]}, not logits (B, K).")
     classes = _stored_classes(file.parent)
-    return OpenedModel(model, tuple(shapes[0][1:]), classes, file.parent / "golden.npz")
+    return OpenedModel(model, tuple(shapes[0][1:]), classes, file.parent / GOLDEN_FILE)
 
 
 def _open_saved_model(folder, golden):
@@ -74,7 +76,7 @@ def _open_saved_model(folder, golden):
     try:
         model = tf.saved_model.load(str(folder))
     except Exception as error:  # a damaged graph raises whatever it happens to break
-        raise ValueError(f"`--source` {folder} cannot be read: {_first_line(error)}") from error
+        raise ValueError(f"`--source` {folder} cannot be read: {first_line(error)}") from error
     classes = info["class_names"] or _stored_classes(folder.parent)
     return OpenedModel(model, tuple(info["image_shape"]), classes, golden)
 
@@ -87,7 +89,3 @@ def _stored_classes(folder):
         return json.loads((folder / "metrics.json").read_text()).get("classes")
     except (OSError, ValueError):
         return None
-
-
-def _first_line(error):
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

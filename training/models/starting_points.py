@@ -6,6 +6,7 @@ import keras
 
 import keras_mlp
 from keras_mlp.arguments import check_choice
+from keras_mlp.errors import first_line
 from training.config import Transfer
 
 WAYS = ("frozen", "fine-tuned", "from scratch")
@@ -48,8 +49,8 @@ class KerasFile:
         try:
             self.model = keras.models.load_model(path)
         except Exception as error:  # Keras raises whatever its readers raise
-            reason = str(error).strip().splitlines()[0]
-            raise ValueError(f"{path} cannot be read; it may be damaged: {reason}") from error
+            message = f"{path} cannot be read; it may be damaged: {first_line(error)}"
+            raise ValueError(message) from error
         if not isinstance(self.model, keras_mlp.VisionModel):
             raise ValueError(f"{path} holds a {type(self.model).__name__}, no keras_mlp model.")
         self.image_shape = tuple(self.model.image_shape)

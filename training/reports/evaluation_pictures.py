@@ -1,11 +1,9 @@
 """Pictures of what a classifier confuses and of how far its confidence can be believed."""
 
-import pathlib
-
 import matplotlib.figure
 import numpy as np
 
-from training.engine.workdir import written_beside
+from keras_mlp.whole_files import whole_file
 
 NAMED_CLASSES = 40  # more names than this cannot be read
 COUNTED_CLASSES = 20  # more counts than this cannot be read
@@ -83,5 +81,5 @@ def _write_counts(axes, counts, shares):
 
 
 def _save(figure, path):
-    with written_beside(pathlib.Path(path)) as beside:
-        figure.savefig(beside, dpi=110)
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=110)

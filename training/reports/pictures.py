@@ -1,11 +1,9 @@
 """Pictures of a run, drawn into PNG files."""
 
-import pathlib
-
 import matplotlib.figure
 import numpy as np
 
-from training.engine.workdir import written_beside
+from keras_mlp.whole_files import whole_file
 
 
 def draw_run(path, history, images, labels, logits, classes):
@@ -23,8 +21,8 @@ def draw_run(path, history, images, labels, logits, classes):
     curves, grid = figure.subfigures(1, 2, width_ratios=(1, 1.15))
     _draw_curves(curves, history)
     _draw_grid(grid, images, labels, logits, classes)
-    with written_beside(pathlib.Path(path)) as beside:
-        figure.savefig(beside, dpi=110)
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=110)
 
 
 def draw_batch(path, images, labels, classes):
@@ -43,16 +41,16 @@ def draw_batch(path, images, labels, classes):
     for axes, image, label in zip(all_axes, images, labels, strict=False):
         _show(axes, image)
         axes.set_title(_describe_label(label, classes), fontsize=7)
-    with written_beside(pathlib.Path(path)) as beside:
-        figure.savefig(beside, dpi=110)
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=110)
 
 
 def draw_predictions(path, images, labels, logits, classes):
     """A grid of test images with what the model says of them; arguments as for `draw_run`."""
     figure = matplotlib.figure.Figure(figsize=(12, 7), layout="constrained")
     _draw_grid(figure, images, labels, logits, classes)
-    with written_beside(pathlib.Path(path)) as beside:
-        figure.savefig(beside, dpi=110)
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=110)
 
 
 def _describe_label(label, classes):
@@ -110,8 +108,8 @@ def draw_image_sizes(path, entries):
         axes.set_title(name)
     figure.axes[0].set_ylabel("test accuracy (filled: fine-tuned)")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    with written_beside(pathlib.Path(path)) as beside:
-        figure.savefig(beside, dpi=110)
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=110)
 
 
 def _draw_sizes(axes, entries):

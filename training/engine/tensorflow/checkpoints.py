@@ -5,6 +5,8 @@ import tempfile
 
 import tensorflow as tf
 
+from keras_mlp.errors import first_line
+
 log = logging.getLogger(__name__)
 
 
@@ -55,7 +57,7 @@ class CheckpointManager(tf.train.CheckpointManager):
                 self.checkpoint.restore(path).assert_existing_objects_matched()
                 return path
             except Exception as error:  # damaged bytes raise whatever they happen to break
-                reason = str(error).strip().splitlines()[0][:200]
+                reason = first_line(error)[:200]
                 log.warning("Checkpoint %s cannot be read, trying the one before: %s", path, reason)
         if paths:
             raise ValueError(

@@ -6,6 +6,8 @@ import os
 import keras
 import tensorflow as tf
 
+from keras_mlp.errors import first_line
+
 
 def build_strategy(runtime):
     """The strategy that a config names; before any other use of TensorFlow in the process.
@@ -55,8 +57,7 @@ def _tpu_strategy(name):
             tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"`runtime.tpu`={name!r} gives no TPU: {reason}") from error
+        raise ValueError(f"`runtime.tpu`={name!r} gives no TPU: {first_line(error)}") from error
     return tf.distribute.TPUStrategy(resolver)
 
 
