@@ -127,7 +127,7 @@ def test_an_interpreter_without_hub_says_why(tmp_path):
     ("arguments", "message"),
     [
         (["--source", "no/such"], "no/such was not written by keras_mlp"),
-        (["--source", ".", "--steps", "0"], "`steps` must be a whole number of at least 1, got 0"),
+        (["--source", ".", "--steps", "0"], "`steps` must be a positive integer, got 0"),
         (["--source", ".", "--hub-python", "no/python"], "`hub_python` must be an interpreter"),
         (["--source", ".", "--json", "no/folder/x"], "`json` must be in an existing folder"),
     ],

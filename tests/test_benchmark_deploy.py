@@ -77,7 +77,7 @@ def test_statistics_are_random():
     ("arguments", "message"),
     [
         (["--subjects", "T224"], "`subjects` is 'T224'. Allowed: 'RepMLPNet-T224', "),
-        (["--rounds", "0"], "`rounds` must be a whole number of at least 1, got 0"),
+        (["--rounds", "0"], "`rounds` must be a positive integer, got 0"),
         (["--seconds", "0"], "`seconds` must be a finite number above 0"),
     ],
 )

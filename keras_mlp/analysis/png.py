@@ -1,4 +1,4 @@
-"""A PNG file from an array, with the standard library."""
+"""PNG files from arrays, with the standard library alone."""
 
 import os
 import struct
@@ -9,11 +9,11 @@ from keras_mlp.whole_files import write_bytes
 
 
 def write_png(path: str | os.PathLike[str], pixels: Array) -> None:
-    """Writes a picture; the file appears whole or not at all.
+    """Writes an image. The file appears complete or not at all.
 
     Args:
-        path: of the file.
-        pixels: uint8 array (H, W, 3), red, green and blue.
+        path: path of the file.
+        pixels: uint8 array (H, W, 3) in the order red, green, blue.
 
     Raises:
         OSError: `path` cannot be written.
@@ -23,8 +23,8 @@ def write_png(path: str | os.PathLike[str], pixels: Array) -> None:
 
 def _png(pixels: Array) -> bytes:
     height, width, _ = pixels.shape
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits of each of 3 colours
-    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # 0: a row stored as it is
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits per channel, RGB
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # 0: an unfiltered row
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 6)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*each) for each in chunks)
 

@@ -1,4 +1,4 @@
-"""SavedModels that serve and can be trained further: TF Hub's Reusable SavedModel interface."""
+"""SavedModels for serving and further training, with TF Hub's Reusable SavedModel interface."""
 
 from keras_mlp.export.description import INFO_FILE, saved_model_info
 from keras_mlp.export.folders import sha256_of

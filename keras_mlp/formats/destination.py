@@ -1,24 +1,32 @@
-"""What is checked of a format's destination and needs, before any work."""
+"""Checks of a destination, and of what a format needs, before any work."""
 
 import importlib.util
+import os
 import pathlib
+from collections.abc import Sequence
 
 from keras_mlp.arguments import check_bool
 from keras_mlp.whole_files import check_replaceable
 
 
-def check_destination(path, overwrite, *, suffix=None, marker=None):
-    """Returns `path` as a `pathlib.Path`.
+def check_destination(
+    path: str | os.PathLike[str],
+    overwrite: bool,
+    *,
+    suffix: str | None = None,
+    marker: str = "",
+) -> pathlib.Path:
+    """Returns `path` as a `pathlib.Path`, or raises an error if it must not be written.
 
     Args:
         path: file or folder to write, in an existing folder.
-        overwrite: whether one of this kind that is there may be replaced.
-        suffix: of a file; None for a folder.
-        marker: name of a file that a folder of this kind holds.
+        overwrite: replace an existing one of this kind.
+        suffix: suffix of a file; None for a folder.
+        marker: name of a file that every folder of this kind holds.
 
     Raises:
         ValueError: `path` has another suffix, or `overwrite` is not a bool.
-        OSError: there is something at `path` that may not be replaced, or no folder for it.
+        OSError: `path` exists and must not be replaced, or its parent folder does not exist.
     """
     path = pathlib.Path(path)
     check_bool("overwrite", overwrite)
@@ -34,8 +42,8 @@ def check_destination(path, overwrite, *, suffix=None, marker=None):
     return path
 
 
-def check_installed(extra, modules):
-    """Raises ImportError, with the command that helps, unless all modules can be imported."""
+def check_installed(extra: str, modules: Sequence[str]) -> None:
+    """Raises ImportError with the command to run, unless all modules can be imported."""
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         raise ImportError(
