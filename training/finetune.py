@@ -1,27 +1,31 @@
-"""Fine-tunes a trained model on a new task, and shows what that is worth:
+"""Fine-tunes a trained model on a new task, and measures the gain:
 
     python -m training.finetune --source runs/digits/features --workdir runs/transfer \\
         --config training/configs/digits_transfer.py
 
-The same budget goes to three ways: frozen (only a new linear classifier learns), fine-tuned
-(everything learns, from the given weights) and from scratch (everything learns, from random ones).
+Three ways get the same budget: frozen (only a new linear classifier learns), fine-tuned (everything
+learns, from the given weights) and from scratch (everything learns, from random weights).
 """
 
-from training.command_line import finetune_options
+from training.command_line import Arguments, finetune_options
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     finetune_options(__doc__)
 
 import json
 import logging
+import pathlib
 import statistics
 import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import tqdm
 
 import keras_mlp
 from keras_mlp.whole_files import whole_file, write_text
+from training.config import FineTuneConfig
 from training.data.pipeline import load_splits
 from training.engine.stored_config import as_stored
 from training.engine.tensorflow.evaluator import evaluate
@@ -31,31 +35,33 @@ from training.models.starting_points import WAYS, open_starting_point
 from training.reports.provenance import provenance
 
 
-def finetune(config, source, workdir):
-    """Runs the three ways, each with every seed, and keeps the first fine-tuned model.
+def finetune(
+    config: FineTuneConfig, source: str | pathlib.Path, workdir: str | pathlib.Path
+) -> dict[str, Any]:
+    """Runs each of the three ways with every seed, and keeps the first fine-tuned model.
 
     Writes into the folder: `metrics.json`, `model.keras` and `saved_model/`.
 
     Args:
         config: a checked `training.config.FineTuneConfig`.
-        source: path of a `.keras` file of ours, or of a SavedModel's folder.
+        source: path of a `keras_mlp` model's `.keras` file, or of a SavedModel's folder.
         workdir: path of the run's folder.
 
     Returns:
-        The dict in `metrics.json`; `accuracy` holds, for each way, one number per seed.
+        The dict in `metrics.json`; `accuracy` holds one number per seed for each way.
 
     Raises:
-        ValueError: the config, the source, the data or the folder do not fit.
+        ValueError: the config does not fit the source, the data or the folder.
     """
     if config.runtime.strategy != "one_device":
         raise ValueError('Fine-tuning compares on `runtime.strategy="one_device"` only.')
     folder = Workdir(workdir, config)
     start = open_starting_point(source, config.transfer)
     splits = load_splits(config.data, start.image_shape)
-    # Every run has a model, so a step function, of its own; TensorFlow would warn of the fifth.
+    # Each run has its own model and step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    accuracy = {way: [] for way in WAYS}
-    kept = None
+    accuracy: dict[str, list[float]] = {way: [] for way in WAYS}
+    kept: keras.Model | None = None
     with tqdm.tqdm(total=len(WAYS) * config.repeats, desc="fine-tune", unit="run") as bar:
         for seed in range(config.runtime.seed, config.runtime.seed + config.repeats):
             for way in WAYS:
@@ -68,6 +74,7 @@ def finetune(config, source, workdir):
                 if way == "fine-tuned" and kept is None:
                     kept = model
                 bar.update()
+    assert kept is not None  # there is at least one seed
     if config.transfer.lora_rank:
         kept = keras_mlp.merge_lora(kept)
     with whole_file(folder.path / "model.keras") as path:
@@ -86,8 +93,8 @@ def finetune(config, source, workdir):
     return metrics
 
 
-def accuracy_table(accuracy):
-    """The three ways as a Markdown table: mean and range over seeds."""
+def accuracy_table(accuracy: Mapping[str, Sequence[float]]) -> str:
+    """A Markdown table of the three ways: mean and range over seeds."""
     lines = ["| way | test accuracy | lowest | highest |", "|---|---|---|---|"]
     for way, values in accuracy.items():
         figures = statistics.mean(values), min(values), max(values)
@@ -95,7 +102,7 @@ def accuracy_table(accuracy):
     return "\n".join(lines)
 
 
-def main(arguments=None):
+def main(arguments: Arguments = None) -> None:
     options = finetune_options(__doc__, arguments)
     try:
         metrics = finetune(options.config, options.source, options.workdir)

@@ -1,12 +1,12 @@
-"""Writes what there is to see of a finished run into one page, `report.html`, in its folder:
+"""Writes the results of a finished run into one page, `report.html`, in its folder:
 
     python -m training.report runs/digits
 
 The page is one file that any browser shows without a server or a network. `training.train` writes
-it too; write it again after the run's folder got other pictures or another evaluation.
+it too; write it again when the run's folder has new pictures or a new evaluation.
 """
 
-from training.command_line import report_options
+from training.command_line import Arguments, report_options
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     report_options(__doc__)
@@ -14,6 +14,7 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
 import json
 import pathlib
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from keras_mlp.json_files import read_json, read_json_lines
@@ -37,12 +38,12 @@ _PICTURES = {
 }
 
 
-def write_report(folder):
-    """Writes `report.html` from what lies in a run's folder.
+def write_report(folder: str | pathlib.Path) -> pathlib.Path:
+    """Writes `report.html` from the files in a run's folder.
 
     Args:
-        folder: of a finished run of `training.train`: its `metrics.json`, and as far as they are
-            there `history.jsonl`, `evaluation.json` with its pictures, `first_batch.png` and
+        folder: folder of a finished run of `training.train`. It must hold `metrics.json`, and may
+            hold `history.jsonl`, `evaluation.json` with its pictures, `first_batch.png` and
             `predictions.png`.
 
     Returns:
@@ -82,7 +83,7 @@ def _read_metrics(folder: pathlib.Path) -> dict[str, Any]:
     return metrics
 
 
-def _summary(metrics):
+def _summary(metrics: Mapping[str, Any]) -> list[str]:
     test, model, hardware = metrics["test"], metrics["config"]["model"], metrics["hardware"]
     what = f"{model['architecture']} {model['variant']} on {metrics['config']['data']['name']}"
     gpus = [gpu.get("device_name", "GPU") for gpu in hardware["gpus"]]
@@ -105,22 +106,22 @@ def _summary(metrics):
     return [paragraph(what, quiet=True), table([row for row in rows if row[1] != ""])]
 
 
-def _versions(metrics):
+def _versions(metrics: Mapping[str, Any]) -> str:
     versions = {"Python": metrics["python"], **metrics["versions"]}
     return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def _duration(seconds):
-    minutes, seconds = divmod(round(seconds), 60)
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _curves(folder):
+def _curves(folder: pathlib.Path) -> list[str]:
     file, way_out = folder / "history.jsonl", "Remove it for a page without learning curves."
-    history = []
+    history: list[dict[str, Any]] = []
     if file.exists():
         history = read_json_lines(file, way_out, _check_entry)
     if not history:
@@ -166,8 +167,8 @@ def _evaluation_parts(folder: pathlib.Path, evaluation: dict[str, Any]) -> list[
     ]
 
 
-def _most_confused(evaluation):
-    """A table of the largest counts off the diagonal; nothing where there are none."""
+def _most_confused(evaluation: Mapping[str, Any]) -> list[str]:
+    """A table of the largest counts off the diagonal; an empty list if there are none."""
     counts = [
         (count, sum(row), true, taken)
         for true, row in enumerate(evaluation["confusion"])
@@ -183,7 +184,7 @@ def _most_confused(evaluation):
     return [table(rows, header, numbers=(2, 3))] if rows else []
 
 
-def _classes(evaluation):
+def _classes(evaluation: Mapping[str, Any]) -> list[str]:
     rows = [
         (name, _share(each["precision"]), _share(each["recall"]), f"{each['count']:,}")
         for name, each in zip(evaluation["classes"], evaluation["per_class"], strict=True)
@@ -201,11 +202,11 @@ def _classes(evaluation):
     return [heading("Classes"), *note, table(rows, header, numbers=(1, 2, 3))]
 
 
-def _share(value):
+def _share(value: float | None) -> str:
     return "none" if value is None else f"{value:.1%}"
 
 
-def _pictures(folder):
+def _pictures(folder: pathlib.Path) -> list[str]:
     return [
         part
         for name, description in _PICTURES.items()
@@ -214,14 +215,15 @@ def _pictures(folder):
     ]
 
 
-def _stored(file, description, width=None):
+def _stored(file: pathlib.Path, description: str, width: int | None = None) -> list[str]:
     return [picture(file.read_bytes(), ".png", description, width)] if file.exists() else []
 
 
-def _config(config):
+def _config(config: dict[str, Any]) -> list[str]:
     """Every key of the config; those that differ from the defaults stand out."""
     defaults = flat(as_stored(Config()))
-    rows, marked = [], []
+    rows: list[tuple[str, str, str]] = []
+    marked: list[int] = []
     for number, (key, value) in enumerate(flat(config).items()):
         default = defaults.get(key)
         is_same = key in defaults and value == default
@@ -232,7 +234,7 @@ def _config(config):
     return [heading("Config"), table(rows, header, marked=marked)]
 
 
-def main(arguments=None):
+def main(arguments: Arguments = None) -> None:
     options = report_options(__doc__, arguments)
     try:
         print(write_report(options.run))
