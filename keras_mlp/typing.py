@@ -1,4 +1,4 @@
-"""Types that annotations share. Keras has no static type for a tensor: it is `Any`."""
+"""Types that annotations share. Keras has no static type for a tensor, so it is `Any` here."""
 
 from typing import Any, TypeAlias
 
@@ -13,7 +13,7 @@ Shape: TypeAlias = tuple[Any, ...]
 Pair: TypeAlias = int | tuple[int, int]
 # Anything `keras.initializers.get` takes.
 Initializer: TypeAlias = Any
-# Anything `keras.dtype_policies.get` takes: a name, a policy or its config; None: the global one.
+# Anything `keras.dtype_policies.get` takes: a name, a policy, its config, or None for the default.
 DTypePolicy: TypeAlias = Any
 # What `get_config` returns and `from_config` takes.
 Config: TypeAlias = dict[str, Any]

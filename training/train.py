@@ -4,19 +4,25 @@ A run that was stopped, by whatever means, goes on from its newest checkpoint wh
 is given again, and ends where it would have ended.
 """
 
+from training.command_line import train_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    train_options(__doc__)
+
 import json
 import logging
 import pathlib
 import sys
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import keras_mlp
-from keras_mlp.arguments import check_choice
-from training.command_line import parse_command_line
-from training.config import load_config
+from keras_mlp.errors import first_line
+from keras_mlp.json_files import read_json
+from keras_mlp.whole_files import whole_file, write_text
 from training.data.pipeline import load_splits
 from training.engine.interruption import RESUMABLE, Interrupted, leave_resumable
 from training.engine.optimizers import build_optimizer
@@ -32,9 +38,10 @@ from training.engine.tensorflow.strategies import (
     total,
 )
 from training.engine.tensorflow.trainer import Trainer
-from training.engine.workdir import Workdir, write_text, written_beside
-from training.evaluate import evaluate_model, write_evaluation, write_golden
-from training.report import write_report
+from training.engine.workdir import Workdir
+from training.evaluate import evaluate_model, store_golden, write_evaluation
+from training.models.arguments import check_model
+from training.report import METRICS_WAY_OUT, write_report
 from training.reports.pictures import draw_predictions
 from training.reports.provenance import provenance
 
@@ -66,8 +73,9 @@ def train(config, workdir, *, accept_changes=False):
     if metrics_file.exists():
         Workdir(workdir, config)
         print(f"{workdir} holds this run, finished.")
-        return json.loads(metrics_file.read_text())
+        return read_json(metrics_file, METRICS_WAY_OUT, _headline)
 
+    check_model(config.model)
     strategy = build_strategy(config.runtime)  # before anything else uses TensorFlow
     folder = Workdir(workdir, config, chief=is_chief(strategy), accept_changes=accept_changes)
     _check_batch(config, strategy.num_replicas_in_sync)
@@ -133,12 +141,12 @@ def _check_batch(config, replicas):
 
 def _write_results(config, folder, model, test, metrics):
     """Model, SavedModels, then the metrics that say that the run is finished, and its report."""
-    with written_beside(folder.path / "model.keras") as path:
+    with whole_file(folder.path / "model.keras") as path:
         model.save(path)
     if config.runtime.export:
         for name, output in (("saved_model", "logits"), ("features", "features")):
             keras_mlp.export_saved_model(model, folder.path / name, output=output, overwrite=True)
-        write_golden(model, test, folder.path / "saved_model")
+        store_golden(model, test, folder.path / "saved_model")
     judged = evaluate_model(model, test, metrics["classes"], config.data.batch_size)
     data = f"{config.data.name}, test"
     write_evaluation({"source": "model.keras", "data": data, **judged}, folder.path)
@@ -186,33 +194,32 @@ def _from_preset(architecture, model, arguments):
 
 def model_image_shape(model):
     """(H, W, C) of the model that a config names, before it is built."""
-    check_choice("model.architecture", model.architecture, keras_mlp.ARCHITECTURES)
-    variants = keras_mlp.ARCHITECTURES[model.architecture].variants
-    check_choice("model.variant", model.variant, variants)
-    arguments = {"image_shape": (224, 224, 3), **variants[model.variant], **model.arguments}
+    check_model(model)
+    variant = keras_mlp.ARCHITECTURES[model.architecture].variants[model.variant]
+    arguments = {"image_shape": (224, 224, 3), **variant, **model.arguments}
     return tuple(arguments["image_shape"])
 
 
-def main(arguments=None):
-    options = parse_command_line(
-        "training.train", __doc__, ("config", "workdir"), arguments, flags=("accept-changes",)
+def _headline(metrics: dict[str, Any]) -> str:
+    accuracy, loss, examples = (metrics["test"][key] for key in ("accuracy", "loss", "examples"))
+    return (
+        f"test accuracy {accuracy:.2%}, loss {loss:.4f} on {examples} images\n"
+        f"{metrics['parameters']:,} parameters, {metrics['wall_seconds']:.0f} s of training"
     )
+
+
+def main(arguments=None):
+    options = train_options(__doc__, arguments)
     try:
-        metrics = train(
-            load_config(options.config, options.overrides),
-            options.workdir,
-            accept_changes=options.accept_changes,
-        )
+        metrics = train(options.config, options.workdir, accept_changes=options.accept_changes)
     except Interrupted:
         leave_resumable()
     except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
-        print(f"Another worker was lost: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"Another worker was lost: {first_line(error)}", file=sys.stderr)
         sys.exit(RESUMABLE)
     except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"error: {error}")
-    accuracy, loss, examples = (metrics["test"][key] for key in ("accuracy", "loss", "examples"))
-    print(f"test accuracy {accuracy:.2%}, loss {loss:.4f} on {examples} images")
-    print(f"{metrics['parameters']:,} parameters, {metrics['wall_seconds']:.0f} s of training")
+    print(_headline(metrics))
 
 
 if __name__ == "__main__":

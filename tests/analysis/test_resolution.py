@@ -70,9 +70,9 @@ def test_the_text_is_a_table_with_exponents():
         ("nano/4", {"sides": ((32, 64),)}, "square map"),
         ("nano/4", {"sides": ()}, r"`sides` must be a tuple of image sides in pixels, got \(\)"),
         ("nano/4", {"sides": 32}, "`sides` must be a tuple of image sides in pixels, got 32"),
-        ("nano/4", {"sides": (0,)}, "`sides` must be a whole number of at least 1, got 0"),
+        ("nano/4", {"sides": (0,)}, "`sides` must be a positive integer, got 0"),
         ("nano4", {}, r"`variant` is 'nano4'\. Did you mean 'nano/4'"),
-        ("nano/4", {"image_shape": (32, 32, 3)}, "`image_shape` cannot be given beside `sides`"),
+        ("nano/4", {"image_shape": (32, 32, 3)}, "`image_shape` cannot be given: `sides` sets it"),
         ("nano/4", {"mlp_ratio": 0}, "`mlp_ratio` must be"),
     ],
 )

@@ -289,7 +289,7 @@ def with_lora():
         ("MLPMixer", {"image_shape": (18, 24, 3)}, "(18, 24, 3) is not divisible by `patch_size`"),
         ("MLPMixer", {"image_shape": (32, 48, 1)}, "1 channels and `model` toy has 3"),
         ("MLPMixer", {"image_shape": (32, 48)}, "must be (height, width, channels), got (32, 48)"),
-        ("MLPMixer", {"image_shape": (0, 48, 3)}, "`image_shape` must be a whole number"),
+        ("MLPMixer", {"image_shape": (0, 48, 3)}, "`image_shape` must be a positive integer"),
         ("MLPMixer", {"method": "interpolated"}, "Did you mean 'interpolate'?"),
         ("ViT", {"position_method": "bicubics"}, "`position_method` is 'bicubics'. Did you mean"),
         (

@@ -1,9 +1,9 @@
 """Every row of the catalogue, with random numbers under its names, becomes a model whole.
 
 The names and shapes come from files that lie beside a checkout, not in it: they are large. Where
-they are absent these tests are skipped. Lists in `lists/` name the row that they are of. That Vision
-Permutator's, RepMLPNet's and FF-only's files, and Google's Mixers from ImageNet-21k and with SAM, have these names is known from the authors' code
-alone: none of these files could be read.
+they are absent these tests are skipped. Lists in `lists/` name the row that they are of. That the
+files of Vision Permutator, RepMLPNet and FF-only, and Google's Mixers from ImageNet-21k and with
+SAM, have these names is known from the authors' code alone: none of these files could be read.
 """
 
 import importlib.util

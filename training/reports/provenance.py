@@ -1,4 +1,4 @@
-"""What a number needs beside it to be trusted: versions, hardware, date, commit, command."""
+"""Where a figure comes from: versions, hardware, date, commit and command."""
 
 import datetime
 import importlib.metadata
@@ -7,6 +7,7 @@ import pathlib
 import platform
 import subprocess
 import sys
+from typing import Any
 
 PACKAGES = (
     "tensorflow",
@@ -18,8 +19,8 @@ PACKAGES = (
 )
 
 
-def provenance():
-    """A dict of where, when and with what this process runs."""
+def provenance() -> dict[str, Any]:
+    """A dict of where, when and with which versions this process runs."""
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": " ".join([pathlib.Path(sys.executable).name, *sys.orig_argv[1:]]),
@@ -37,11 +38,11 @@ def provenance():
     }
 
 
-def _commit():
-    """The checkout's commit; "+" behind it tells of changes that are in no commit."""
+def _commit() -> str | None:
+    """The checkout's commit, followed by "+" if there are uncommitted changes."""
     folder = pathlib.Path(__file__).parent
 
-    def git(*arguments):
+    def git(*arguments: str) -> str | None:
         done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else None
 
@@ -55,7 +56,7 @@ def _commit():
     return f"{commit}+" if commit and changes else commit
 
 
-def _cpu_model():
+def _cpu_model() -> str:
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -64,7 +65,7 @@ def _cpu_model():
     return models[0] if models else platform.processor()
 
 
-def _gpus():
+def _gpus() -> list[dict[str, Any]]:
     import tensorflow as tf
 
     devices = tf.config.list_physical_devices("GPU")
