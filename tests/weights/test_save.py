@@ -201,7 +201,7 @@ def refusal(model, folder, layout="timm", name="w.safetensors"):
             "ViT",
             {},
             "big_vision",
-            "the class token of the model has a position, which is not 0",
+            "the class token of the model has a position other than 0",
             "'google', 'google_linen', 'timm'",
         ),
     ],
