@@ -114,8 +114,8 @@ class Augment:
         crop: smallest share of a picture's area that a random crop covers (the largest is 1),
             which is then resized to the model's size; 0 for no random crop.
         aspect: largest ratio of the random crop's longer to its shorter side.
-        policy: "randaugment", or an AutoAugment policy ("autoaugment_v0" is ImageNet's); None for
-            neither. Needs color images.
+        policy: "randaugment", "trivialaugment" (on JAX only), or an AutoAugment policy
+            ("autoaugment_v0" is ImageNet's); None for none. Needs color images.
         operations: number of RandAugment operations applied to an image in sequence.
         magnitude: magnitude of RandAugment. 10 is AutoAugment's largest; larger values extrapolate
             as in Google's recipes of ViT and Mixer, except that a Solarize threshold beyond 255
@@ -144,6 +144,7 @@ class Augment:
     policy: Literal[
         None,
         "randaugment",
+        "trivialaugment",
         "autoaugment_v0",
         "autoaugment_reduced_imagenet",
         "autoaugment_reduced_cifar10",

@@ -21,14 +21,12 @@ import time
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_mlp.arguments import check_choice
 from keras_mlp.errors import first_line
 from keras_mlp.golden import GOLDEN_FILE, write_golden
 from keras_mlp.whole_files import write_text
-from training.data.class_folders import load_folder
-from training.data.pipeline import evaluation_batches, load_splits
+from training.engine.chosen import compiled, load_config_splits
 from training.models.opened_model import open_model
 from training.reports.evaluation_pictures import draw_confusion, draw_reliability
 from training.reports.judgement import Judgement
@@ -54,7 +52,7 @@ def store_golden(model, split, folder, count=16):
         folder: where `golden.npz` is written.
         count: number of images.
     """
-    images = np.stack([image for image, _ in split.examples.take(count).as_numpy_iterator()])
+    images, _ = split.first(count)
     outputs = keras.ops.convert_to_numpy(model(images, training=False))
     write_golden(folder, images, outputs=outputs)
 
@@ -102,10 +100,12 @@ def evaluate_source(source, config=None, *, split="test", folder=None):
     check_choice("--split", split, SPLITS)
     opened = open_model(source)
     if folder is not None:
+        from training.data.class_folders import load_folder  # reads pictures, with TensorFlow
+
         data, classes = str(folder), _known_classes(opened, source)
         examples, batch_size = load_folder(folder, classes, opened.image_shape), FOLDER_BATCH_SIZE
     else:
-        splits = load_splits(config.data, opened.image_shape)
+        splits = load_config_splits(config, opened.image_shape)
         data, classes = f"{config.data.name}, {split}", splits.classes
         examples, batch_size = getattr(splits, split), config.data.batch_size
         if examples is None:
@@ -166,13 +166,12 @@ def write_evaluation(evaluation, folder):
 
 def _judge(model, split, num_classes, batch_size):
     """The `Judgement` of a split, and the images per second after the first batch."""
-    call = tf.function(lambda images: model(images, training=False))
+    call = compiled(model)
     judgement = Judgement(num_classes)
     began = None
-    for images, labels in evaluation_batches(split, batch_size):
-        labels = labels.numpy()
+    for images, labels in split.batches(batch_size):
         counted = labels >= 0  # not what fills up the last batch
-        judgement.add(call(images).numpy()[counted], labels[counted])
+        judgement.add(call(images)[counted], labels[counted])
         if began is None:
             began, first = time.perf_counter(), judgement.examples
     if judgement.examples == 0 or judgement.examples == first:

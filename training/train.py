@@ -16,31 +16,19 @@ import sys
 from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 import keras_mlp
-from keras_mlp.errors import first_line
 from keras_mlp.json_files import read_json
 from keras_mlp.whole_files import whole_file, write_text
-from training.data.pipeline import load_splits
-from training.engine.interruption import RESUMABLE, Interrupted, leave_resumable
+from training.config import Config
+from training.engine.chosen import Run, engine_for
+from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.optimizers import build_optimizer
 from training.engine.stored_config import as_stored
-from training.engine.tensorflow.averages import Averages
-from training.engine.tensorflow.checkpoints import CheckpointManager
-from training.engine.tensorflow.evaluator import evaluate
-from training.engine.tensorflow.loop import run_steps
-from training.engine.tensorflow.strategies import (
-    build_strategy,
-    is_chief,
-    synchronize_batch_norm,
-    total,
-)
-from training.engine.tensorflow.trainer import Trainer
 from training.engine.workdir import Workdir
 from training.evaluate import evaluate_model, store_golden, write_evaluation
 from training.models.arguments import check_model
+from training.models.from_config import build_model, model_image_shape
 from training.report import METRICS_WAY_OUT, write_report
 from training.reports.pictures import draw_predictions
 from training.reports.provenance import provenance
@@ -69,23 +57,99 @@ def train(config, workdir, *, accept_changes=False):
         Interrupted: SIGTERM came; a checkpoint was saved.
         OSError: a file cannot be written; the last whole checkpoint is kept.
     """
-    metrics_file = pathlib.Path(workdir) / "metrics.json"
-    if metrics_file.exists():
-        Workdir(workdir, config)
-        print(f"{workdir} holds this run, finished.")
-        return read_json(metrics_file, METRICS_WAY_OUT, _headline)
+    (metrics,) = train_seeds([config], [workdir], accept_changes=accept_changes)
+    return metrics
 
-    check_model(config.model)
-    strategy = build_strategy(config.runtime)  # before anything else uses TensorFlow
-    folder = Workdir(workdir, config, chief=is_chief(strategy), accept_changes=accept_changes)
-    _check_batch(config, strategy.num_replicas_in_sync)
+
+def train_seeds(
+    configs: list[Config], workdirs: list[pathlib.Path], *, accept_changes: bool = False
+) -> list[dict[str, Any]]:
+    """Trains configs that differ in their seed alone: at once on JAX, else one after the other.
+
+    Args:
+        configs: checked `training.config.Config`s, equal but for `runtime.seed`.
+        workdirs: a path for each.
+        accept_changes: as for `train`.
+
+    Returns:
+        The metrics of each; see `train`, also for what is raised.
+    """
+    metrics = {
+        number: metrics
+        for number, (config, workdir) in enumerate(zip(configs, workdirs, strict=True))
+        if (metrics := _finished(config, workdir))
+    }
+    due = [number for number in range(len(configs)) if number not in metrics]
+    for number in due:
+        check_model(configs[number].model)
+    if due:
+        engine = engine_for(configs[due[0]].runtime)
+        groups = [due] if engine.trains_seeds_at_once else [[number] for number in due]
+        for group in groups:
+            new = _train_group(
+                engine,
+                [configs[number] for number in group],
+                [workdirs[number] for number in group],
+                accept_changes,
+            )
+            metrics |= zip(group, new, strict=True)
+    return [metrics[number] for number in range(len(configs))]
+
+
+def _finished(config: Config, workdir: str | pathlib.Path) -> dict[str, Any] | None:
+    """The metrics of a run that is finished, or None."""
+    metrics_file = pathlib.Path(workdir) / "metrics.json"
+    if not metrics_file.exists():
+        return None
+    Workdir(workdir, config)
+    print(f"{workdir} holds this run, finished.")
+    return read_json(metrics_file, METRICS_WAY_OUT, _headline)
+
+
+def _train_group(engine, configs, workdirs, accept_changes):
+    """Data, models and optimizers, steps, results."""
+    config = configs[0]
+    folders = [
+        Workdir(workdir, own, chief=engine.chief, accept_changes=accept_changes)
+        for own, workdir in zip(configs, workdirs, strict=True)
+    ]
+    _check_batch(config, engine.replicas)
     keras.utils.set_random_seed(config.runtime.seed)
-    splits = load_splits(config.data, model_image_shape(config.model))
+    splits = engine.load_splits(config, model_image_shape(config.model))
     steps_per_epoch = splits.train.size / config.data.batch_size
     total_steps = max(1, round(config.epochs * steps_per_epoch))
-    with strategy.scope():
-        model = build_model(config.model, len(splits.classes), config.runtime.dtype)
-        synchronize_batch_norm(model, strategy.num_replicas_in_sync > 1)
+    runs = [
+        _new_run(engine, own, folder, len(splits.classes), total_steps, steps_per_epoch)
+        for own, folder in zip(configs, folders, strict=True)
+    ]
+    facts = engine.fit(runs, splits, total_steps)
+    all_metrics = []
+    for run in runs:
+        metrics = {
+            "test": engine.evaluate(run.model, splits.test, config.data.batch_size),
+            "parameters": run.model.count_params(),
+            "classes": splits.classes,
+            "steps": total_steps,
+            "train_examples": splits.train.size,
+            "corrupt_pictures": len(splits.damaged),
+            "replicas": engine.replicas,
+            "seeds_at_once": len(runs),
+            **facts,
+            "config": as_stored(run.config),
+            **provenance(),
+        }
+        if run.folder.chief:
+            _write_results(run, splits.test, metrics)
+        all_metrics.append(metrics)
+    engine.finish()
+    return all_metrics
+
+
+def _new_run(engine, config, folder, num_classes, total_steps, steps_per_epoch):
+    """Model and optimizer with the first weights of the config's seed."""
+    keras.utils.set_random_seed(config.runtime.seed)
+    with engine.scope():
+        model = build_model(config.model, num_classes, config.runtime.dtype)
         optimizer = build_optimizer(
             config.optimizer,
             model,
@@ -94,40 +158,7 @@ def train(config, workdir, *, accept_changes=False):
             layer_decay=config.optimizer.layer_decay,
             dtype=config.runtime.dtype,
         )
-        averages = Averages(model, config.optimizer.ema) if config.optimizer.ema else None
-        trainer = Trainer(model, optimizer, config, averages)
-        manager = CheckpointManager(
-            model,
-            optimizer,
-            folder.checkpoints,
-            keep=config.runtime.keep_checkpoints,
-            chief=folder.chief,
-            state=trainer.state,
-        )
-    with splits.ledger.explained():
-        seconds = run_steps(config, folder, splits, trainer, manager, total_steps)
-
-    with strategy.scope(), splits.ledger.explained():
-        if averages:
-            averages.take()
-        test = evaluate(model, splits.test, config.data.batch_size)
-    synchronize_batch_norm(model, False)
-    metrics = {
-        "test": test,
-        "parameters": model.count_params(),
-        "classes": splits.classes,
-        "steps": total_steps,
-        "train_examples": splits.train.size,
-        "corrupt_pictures": len(splits.ledger.names),
-        "replicas": strategy.num_replicas_in_sync,
-        "wall_seconds": round(seconds, 1),
-        "config": as_stored(config),
-        **provenance(),
-    }
-    if folder.chief:
-        _write_results(config, folder, model, splits.test, metrics)
-    total(strategy, 0.0)  # no worker leaves before the chief is done: it would be taken for dead
-    return metrics
+    return Run(config, folder, model, optimizer)
 
 
 def _check_batch(config, replicas):
@@ -139,14 +170,23 @@ def _check_batch(config, replicas):
         )
 
 
-def _write_results(config, folder, model, test, metrics):
+def _write_results(run, test, metrics):
     """Model, SavedModels, then the metrics that say that the run is finished, and its report."""
+    config, folder, model = run.config, run.folder, run.model
     with whole_file(folder.path / "model.keras") as path:
         model.save(path)
     if config.runtime.export:
-        for name, output in (("saved_model", "logits"), ("features", "features")):
-            keras_mlp.export_saved_model(model, folder.path / name, output=output, overwrite=True)
-        store_golden(model, test, folder.path / "saved_model")
+        if keras.backend.backend() == "tensorflow":
+            for name, output in (("saved_model", "logits"), ("features", "features")):
+                keras_mlp.export_saved_model(
+                    model, folder.path / name, output=output, overwrite=True
+                )
+            store_golden(model, test, folder.path / "saved_model")
+        else:
+            print(
+                f"SavedModels need TensorFlow: `python -m saved_models.make {folder.path} --output "
+                "FOLDER` makes them where it is installed."
+            )
     judged = evaluate_model(model, test, metrics["classes"], config.data.batch_size)
     data = f"{config.data.name}, test"
     write_evaluation({"source": "model.keras", "data": data, **judged}, folder.path)
@@ -157,47 +197,9 @@ def _write_results(config, folder, model, test, metrics):
 
 def _draw_predictions(path, model, test, classes):
     """A picture of the first test images and what the model says of them."""
-    examples = test.examples.filter(lambda image, label: label >= 0).batch(32).take(1)
-    for images, labels in examples.as_numpy_iterator():
-        logits = keras.ops.convert_to_numpy(model(images, training=False))
-        draw_predictions(path, images, labels, logits, classes)
-
-
-def build_model(model, num_classes, dtype):
-    """The Keras model that a config names, with random weights or those of a preset."""
-    architecture = keras_mlp.ARCHITECTURES[model.architecture]
-    arguments = {**model.arguments, "num_classes": num_classes, "dtype": dtype}
-    if model.preset:
-        built = _from_preset(architecture, model, arguments)
-    else:
-        built = architecture.from_variant(model.variant, **arguments)
-    bias = built.get_layer("head").bias
-    if model.head_bias and not np.any(bias):
-        bias.assign(np.full(bias.shape, model.head_bias, "float32"))
-    return built
-
-
-def _from_preset(architecture, model, arguments):
-    """With published weights, made to fit the image size as the config says."""
-    image_shape = None
-    if model.resize_method != "interpolate":  # which `from_preset` does by itself
-        image_shape = arguments.pop("image_shape", None)
-    if model.preset in {row.name for row in keras_mlp.presets()}:
-        built = architecture.from_preset(model.preset, **arguments)
-    else:
-        path = pathlib.Path(model.preset)
-        built = architecture.from_preset(path, variant=model.variant, **arguments)
-    if image_shape is None:
-        return built
-    return keras_mlp.with_image_shape(built, image_shape, method=model.resize_method)
-
-
-def model_image_shape(model):
-    """(H, W, C) of the model that a config names, before it is built."""
-    check_model(model)
-    variant = keras_mlp.ARCHITECTURES[model.architecture].variants[model.variant]
-    arguments = {"image_shape": (224, 224, 3), **variant, **model.arguments}
-    return tuple(arguments["image_shape"])
+    images, labels = test.first(32)
+    logits = keras.ops.convert_to_numpy(model(images, training=False))
+    draw_predictions(path, images, labels, logits, classes)
 
 
 def _headline(metrics: dict[str, Any]) -> str:
@@ -214,8 +216,8 @@ def main(arguments=None):
         metrics = train(options.config, options.workdir, accept_changes=options.accept_changes)
     except Interrupted:
         leave_resumable()
-    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
-        print(f"Another worker was lost: {first_line(error)}", file=sys.stderr)
+    except LostWorker as error:
+        print(error, file=sys.stderr)
         sys.exit(RESUMABLE)
     except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"error: {error}")

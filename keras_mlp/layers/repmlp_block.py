@@ -14,6 +14,7 @@ from keras_mlp.arguments import (
     check_pair,
     check_positive_int,
 )
+from keras_mlp.layers.depthwise_conv2d import DepthwiseConv2D
 from keras_mlp.layers.grouped_dense import GroupedDense
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.known_axis import known_axis
@@ -152,7 +153,7 @@ class RepMLPBlock(keras.layers.Layer):
         self.built = True
 
     def _build_convolution(self, size: int, shape: Shape) -> None:
-        convolution = keras.layers.DepthwiseConv2D(
+        convolution = DepthwiseConv2D(
             size,
             padding="same",
             use_bias=False,

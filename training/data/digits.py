@@ -1,7 +1,8 @@
 """The embedded dataset: real handwritten digits that ship with scikit-learn, as a TFDS builder."""
 
-import numpy as np
 import tensorflow_datasets as tfds
+
+from training.data.digit_arrays import digit_arrays
 
 
 class Digits(tfds.core.GeneratorBasedBuilder):
@@ -33,20 +34,10 @@ class Digits(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager):
         del dl_manager  # nothing is downloaded
-        from sklearn.datasets import load_digits
-        from sklearn.model_selection import train_test_split
-
-        images, labels = load_digits(return_X_y=True)
-        train, test = train_test_split(
-            np.arange(len(labels)), test_size=0.2, stratify=labels, random_state=0
-        )
         return {
-            split: self._generate_examples(images[rows], labels[rows], rows)
-            for split, rows in {"train": train, "test": test}.items()
+            split: self._generate_examples(*columns) for split, columns in digit_arrays().items()
         }
 
-    def _generate_examples(self, images, labels, rows):
-        # Ink is stored as 0 to 16.
-        pixels = np.round(images.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
-        for row, image, label in zip(rows, pixels, labels, strict=True):
+    def _generate_examples(self, rows, images, labels):
+        for row, image, label in zip(rows, images, labels, strict=True):
             yield int(row), {"image": image, "label": int(label)}

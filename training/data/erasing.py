@@ -5,10 +5,7 @@ import math
 import tensorflow as tf
 
 from keras_mlp.typing import Tensor
-
-GREY = 128
-SMALLEST_AREA = 0.02
-LARGEST_ASPECT = 1 / 0.3
+from training.data.covered import GREY, LARGEST_ASPECT, SMALLEST_AREA
 
 
 def cut_out(image: tf.Tensor, seed: Tensor, side: int | tf.Tensor) -> tf.Tensor:

@@ -11,7 +11,7 @@ from training.data.augmentation import CROP, augment_image, check_augmentation, 
 from training.data.decoding import random_part
 from training.data.mixing import mix_batch
 from training.data.service import served
-from training.data.splits import Split, Splits, load_splits
+from training.data.splits import Split, Splits, evaluation_batches, load_splits
 from training.engine.tensorflow.strategies import WHOLE, Share
 
 __all__ = ["Split", "Splits", "evaluation_batches", "load_splits", "training_stream"]
@@ -97,29 +97,6 @@ def training_stream(
     else:
         stream = stream.map(lambda images, labels, damaged: (images, labels))
     return stream.prefetch(tf.data.AUTOTUNE)
-
-
-def evaluation_batches(split: Split, batch_size: int, share: Share = WHOLE) -> tf.data.Dataset:
-    """Every example once, in order; black images of label -1 fill up the last batch.
-
-    Every replica of every host gets the same number of batches, all of the same shape.
-    """
-    missing = -split.size % batch_size
-    if split.stored:
-        examples, _ = split.stored.read(0, 1)
-        # An empty picture is treated as a damaged one: black, of label -1.
-        none: tuple[Any, ...] = "", tf.constant(-1, tf.int64), ""
-    else:
-        examples = split.examples
-        image, label = examples.element_spec
-        none = tf.zeros(image.shape, image.dtype), tf.constant(-1, label.dtype)
-    examples = examples.concatenate(tf.data.Dataset.from_tensors(none).repeat(missing))
-    examples = examples.shard(share.hosts, share.host)
-    batch_size //= share.replicas
-    if not split.stored:
-        return examples.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
-    batches = split.stored.open(examples).batch(batch_size, drop_remainder=True)
-    return split.stored.ledger.account(batches).prefetch(tf.data.AUTOTUNE)
 
 
 def _endless(

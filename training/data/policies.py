@@ -28,7 +28,12 @@ GREY = [128] * 3
 
 
 def check_policy(name: str, channels: int) -> None:
-    """Raises ValueError unless a policy supports this number of channels."""
+    """Raises ValueError unless this engine has a policy, for this number of channels."""
+    if name == "trivialaugment":
+        raise ValueError(
+            "`augment.policy`='trivialaugment' runs on the engine on JAX only: set KERAS_BACKEND=jax, "
+            "or use 'randaugment'."
+        )
     if channels != 3:
         raise ValueError(f"`augment.policy`={name!r} needs images with 3 channels, got {channels}.")
 

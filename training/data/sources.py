@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 
 from keras_mlp.arguments import describe_choices
 from training.config import Data
+from training.data.arrays import ArrayFile
 from training.data.image_folder import ImageFolder
 from training.data.imagenet_records import ImageNetRecords
 
@@ -52,11 +53,13 @@ def open_source(data: Data) -> Source:
         data: a `training.config.Data`.
 
     Returns:
-        `PreparedDataset`, `ImageFolder` or `ImageNetRecords`.
+        `ArraySource`, `PreparedDataset`, `ImageFolder` or `ImageNetRecords`.
 
     Raises:
         ValueError: the dataset does not exist, or is not a dataset of labelled images.
     """
+    if data.name == "arrays":
+        return ArraySource(data.data_dir)
     if data.name not in FOLDERS:
         return PreparedDataset(find_dataset(data.name, data.data_dir))
     if data.data_dir is None:
@@ -66,6 +69,21 @@ def open_source(data: Data) -> Source:
     if not root.is_dir():
         raise ValueError(f"`data.data_dir` {root} is not a folder.")
     return FOLDERS[data.name](root, (data.train_split, data.test_split))
+
+
+class ArraySource(ArrayFile):
+    """The arrays of an `.npz` file as a source; see `open_source`. Its pictures are pixels."""
+
+    def read(self, split: str, start: int, stop: int) -> tf.data.Dataset:
+        images, labels = self.columns(split)
+        examples = tf.data.Dataset.from_tensor_slices((images[start:stop], labels[start:stop]))
+        return examples.map(lambda image, label: (image, label, ""))
+
+    def content(self, stored: tf.Tensor) -> tf.Tensor:
+        return stored
+
+    def decode(self, content: tf.Tensor) -> tf.Tensor:
+        return content
 
 
 class PreparedDataset:

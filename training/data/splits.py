@@ -10,9 +10,11 @@ import tensorflow as tf
 
 from keras_mlp.typing import Tensor
 from training.config import Augment, Data
+from training.data.checks import check_data, kept_for_training
 from training.data.corrupt import Ledger, attempt_each
 from training.data.decoding import Decoder
 from training.data.sources import Source, open_source
+from training.engine.tensorflow.strategies import WHOLE, Share
 
 
 @dataclasses.dataclass
@@ -107,6 +109,16 @@ class Split:
     shuffle_buffer: int = 100_000
     stored: Stored | None = None
 
+    def first(self, count):
+        """The first images and labels that are not damaged, as arrays."""
+        examples = self.examples.filter(lambda image, label: label >= 0).take(count)
+        images, labels = zip(*examples.as_numpy_iterator(), strict=True)
+        return np.stack(images), np.array(labels)
+
+    def batches(self, batch_size):
+        """Every example once, as arrays; the last batch is filled up with labels of -1."""
+        return evaluation_batches(self, batch_size).as_numpy_iterator()
+
 
 @dataclasses.dataclass
 class Splits:
@@ -125,6 +137,34 @@ class Splits:
     classes: list[str]
     ledger: Ledger
 
+    @property
+    def damaged(self) -> list[str]:
+        """Names of the damaged pictures that were met."""
+        return self.ledger.names
+
+
+def evaluation_batches(split: Split, batch_size: int, share: Share = WHOLE) -> tf.data.Dataset:
+    """Every example once, in order; black images of label -1 fill up the last batch.
+
+    Every replica of every host gets the same number of batches, all of the same shape.
+    """
+    missing = -split.size % batch_size
+    if split.stored:
+        examples, _ = split.stored.read(0, 1)
+        # An empty picture is treated as a damaged one: black, of label -1.
+        none: tuple[Any, ...] = "", tf.constant(-1, tf.int64), ""
+    else:
+        examples = split.examples
+        image, label = examples.element_spec
+        none = tf.zeros(image.shape, image.dtype), tf.constant(-1, label.dtype)
+    examples = examples.concatenate(tf.data.Dataset.from_tensors(none).repeat(missing))
+    examples = examples.shard(share.hosts, share.host)
+    batch_size //= share.replicas
+    if not split.stored:
+        return examples.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    batches = split.stored.open(examples).batch(batch_size, drop_remainder=True)
+    return split.stored.ledger.account(batches).prefetch(tf.data.AUTOTUNE)
+
 
 def load_splits(data: Data, image_shape: tuple[int, int, int]) -> Splits:
     """Loads the dataset of a config.
@@ -141,11 +181,11 @@ def load_splits(data: Data, image_shape: tuple[int, int, int]) -> Splits:
             or channels does not match.
     """
     source = open_source(data)
-    _check(source, data, image_shape)
+    check_data(source, data, image_shape)
     classes = data.classes or tuple(range(len(source.classes)))
     reader = _Reader(source, data, image_shape, classes)
     count = source.splits[data.train_split]
-    kept = round(count * (100 - data.validation_percent) / 100)
+    kept = kept_for_training(count, data.validation_percent)
     return Splits(
         reader.split(data.train_split, 0, kept, data.examples_per_class),
         reader.split(data.train_split, kept, count) if data.validation_percent else None,
@@ -153,33 +193,6 @@ def load_splits(data: Data, image_shape: tuple[int, int, int]) -> Splits:
         [source.classes[label] for label in classes],
         reader.ledger,
     )
-
-
-def _check(source, data, image_shape):
-    for key in ("train_split", "test_split"):
-        if getattr(data, key) not in source.splits:
-            raise ValueError(
-                f"`data.{key}` is {getattr(data, key)!r}; {source.place} has "
-                f"{', '.join(source.splits)}."
-            )
-    channels = source.channels or (image_shape[-1] if image_shape[-1] in (1, 3) else "1 or 3")
-    if channels != image_shape[-1]:
-        raise ValueError(
-            f"{source.place} has {channels} channel(s), `model.arguments.image_shape` "
-            f"{image_shape} asks for {image_shape[-1]}."
-        )
-    labels, classes = range(len(source.classes)), data.classes
-    if not set(classes) <= set(labels) or len(set(classes)) < len(classes):
-        raise ValueError(
-            f"`data.classes` must be different labels from 0 to {labels[-1]}, got {classes}."
-        )
-    found = len(classes or labels)
-    if data.num_classes and data.num_classes != found:
-        raise ValueError(
-            f"`data.num_classes` is {data.num_classes}; {source.place} has {found} class(es)."
-        )
-    if data.shard == "files" and data.examples_per_class:
-        raise ValueError('`data.examples_per_class` needs `data.shard="examples"`.')
 
 
 class _Reader:

@@ -2,8 +2,8 @@
 
 import signal
 import sys
-
-from training.engine.tensorflow.strategies import total
+import types
+import typing
 
 RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: try again
 
@@ -12,7 +12,11 @@ class Interrupted(Exception):
     """The run was asked to end; its state was saved."""
 
 
-def leave_resumable():
+class LostWorker(Exception):
+    """Another process of the run is gone, and this one cannot go on without it."""
+
+
+def leave_resumable() -> typing.NoReturn:
     """Ends the process with the exit code that says that the same command goes on."""
     print("Asked to end: a checkpoint was saved; the same command goes on from it.")
     sys.exit(RESUMABLE)
@@ -21,30 +25,23 @@ def leave_resumable():
 class StopSignal:
     """Notes a SIGTERM, which does not end the process any more, inside of a `with` block.
 
-    An orbit action: after each loop of steps all hosts agree whether one of them was asked to end.
-
-    Args:
-        strategy: of the run.
+    Attributes:
+        noted: whether one came.
     """
 
-    def __init__(self, strategy):
-        self.strategy = strategy
+    def __init__(self) -> None:
         self.noted = False
 
-    def __enter__(self):
+    def __enter__(self) -> "StopSignal":
         try:
             self.before = signal.signal(signal.SIGTERM, self._note)
         except ValueError:  # not the main thread, which alone may do this
             self.before = None
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         if self.before is not None:
             signal.signal(signal.SIGTERM, self.before)
 
-    def _note(self, number, frame):
+    def _note(self, number: int, frame: types.FrameType | None) -> None:
         self.noted = True
-
-    def __call__(self, outputs):
-        if total(self.strategy, float(self.noted)):
-            raise Interrupted

@@ -4,26 +4,23 @@ import sys
 
 import tqdm
 
-from training.engine.tensorflow.strategies import read
-
 
 class ProgressBar:
-    """An orbit action that shows images per second, time left, loss and accuracy.
+    """Shows images per second, time left, loss and accuracy.
 
     Args:
-        global_step: variable that counts steps.
-        total_steps: where the run ends.
+        step: where the run begins.
+        total_steps: where it ends.
         batch_size: images of one step.
         shown: False for the workers that are not the chief.
     """
 
-    def __init__(self, global_step, total_steps, batch_size, shown=True):
-        self.global_step = global_step
+    def __init__(self, step: int, total_steps: int, batch_size: int, *, shown: bool = True) -> None:
         self.batch_size = batch_size
         self.bar = tqdm.tqdm(
             desc="train",
             total=total_steps * batch_size,
-            initial=int(read(global_step)) * batch_size,
+            initial=step * batch_size,
             unit="img",
             unit_scale=True,
             disable=not shown,
@@ -31,11 +28,10 @@ class ProgressBar:
             mininterval=0.5 if sys.stderr.isatty() else 15.0,
         )
 
-    def __call__(self, outputs):
-        self.bar.set_postfix(
-            loss=f"{outputs['loss']:.3f}", accuracy=f"{outputs['accuracy']:.3f}", refresh=False
-        )
-        self.bar.update(int(read(self.global_step)) * self.batch_size - self.bar.n)
+    def show(self, step: int, loss: float, accuracy: float) -> None:
+        """Moves on to a step, with the means of the steps before it."""
+        self.bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.3f}", refresh=False)
+        self.bar.update(step * self.batch_size - self.bar.n)
 
-    def close(self):
+    def close(self) -> None:
         self.bar.close()

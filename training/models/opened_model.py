@@ -6,10 +6,10 @@ import pathlib
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 import keras_mlp
 from keras_mlp.errors import first_line
+from keras_mlp.export import check_tensorflow_backend
 from keras_mlp.golden import GOLDEN_FILE
 from keras_mlp.json_files import read_json
 
@@ -74,6 +74,9 @@ def _open_saved_model(folder: pathlib.Path, golden: pathlib.Path) -> OpenedModel
     info = keras_mlp.saved_model_info(folder)
     if info["output"] != "logits":
         raise ValueError(f"`--source` {folder} outputs {info['output']}, not logits.")
+    check_tensorflow_backend()
+    import tensorflow as tf
+
     try:
         model = tf.saved_model.load(str(folder))
     except Exception as error:  # a damaged graph can raise anything

@@ -1,5 +1,6 @@
 """Where a figure comes from: versions, hardware, date, commit and command."""
 
+import contextlib
 import datetime
 import importlib.metadata
 import os
@@ -9,8 +10,11 @@ import subprocess
 import sys
 from typing import Any
 
+import keras
+
 PACKAGES = (
     "tensorflow",
+    "jax",
     "keras",
     "tensorflow-datasets",
     "tf-models-official",
@@ -26,7 +30,8 @@ def provenance() -> dict[str, Any]:
         "command": " ".join([pathlib.Path(sys.executable).name, *sys.orig_argv[1:]]),
         "commit": _commit(),
         "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "backend": keras.backend.backend(),
+        "versions": _versions(),
         "hardware": {
             "cpu": _cpu_model(),
             "cores": len(os.sched_getaffinity(0)),
@@ -36,6 +41,15 @@ def provenance() -> dict[str, Any]:
             "gpus": _gpus(),
         },
     }
+
+
+def _versions() -> dict[str, str]:
+    """Versions of those packages that are installed."""
+    versions = {}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
 
 
 def _commit() -> str | None:
@@ -66,6 +80,11 @@ def _cpu_model() -> str:
 
 
 def _gpus() -> list[dict[str, Any]]:
+    if keras.backend.backend() == "jax":
+        import jax
+
+        devices = [device for device in jax.local_devices() if device.platform != "cpu"]
+        return [{"device_name": device.device_kind} for device in devices]
     import tensorflow as tf
 
     devices = tf.config.list_physical_devices("GPU")

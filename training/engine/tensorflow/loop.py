@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import math
 import time
 
 import numpy as np
@@ -14,10 +13,11 @@ from keras_mlp.whole_files import whole_file
 from training.data.first_batch import with_first_seen
 from training.data.pipeline import training_stream
 from training.engine.interruption import Interrupted, StopSignal
+from training.engine.not_finite import NotFinite
+from training.engine.points import points_of_curve
 from training.engine.progress import ProgressBar
 from training.engine.tensorflow.evaluator import Evaluator
 from training.engine.tensorflow.strategies import WHOLE, count_hosts, distribute, read, total
-from training.engine.tensorflow.trainer import NotFinite
 from training.reports.pictures import draw_batch
 
 log = logging.getLogger(__name__)
@@ -67,9 +67,19 @@ def run_steps(config, folder, splits, trainer, manager, total_steps):
             trainer.model, splits.validation, config.data.batch_size
         )
     steps_per_epoch = splits.train.size / config.data.batch_size
-    bar = ProgressBar(trainer.step, total_steps, config.data.batch_size, shown=folder.chief)
+    bar = ProgressBar(start, total_steps, config.data.batch_size, shown=folder.chief)
     with contextlib.ExitStack() as stack:
         stack.callback(bar.close)
+        stop = stack.enter_context(StopSignal())
+
+        def show(outputs):
+            bar.show(int(read(trainer.step)), outputs["loss"], outputs["accuracy"])
+
+        def end_if_asked(outputs):
+            # After each loop of steps all hosts agree whether one of them was asked to end.
+            if total(strategy, float(stop.noted)):
+                raise Interrupted
+
         controller = orbit.Controller(
             strategy=strategy,
             trainer=trainer,
@@ -77,12 +87,12 @@ def run_steps(config, folder, splits, trainer, manager, total_steps):
             global_step=trainer.step,
             steps_per_loop=config.runtime.steps_per_loop,
             summary_dir=str(folder.path / "tensorboard") if folder.chief else None,
-            train_actions=[bar, stack.enter_context(StopSignal(strategy))],
+            train_actions=[show, end_if_asked],
         )
         stack.enter_context(folder.log("orbit.log"))  # orbit prints
         try:
             done = history[-1]["step"] if history else 0
-            for boundary in _boundaries(config, steps_per_epoch, done, total_steps):
+            for boundary in points_of_curve(config, steps_per_epoch, done, total_steps):
                 controller.train(boundary, checkpoint_at_completion=False)
                 entry = {"step": boundary, "epoch": boundary / steps_per_epoch}
                 entry["train"] = trainer.epoch_metrics()
@@ -124,14 +134,6 @@ def _agreed_step(strategy, step):
             "the same `--workdir`."
         )
     return own
-
-
-def _boundaries(config, steps_per_epoch, done, total_steps):
-    """The steps after `done` at which a point of the curve and a checkpoint are due."""
-    every = config.runtime.epochs_per_checkpoint
-    count = math.ceil(config.epochs / every)
-    due = (min(total_steps, round((i + 1) * every * steps_per_epoch)) for i in range(count))
-    return sorted({step for step in due if step > done})
 
 
 def _save(manager, step):

@@ -7,24 +7,9 @@ import keras
 import orbit
 import tensorflow as tf
 
+from training.engine.not_finite import NotFinite
 from training.engine.optimizers import learning_rate
 from training.engine.tensorflow.strategies import read
-
-
-class NotFinite(FloatingPointError):
-    """The loss or the gradient of a step was not finite.
-
-    Attributes:
-        step: which, counted from 0.
-    """
-
-    def __init__(self, step, more=""):
-        super().__init__(
-            f"The training loss or its gradient is no longer finite at step {step}. The last "
-            f"checkpoint is kept.{more} A smaller `optimizer.learning_rate` or "
-            "`optimizer.clip_norm` may help."
-        )
-        self.step = step
 
 
 class Trainer(orbit.StandardTrainer):

@@ -1,0 +1,132 @@
+"""Changes of images as JAX functions, against the same ones in TensorFlow."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training.config import Augment
+from training.data import policies
+from training.data.on_device.augmentation import augment_batch
+from training.data.on_device.mixing import cut_mix, mix_up, sample_beta
+from training.data.on_device.operations import apply_operation
+from training.data.on_device.policies import REDUCED_CIFAR10
+
+
+@pytest.fixture(scope="module")
+def images():
+    """A smooth picture, noise, and one colour: uint8 (3, 32, 24, 3)."""
+    rows, columns = np.mgrid[:32, :24]
+    smooth = np.stack([rows * 7, columns * 10, rows * 3 + columns * 5], -1)
+    noise = np.random.default_rng(0).integers(20, 230, (32, 24, 3))
+    return np.stack([smooth, noise, np.full((32, 24, 3), 90)]).astype(np.uint8)
+
+
+ARGUMENTS = {
+    "AutoContrast": (0.0,),
+    "Equalize": (0.0,),
+    "Invert": (0.0,),
+    "Rotate": (23.0, -30.0),
+    "Posterize": (0.0, 3.0),
+    "Solarize": (0.0, 100.0),
+    "SolarizeAdd": (70.0,),
+    "Color": (0.1, 1.0, 1.7),
+    "Contrast": (0.1, 1.7),
+    "Brightness": (0.1, 1.7),
+    "Sharpness": (0.1, 1.7),
+    "ShearX": (0.25, -0.1),
+    "ShearY": (0.25, -0.1),
+    "TranslateX": (5.0, -9.6),
+    "TranslateY": (5.0, -9.6),
+}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_operations_equal_the_gardens(name, images):
+    garden = policies._garden().NAME_TO_FUNC[name]
+    for argument in ARGUMENTS[name]:
+        for image in map(tf.constant, images):
+            if name in ("AutoContrast", "Equalize", "Invert"):
+                expected = garden(image)
+            elif name in ("Posterize", "Solarize", "SolarizeAdd"):
+                expected = garden(image, np.uint8(argument) if name != "SolarizeAdd" else 70)
+            elif name in ("Color", "Contrast", "Brightness", "Sharpness"):
+                expected = garden(image, argument)
+            else:
+                expected = garden(image, argument, policies.GREY)
+            got = apply_operation(
+                (name, "Identity"),
+                jnp.array(0),
+                jnp.asarray(image.numpy(), jnp.float32),
+                jnp.array(argument),
+                jax.random.key(0),
+            )
+            difference = np.abs(np.asarray(got) - np.asarray(expected, np.float32))
+            if name in ("Rotate", "ShearX", "ShearY", "TranslateX", "TranslateY"):
+                assert np.mean(difference > 0) < 0.01  # halves of a pixel round either way
+            else:
+                assert difference.max() <= 1
+
+
+def test_autoaugment_has_the_gardens_policy():
+    (expected,) = (policies._garden().AutoAugment.policy_reduced_cifar10(),)
+    assert [list(each) for each in REDUCED_CIFAR10] == expected
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        Augment(policy="randaugment", magnitude_std=0.5, magnitude_uniform=True),
+        Augment(policy="trivialaugment", flip=True, cutout=8),
+        Augment(policy="autoaugment_reduced_cifar10", mixup=0.2, cutmix=1.0, mix=0.5),
+        Augment(rotate=10, zoom=0.1, translate=0.1, shift=2, share=0.5, erase=0.5),
+    ],
+    ids=["randaugment", "trivialaugment", "autoaugment", "moves"],
+)
+def test_a_batch_is_a_function_of_its_key(augment, images):
+    batch, labels = np.tile(images, (4, 1, 1, 1)), np.arange(12) % 10
+    make = jax.jit(lambda key: augment_batch(batch, labels, key, augment, 10))
+    first, again, other = make(jax.random.key(1)), make(jax.random.key(1)), make(jax.random.key(2))
+    assert first[0].dtype == jnp.uint8 and first[0].shape == batch.shape
+    np.testing.assert_array_equal(first[0], again[0])
+    assert np.any(first[0] != other[0]) and np.any(first[0] != batch)
+    np.testing.assert_allclose(first[1].sum(-1), 1.0, atol=1e-6)
+
+
+def test_nothing_asked_changes_nothing(images):
+    batch, shares = augment_batch(images, jnp.array([1, 0, 2]), jax.random.key(0), Augment(), 3)
+    np.testing.assert_array_equal(batch, images)
+    np.testing.assert_array_equal(shares, np.eye(3)[[1, 0, 2]])
+
+
+def test_shifted_and_mirrored_images_are_parts_of_the_padded_one(images):
+    batch, _ = augment_batch(
+        images[:1], jnp.zeros(1, jnp.int32), jax.random.key(3), Augment(shift=4, flip=True), 10
+    )
+    padded = np.pad(images[0], ((4, 4), (4, 4), (0, 0)))
+    parts = [
+        padded[y : y + 32, x : x + 24][:, ::step]
+        for y in range(9)
+        for x in range(9)
+        for step in (1, -1)
+    ]
+    # The image is mirrored after the shift, so a mirrored part of the padded one.
+    assert any(np.array_equal(batch[0], part) for part in parts)
+
+
+def test_mixtures_have_the_shares_of_their_pixels():
+    ones, twos = jnp.full((64, 16, 16, 3), 0.0), jnp.full((64, 16, 16, 3), 200.0)
+    for mix in (mix_up, cut_mix):
+        mixed, shares = mix(ones, twos, jax.random.key(0), 1.0)
+        means = np.asarray(mixed).mean((1, 2, 3))
+        np.testing.assert_allclose(means, 200 * (1 - np.asarray(shares)), atol=0.51)
+        assert 0.15 < np.std(shares) < 0.4
+
+
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 3.0])
+def test_shares_have_the_variance_of_the_beta_distribution(alpha):
+    draws = np.asarray(sample_beta(jax.random.key(0), 20_000, alpha))
+    assert draws.min() >= 0 and draws.max() <= 1
+    assert abs(draws.mean() - 0.5) < 0.01
+    assert abs(draws.var() - 0.25 / (2 * alpha + 1)) < 0.005

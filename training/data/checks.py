@@ -1,0 +1,57 @@
+"""What a config's data section must fit: the splits, classes and channels of its source."""
+
+import typing
+
+from training.config import Data
+
+
+class Source(typing.Protocol):
+    """Where labelled images come from.
+
+    Attributes:
+        place: what messages call it.
+        classes: names, in the order of the labels.
+        splits: from a name to the number of its images.
+    """
+
+    place: str
+    classes: list[str]
+
+    @property
+    def splits(self) -> typing.Mapping[str, int]: ...
+
+    @property
+    def channels(self) -> int | None: ...
+
+
+def check_data(source: Source, data: Data, image_shape: tuple[int, ...]) -> None:
+    """Raises ValueError where a source lacks what a config asks for."""
+    for key in ("train_split", "test_split"):
+        if getattr(data, key) not in source.splits:
+            raise ValueError(
+                f"`data.{key}` is {getattr(data, key)!r}; {source.place} has "
+                f"{', '.join(source.splits)}."
+            )
+    channels = source.channels or (image_shape[-1] if image_shape[-1] in (1, 3) else "1 or 3")
+    if channels != image_shape[-1]:
+        raise ValueError(
+            f"{source.place} has {channels} channel(s), `model.arguments.image_shape` "
+            f"{image_shape} asks for {image_shape[-1]}."
+        )
+    labels, classes = range(len(source.classes)), data.classes
+    if not set(classes) <= set(labels) or len(set(classes)) < len(classes):
+        raise ValueError(
+            f"`data.classes` must be different labels from 0 to {labels[-1]}, got {classes}."
+        )
+    found = len(classes or labels)
+    if data.num_classes and data.num_classes != found:
+        raise ValueError(
+            f"`data.num_classes` is {data.num_classes}; {source.place} has {found} class(es)."
+        )
+    if data.shard == "files" and data.examples_per_class:
+        raise ValueError('`data.examples_per_class` needs `data.shard="examples"`.')
+
+
+def kept_for_training(count: int, validation_percent: int) -> int:
+    """How many of `count` training images are left after the last ones are held out."""
+    return round(count * (100 - validation_percent) / 100)

@@ -1,0 +1,115 @@
+"""The splits of a data set as arrays in memory, for the engine on JAX."""
+
+import collections.abc
+import dataclasses
+
+import numpy as np
+
+from keras_mlp.typing import Array
+from training.config import Data
+from training.data.arrays import ArrayFile, DigitArrays
+from training.data.checks import check_data, kept_for_training
+
+
+@dataclasses.dataclass
+class ArraySplit:
+    """Examples in a fixed order.
+
+    Attributes:
+        images: uint8 (N, H, W, C).
+        labels: int32 (N,).
+        num_classes: K.
+    """
+
+    images: Array
+    labels: Array
+    num_classes: int
+
+    @property
+    def size(self) -> int:
+        return len(self.labels)
+
+    def first(self, count: int) -> tuple[Array, Array]:
+        """The first images and their labels."""
+        return self.images[:count], self.labels[:count]
+
+    def batches(self, batch_size: int) -> collections.abc.Iterator[tuple[Array, Array]]:
+        """Every example once, in order; the last batch is filled up with black images of label -1.
+
+        So all batches have one shape.
+        """
+        missing = -self.size % batch_size
+        for start in range(0, self.size, batch_size):
+            images, labels = (each[start : start + batch_size] for each in self._columns)
+            if len(labels) < batch_size:
+                images = np.concatenate(
+                    [images, np.zeros_like(images, shape=(missing, *images.shape[1:]))]
+                )
+                labels = np.concatenate([labels, np.full(missing, -1, labels.dtype)])
+            yield images, labels
+
+    @property
+    def _columns(self) -> tuple[Array, Array]:
+        return self.images, self.labels
+
+
+@dataclasses.dataclass
+class ArraySplits:
+    """The three parts of a data set; see `training.data.splits.Splits`."""
+
+    train: ArraySplit
+    validation: ArraySplit | None
+    test: ArraySplit
+    classes: list[str]
+    damaged: tuple[str, ...] = ()  # arrays hold no damaged pictures
+
+
+def load_arrays(data: Data, image_shape: tuple[int, ...]) -> ArraySplits:
+    """Reads the data set that a config names into memory.
+
+    Args:
+        data: a `training.config.Data` whose `name` is "digits" or "arrays".
+        image_shape: (H, W, C) of the model.
+
+    Returns:
+        `ArraySplits`.
+
+    Raises:
+        ValueError: the file cannot be read, its images have another size, or it lacks a split or a
+            class that the config names.
+    """
+    source = DigitArrays() if data.name == "digits" else ArrayFile(data.data_dir)
+    check_data(source, data, image_shape)
+    if tuple(source.image_shape) != tuple(image_shape):
+        raise ValueError(
+            f"{source.place} holds images {tuple(source.image_shape)}; the model takes "
+            f"{tuple(image_shape)}, and on JAX images are not resized. Set "
+            "`model.arguments.image_shape`."
+        )
+    classes = data.classes or tuple(range(len(source.classes)))
+    new_label = np.full(len(source.classes), -1, np.int32)
+    new_label[list(classes)] = np.arange(len(classes))
+
+    def split(name: str, start: int, stop: int, per_class: int = 0) -> ArraySplit:
+        images, labels = (column[start:stop] for column in source.columns(name))
+        labels = new_label[labels]
+        rows = np.flatnonzero(labels >= 0)
+        if per_class:
+            firsts = [rows[labels[rows] == label][:per_class] for label in range(len(classes))]
+            rows = np.concatenate(firsts)
+        if not len(rows):
+            raise ValueError(
+                f"{name}[{start}:{stop}] of {source.place} holds no example of the classes."
+            )
+        if len(rows) < len(labels):
+            images, labels = images[rows], labels[rows]
+        return ArraySplit(images, labels, len(classes))
+
+    count = source.splits[data.train_split]
+    kept = kept_for_training(count, data.validation_percent)
+    return ArraySplits(
+        split(data.train_split, 0, kept, data.examples_per_class),
+        split(data.train_split, kept, count) if data.validation_percent else None,
+        split(data.test_split, 0, source.splits[data.test_split]),
+        [source.classes[label] for label in classes],
+    )

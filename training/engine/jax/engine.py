@@ -1,0 +1,80 @@
+"""The engine on JAX; see `training.engine.chosen.Engine`."""
+
+import contextlib
+import typing
+
+import jax
+import keras
+import numpy as np
+
+from keras_mlp.typing import Array
+from training.config import Config, Runtime
+from training.data.in_memory import ArraySplit, ArraySplits, load_arrays
+from training.engine.chosen import Run
+from training.engine.jax import limits
+from training.engine.jax.loop import run_steps
+from training.engine.jax.program import count_batch, means
+
+
+class JaxEngine:
+    """Trains with one compiled program on arrays in memory.
+
+    Args:
+        runtime: a `training.config.Runtime`.
+
+    Raises:
+        ValueError: it names devices or a precision that this engine lacks.
+    """
+
+    chief = True
+    trains_seeds_at_once = True
+
+    def __init__(self, runtime: Runtime) -> None:
+        limits.check_runtime(runtime)
+        devices = jax.local_devices()
+        self.devices = devices if runtime.strategy == "mirrored" else devices[:1]
+        self.replicas = len(self.devices)
+
+    def load_splits(self, config: Config, image_shape: tuple[int, ...]) -> ArraySplits:
+        limits.check_data(config.data)
+        limits.check_augmentation(config.augment, image_shape[-1])
+        return load_arrays(config.data, image_shape)
+
+    def scope(self) -> contextlib.AbstractContextManager[typing.Any]:
+        return contextlib.nullcontext()
+
+    def fit(self, runs: list[Run], splits: ArraySplits, total_steps: int) -> dict[str, typing.Any]:
+        return run_steps(runs, splits, total_steps, self.devices)
+
+    def evaluate(
+        self, model: keras.Model, split: ArraySplit, batch_size: int
+    ) -> dict[str, typing.Any]:
+        @jax.jit
+        def count(weights: typing.Any, images: jax.Array, labels: jax.Array) -> jax.Array:
+            logits, _ = model.stateless_call(*weights, images, training=False)
+            return count_batch(logits.astype("float32"), labels)
+
+        weights = _weights(model)
+        sums = sum(np.asarray(count(weights, *batch)) for batch in split.batches(batch_size))
+        return means(sums, split.num_classes)
+
+    def finish(self) -> None:
+        pass
+
+
+def compiled(model: keras.Model) -> typing.Callable[[Array], Array]:
+    """A compiled program from uint8 images to a model's logits, as arrays."""
+    weights = _weights(model)
+
+    @jax.jit
+    def call(weights: typing.Any, images: jax.Array) -> jax.Array:
+        return model.stateless_call(*weights, images, training=False)[0]
+
+    return lambda images: np.asarray(call(weights, images))
+
+
+def _weights(model: keras.Model) -> tuple[list[jax.Array], list[jax.Array]]:
+    return (
+        [variable.value for variable in model.trainable_variables],
+        [variable.value for variable in model.non_trainable_variables],
+    )

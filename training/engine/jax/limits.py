@@ -1,0 +1,60 @@
+"""What a page may ask that this engine does not do: one clear error before work starts."""
+
+from training.config import Augment, Data, Runtime
+from training.data.on_device.policies import POLICIES
+
+ARRAYS = ("digits", "arrays")
+
+
+def check_data(data: Data) -> None:
+    """Raises ValueError where images are not arrays in memory, or need decoding."""
+    if data.name not in ARRAYS:
+        raise ValueError(
+            f'On JAX `data.name` must be "digits" or "arrays", got {data.name!r}. Where TensorFlow '
+            f"is installed `python -m training.data.arrays {data.name} --output {data.name}.npz` "
+            f'writes a file for `data.name="arrays"`, `data.data_dir="{data.name}.npz"`.'
+        )
+    _refuse("data.crop", data.crop, 0, "images are used as they are")
+    _refuse("data.service", data.service, "", "images are in memory")
+    _refuse("data.shard", data.shard, "examples", "every device has all images")
+
+
+def check_augmentation(augment: Augment, channels: int) -> None:
+    """Raises ValueError where a change of images exists on TensorFlow only."""
+    _refuse("augment.crop", augment.crop, 0, "images are not resized")
+    if augment.policy is None:
+        return
+    if augment.policy not in POLICIES:
+        raise ValueError(
+            f"On JAX `augment.policy` must be None or one of {', '.join(POLICIES)}, got "
+            f"{augment.policy!r}."
+        )
+    if channels != 3:
+        raise ValueError(
+            f"`augment.policy`={augment.policy!r} is made for images of 3 channels, not of "
+            f"{channels}."
+        )
+
+
+def check_runtime(runtime: Runtime) -> None:
+    """Raises ValueError where a config names devices or a precision that this engine lacks."""
+    if runtime.strategy not in ("one_device", "mirrored"):
+        raise ValueError(
+            'On JAX `runtime.strategy` must be "one_device" or "mirrored" (every device of this '
+            f"machine), got {runtime.strategy!r}."
+        )
+    _refuse(
+        "runtime.virtual_cpus",
+        runtime.virtual_cpus,
+        0,
+        "XLA_FLAGS=--xla_force_host_platform_device_count=2 in the environment cuts the CPU",
+    )
+    if runtime.dtype == "mixed_float16":
+        raise ValueError(
+            'On JAX `runtime.dtype` must be "float32" or "mixed_bfloat16", got "mixed_float16".'
+        )
+
+
+def _refuse(key: str, value: object, allowed: object, reason: str) -> None:
+    if value != allowed:
+        raise ValueError(f"On JAX `{key}` must be {allowed!r}, got {value!r}: {reason}.")

@@ -1,0 +1,153 @@
+"""The loop around the training steps: curve, checkpoints, and what ends a run early."""
+
+import logging
+import time
+import typing
+
+import jax
+import numpy as np
+
+from keras_mlp.whole_files import whole_file
+from training.data.in_memory import ArraySplits
+from training.engine.chosen import Run
+from training.engine.interruption import Interrupted, StopSignal
+from training.engine.jax.checkpoints import Checkpoints, newest_common
+from training.engine.jax.session import Session, longest_chunk
+from training.engine.not_finite import NotFinite
+from training.engine.points import points_of_curve
+from training.engine.progress import ProgressBar
+from training.reports.pictures import draw_batch
+
+log = logging.getLogger(__name__)
+
+
+def run_steps(
+    runs: list[Run], splits: ArraySplits, total_steps: int, devices: list[typing.Any]
+) -> dict[str, typing.Any]:
+    """Trains runs that differ in their seed alone from their newest checkpoint to the last step.
+
+    Args:
+        runs: at least one.
+        splits: a `training.data.in_memory.ArraySplits`.
+        total_steps: where they end.
+        devices: that share every batch.
+
+    Returns:
+        A dict: `wall_seconds`, those before a restart included; `compile_seconds`;
+        `images_per_second` of one run, from the first step on; and `peak_memory_gib` of the first
+        device, where it says.
+
+    Raises:
+        FloatingPointError: a loss is no longer finite; the last checkpoint is kept.
+        Interrupted: the process was asked to end; a checkpoint was saved.
+        OSError: a checkpoint cannot be written; those before are kept.
+    """
+    config = runs[0].config
+    batch_size, every = config.data.batch_size, config.runtime.epochs_per_checkpoint
+    steps_per_epoch = splits.train.size / batch_size
+    session = Session(
+        [run.model for run in runs],
+        [run.optimizer for run in runs],
+        config,
+        [run.config.runtime.seed for run in runs],
+        splits.train,
+        longest=longest_chunk(every * steps_per_epoch, config.runtime.steps_per_loop),
+        devices=devices,
+    )
+    # Runs are saved one after the other, so a kill may leave some a checkpoint ahead.
+    keep = max(config.runtime.keep_checkpoints, 1 if len(runs) == 1 else 2)
+    checkpoints = [Checkpoints(run.folder.checkpoints, keep) for run in runs]
+    start, states = newest_common(checkpoints, session.states())
+    if start:
+        session.go_on_from(start, states)
+    histories = [run.folder.read_history(start) for run in runs]
+    before = histories[0][-1]["seconds"] if histories[0] else 0.0
+    began = time.monotonic() - before
+    for number, run in enumerate(runs):
+        _draw_first(session, number, run, splits.classes)
+
+    def save() -> None:
+        for each, state in zip(checkpoints, session.states(), strict=True):
+            each.save(session.step, jax.device_get(state))
+
+    working = 0.0
+    bar = ProgressBar(start, total_steps, batch_size)
+    try:
+        with StopSignal() as stop:
+            session.compile()
+            done = histories[0][-1]["step"] if histories[0] else 0
+            for point in points_of_curve(config, steps_per_epoch, done, total_steps):
+                while session.step < point:
+                    began_steps = time.monotonic()
+                    session.run(min(session.program.longest, point - session.step))
+                    working += time.monotonic() - began_steps
+                    shown = session.means()[0]
+                    bar.show(session.step, shown["loss"], shown["accuracy"])
+                    if stop.noted and session.step < point:
+                        save()
+                        raise Interrupted
+                _write_point(session, runs, splits, point, steps_per_epoch, began)
+                session.forget_sums()
+                save()
+                if stop.noted and point < total_steps:
+                    raise Interrupted
+    except NotFinite as error:
+        raise _with_batch(error, session, runs[0]) from None
+    finally:
+        bar.close()
+    images = (session.step - start) * batch_size
+    facts = {
+        "wall_seconds": round(time.monotonic() - began, 1),
+        "compile_seconds": round(session.compile_seconds, 1),
+        "images_per_second": round(images / working, 1) if working else None,
+    }
+    session.finish()
+    return facts | _memory(devices[0])
+
+
+def _write_point(
+    session: Session,
+    runs: list[Run],
+    splits: ArraySplits,
+    step: int,
+    steps_per_epoch: float,
+    began: float,
+) -> None:
+    """One point of every run's learning curve."""
+    judged = session.evaluate(splits.validation) if splits.validation else None
+    for number, run in enumerate(runs):
+        entry = {"step": step, "epoch": step / steps_per_epoch}
+        entry["train"] = session.means()[number]
+        if judged:
+            entry["validation"] = judged[number]
+        run.folder.append_history({**entry, "seconds": time.monotonic() - began})
+
+
+def _draw_first(session: Session, number: int, run: Run, classes: list[str]) -> None:
+    """A picture of the first batch, unless there is one."""
+    path = run.folder.path / "first_batch.png"
+    if path.exists():
+        return
+    images, shares = session.batch(session.step, number)
+    # A label that is not mixed is one class.
+    whole = np.where(shares.max(-1) == 1, shares.argmax(-1), -1)
+    labels = whole if (whole >= 0).all() else shares
+    try:
+        draw_batch(path, images, labels, classes)
+    except OSError as error:
+        log.warning("%s cannot be written: %s", path, error)
+
+
+def _with_batch(error: NotFinite, session: Session, run: Run) -> NotFinite:
+    """The error, with the batch that was to blame stored beside the run."""
+    images, labels = session.batch(error.step)
+    path = run.folder.path / "not_finite.npz"
+    with whole_file(path) as beside:
+        np.savez_compressed(beside, images=images, labels=labels)
+    return NotFinite(error.step, f" The batch of that step, as the model saw it, is in {path}.")
+
+
+def _memory(device: typing.Any) -> dict[str, float]:
+    stats = device.memory_stats() or {}
+    peak = stats.get("peak_bytes_in_use")
+    return {} if peak is None else {"peak_memory_gib": round(peak / 2**30, 2)}

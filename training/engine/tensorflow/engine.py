@@ -1,0 +1,98 @@
+"""The engine on TensorFlow; see `training.engine.chosen.Engine`."""
+
+import contextlib
+import typing
+
+import keras
+import tensorflow as tf
+
+from keras_mlp.typing import Array
+from training.config import Config, Runtime
+from training.data.pipeline import load_splits
+from training.data.splits import Split, Splits
+from training.engine.chosen import Run
+from training.engine.interruption import LostWorker
+from training.engine.tensorflow.averages import Averages
+from training.engine.tensorflow.checkpoints import CheckpointManager
+from training.engine.tensorflow.evaluator import evaluate
+from training.engine.tensorflow.loop import run_steps
+from training.engine.tensorflow.strategies import (
+    build_strategy,
+    is_chief,
+    synchronize_batch_norm,
+    total,
+)
+from training.engine.tensorflow.trainer import Trainer
+
+
+class TensorFlowEngine:
+    """Trains with orbit under a tf.distribute strategy.
+
+    Args:
+        runtime: a `training.config.Runtime`; before any other use of TensorFlow in the process.
+
+    Raises:
+        ValueError: the environment does not describe a cluster, or there is no such TPU.
+    """
+
+    trains_seeds_at_once = False
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.strategy = build_strategy(runtime)
+        self.chief = is_chief(self.strategy)
+        self.replicas = self.strategy.num_replicas_in_sync
+
+    def load_splits(self, config: Config, image_shape: tuple[int, ...]) -> Splits:
+        splits = load_splits(config.data, image_shape)
+        self.ledger = splits.ledger
+        return splits
+
+    def scope(self) -> contextlib.AbstractContextManager[typing.Any]:
+        return self.strategy.scope()
+
+    def fit(self, runs: list[Run], splits: Splits, total_steps: int) -> dict[str, typing.Any]:
+        (run,) = runs
+        config, folder, model = run.config, run.folder, run.model
+        with self.scope():
+            synchronize_batch_norm(model, self.replicas > 1)
+            averages = Averages(model, config.optimizer.ema) if config.optimizer.ema else None
+            trainer = Trainer(model, run.optimizer, config, averages)
+            manager = CheckpointManager(
+                model,
+                run.optimizer,
+                folder.checkpoints,
+                keep=config.runtime.keep_checkpoints,
+                chief=folder.chief,
+                state=trainer.state,
+            )
+        with _lost_workers_named(), self.ledger.explained():
+            seconds = run_steps(config, folder, splits, trainer, manager, total_steps)
+        if averages:
+            with self.scope():
+                averages.take()
+        return {"wall_seconds": round(seconds, 1)}
+
+    def evaluate(self, model: keras.Model, split: Split, batch_size: int) -> dict[str, typing.Any]:
+        with _lost_workers_named(), self.scope(), self.ledger.explained():
+            found = evaluate(model, split, batch_size)
+        synchronize_batch_norm(model, False)
+        return found
+
+    def finish(self) -> None:
+        # No worker leaves before the chief is done: it would be taken for dead.
+        with _lost_workers_named():
+            total(self.strategy, 0.0)
+
+
+def compiled(model: typing.Any) -> typing.Callable[[Array], Array]:
+    """A graph from uint8 images to a model's logits, as arrays."""
+    call = tf.function(lambda images: model(images, training=False))
+    return lambda images: call(images).numpy()
+
+
+@contextlib.contextmanager
+def _lost_workers_named() -> typing.Iterator[None]:
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        raise LostWorker(f"Another worker was lost: {str(error).splitlines()[0]}") from error
