@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_mlp.arguments import check_choice, check_positive_int
 from keras_mlp.layers import gelu
+from keras_mlp.layers.depthwise_conv2d import DepthwiseConv2D
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.torch_defaults import torch_batch_norm
 from keras_mlp.models.base import (
@@ -68,7 +69,7 @@ class ConvMixerBlock(Block):
     def build(self, input_shape: Shape) -> None:
         policy, channels, area = self.dtype_policy, input_shape[-1], self.kernel_size**2
         common = {"data_format": "channels_last", "activation": _ACTIVATIONS[self.activation]}
-        self.depthwise = keras.layers.DepthwiseConv2D(
+        self.depthwise = DepthwiseConv2D(
             self.kernel_size,
             padding="same",
             depthwise_initializer=torch_uniform(area),

@@ -31,7 +31,7 @@ def check_policy(name: str, channels: int) -> None:
     """Raises ValueError unless this engine has a policy, for this number of channels."""
     if name == "trivialaugment":
         raise ValueError(
-            "`augment.policy`='trivialaugment' runs on the engine on JAX only: set KERAS_BACKEND=jax, "
+            "`augment.policy`='trivialaugment' runs on the engine on JAX: set KERAS_BACKEND=jax, "
             "or use 'randaugment'."
         )
     if channels != 3:
