@@ -7,7 +7,7 @@ READY := $(VENV)/.installed
 # One process per core, at most four: each imports TensorFlow. A file's shared runs stay together.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
 
-.PHONY: demo test test-fast test-formats test-clients lint format install clean
+.PHONY: demo test test-fast coverage test-formats test-clients lint format install clean
 
 demo: install
 	$(BIN)/python -m training.demo --folder demo
@@ -18,6 +18,10 @@ test: install
 # Without the tests that train in processes of their own.
 test-fast: install
 	$(PYTEST) -m "not slow"
+
+# Every test, with the lines and branches that none of them reaches. Processes that tests start count.
+coverage: install
+	$(PYTEST) --cov --cov-report=term-missing:skip-covered
 
 # ONNX and LiteRT run in an environment of their own, TensorFlow.js in another: its converter pins
 # an older TensorFlow.

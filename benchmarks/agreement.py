@@ -1,24 +1,27 @@
-"""Contenders must compute the same thing before their times may be compared."""
+"""Contenders must compute the same thing before their times are compared."""
+
+from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 
 class Disagreement(Exception):
     """Contenders gave different outputs for the same weights and images."""
 
 
-def check_agreement(outputs, tolerance):
+def check_agreement(outputs: Mapping[str, npt.ArrayLike], tolerance: float) -> dict[str, float]:
     """Compares all outputs with the first contender's.
 
     Args:
-        outputs: dict from contender name to its output, arrays of one shape.
+        outputs: maps each contender's name to its output; all arrays have one shape.
         tolerance: largest allowed difference, relative to the first output's largest magnitude.
 
     Returns:
-        Dict from contender name to its relative difference.
+        A dict from contender name to its relative difference.
 
     Raises:
-        Disagreement: a contender differs by more, in shape, or is not finite.
+        Disagreement: a contender differs by more, has another shape, or is not finite.
 
     >>> check_agreement({"a": [1.0, 2.0], "b": [1.0, 2.0]}, 1e-4)
     {'a': 0.0, 'b': 0.0}

@@ -1,8 +1,8 @@
 """The same weights give the same logits here and in the authors' code, at full size.
 
 python -m benchmarks.authors_agreement -h. For the architectures that timm lacks: FF-only, Vision
-Permutator and RepMLPNet. A model of ours goes through `save_checkpoint`, in the authors' naming,
-into a model of theirs. Nothing of their code is in this repository: it is read from clones.
+Permutator and RepMLPNet. `save_checkpoint` writes our model in the authors' naming, and their model
+loads the file. None of their code is in this repository: it is imported from clones.
 """
 
 import argparse
@@ -13,6 +13,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,7 +22,8 @@ import numpy as np
 from benchmarks.agreement import Disagreement, check_agreement
 from benchmarks.report import machine_facts
 from benchmarks.timm_agreement import TOLERANCE, Case, SideFailed, markdown, run_side
-from keras_mlp import ARCHITECTURES, deploy, save_checkpoint
+from keras_mlp import ARCHITECTURES, VisionModel, deploy, save_checkpoint
+from keras_mlp.typing import Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,18 +31,18 @@ class AuthorsCase(Case):
     """A model that both sides build; see `Case`.
 
     Attributes:
-        file: that builds it there; its first folder is the name of the repository's clone.
-        function: of that file.
-        form: "train" for the model as it is; "deployed" for what `keras_mlp.deploy` makes of it,
-            in both; "folded" where each side folds the model that trains by its own code.
+        file: the authors' file; its first folder is the name of the repository's clone.
+        function: the function in that file that builds the model.
+        form: "train" for the model as it is; "deployed" for its deployed form on both sides;
+            "folded" if each side folds the training form with its own code.
     """
 
     file: str
     function: str
     form: str = "train"
 
-    def build(self):
-        """As of `Case`, and BatchNorm statistics unlike those of a new model: folding uses them."""
+    def build(self) -> keras.Model:
+        """As in `Case`, and with random BatchNorm statistics, which folding uses."""
         model, rng = super().build(), np.random.default_rng(2)
         for weight in model.weights:
             if weight.path.endswith("/moving_mean"):
@@ -48,31 +51,39 @@ class AuthorsCase(Case):
                 weight.assign(rng.uniform(0.5, 1.5, weight.shape))
         return model
 
-    def call(self):
-        """Arguments of `function`, and the method to call once the weights are in, or None."""
+    def call(self) -> tuple[dict[str, bool], str | None]:
+        """Arguments of `function`, and the method to call after loading the weights, or None."""
         arguments = {"deploy": True} if self.form == "deployed" else {}
         return arguments, "locality_injection" if self.form == "folded" else None
 
 
-def _case(architecture, variant, file, function, form="train", noise=0.05):
+def _case(
+    architecture: str,
+    variant: str,
+    file: str,
+    function: str,
+    form: str = "train",
+    noise: float = 0.05,
+) -> AuthorsCase:
     name = variant if form == "train" else f"{variant}, {form}"
-    arguments = dict(ARCHITECTURES[architecture].variants[variant])
+    model_class: type[VisionModel] = ARCHITECTURES[architecture]
+    arguments = dict(model_class.variants[variant])
     return AuthorsCase(
         f"{architecture} {name}", architecture, arguments, noise, file, function, form
     )
 
 
-def _ff_only(variant):
+def _ff_only(variant: str) -> AuthorsCase:
     file = "do-you-even-need-attention/vision_transformer_linear.py"
     return _case("FFOnly", variant, file, variant)
 
 
-def _permutator(variant):
+def _permutator(variant: str) -> AuthorsCase:
     function = f"vip_{variant.replace('/', '').lower()}"
     return _case("VisionPermutator", variant, "VisionPermutator/models/vip.py", function)
 
 
-def _repmlpnet(variant, form):
+def _repmlpnet(variant: str, form: str) -> AuthorsCase:
     function = f"create_RepMLPNet_{variant}"
     noise = 0.02 if variant == "T224" else 0.01
     return _case("RepMLPNet", variant, "RepMLP/repmlpnet.py", function, form, noise)
@@ -88,17 +99,17 @@ CASES = (
 )
 
 
-def main(arguments=None):
-    """Compares every case, prints Markdown; ends the program on an error."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compares every case and prints Markdown; exits on an error."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
     cases = [case for case in CASES if options.only in case.name]
     if not cases:
-        sys.exit(f"error: no case's name holds {options.only!r}.")
+        sys.exit(f"error: `only` must be part of a case's name, got {options.only!r}.")
     side = functools.partial(run_side, options.torch_python, module="benchmarks.authors_side")
     try:
         commits = {name: _commit(options.clones / name) for name in _clones(cases)}
-        rows, versions = [], {}
+        rows, versions = [], dict[str, str]()
         for case in cases:
             print(f"{case.name} ...", file=sys.stderr, flush=True)
             row, versions = compare(case, options.clones, side)
@@ -116,21 +127,24 @@ def main(arguments=None):
     print(markdown(rows, facts))
 
 
-def compare(case, clones, side):
+def compare(
+    case: AuthorsCase, clones: str | pathlib.Path, side: Callable[[dict[str, Any]], dict[str, str]]
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Compares a case.
 
     Args:
         case: an `AuthorsCase`.
         clones: folder with the clones of the authors' repositories.
-        side: function from an order to the other side's versions, such as `run_side` of a Python.
+        side: function from an order to the versions of the other side, such as `run_side` with an
+            interpreter.
 
     Returns:
         A row of the table, a dict of "model", "parameters", "direction", "difference", "allowed"
         and "deviation"; and the versions.
 
     Raises:
-        Disagreement: the logits differ by more than is allowed, or are not finite.
-        SideFailed: the other side ended with an error.
+        Disagreement: the logits differ by more than the tolerance, or are not finite.
+        SideFailed: the other side failed.
     """
     keras.backend.clear_session()
     model = case.build()
@@ -143,12 +157,15 @@ def compare(case, clones, side):
         return _row(case, ours, np.load(order["logits"]), logits), versions
 
 
-def order_for(case, model, clones, folder):
-    """Writes what the other side needs into a folder.
+def order_for(
+    case: AuthorsCase, model: keras.Model, clones: str | pathlib.Path, folder: pathlib.Path
+) -> dict[str, Any]:
+    """Writes the inputs of the other side into a folder.
 
     Returns:
         A dict: "file", "function", "arguments" and "then", which build the authors' model; the
-        files that are here, "images" (B, H, W, C) and "weights"; and "logits", which is asked for.
+        paths of the input files "images" (B, H, W, C) and "weights"; and the path "logits" to
+        write.
     """
     rng = np.random.default_rng(1)
     images = folder / "images.npy"
@@ -165,7 +182,7 @@ def order_for(case, model, clones, folder):
     }
 
 
-def _row(case, model, expected, found):
+def _row(case: AuthorsCase, model: keras.Model, expected: Array, found: Array) -> dict[str, Any]:
     largest, deviation = float(np.abs(expected).max()), float(expected.std())
     allowed = TOLERANCE * max(1.0, deviation)
     outputs = {"the authors' code": expected, case.name: found}
@@ -180,30 +197,32 @@ def _row(case, model, expected, found):
     }
 
 
-def _clones(cases):
+def _clones(cases: Sequence[AuthorsCase]) -> list[str]:
     return sorted({pathlib.PurePath(case.file).parts[0] for case in cases})
 
 
-def _commit(clone):
-    """The commit of a clone; FileNotFoundError where there is none."""
+def _commit(clone: pathlib.Path) -> str:
+    """The commit of a clone; FileNotFoundError if there is no clone."""
     if not clone.is_dir():
         raise FileNotFoundError(f"there is no clone at {clone}; see benchmarks/README.md.")
     command = ["git", "-C", str(clone), "rev-parse", "--short=12", "HEAD"]
     return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.authors_agreement")
     parser.add_argument(
-        "--torch-python", required=True, help="path of a Python with torch and timm"
+        "--torch-python", required=True, help="path of a Python interpreter with torch and timm"
     )
     parser.add_argument(
         "--clones",
         required=True,
         type=pathlib.Path,
-        help="folder with clones of the authors' repositories, under the repositories' names",
+        help="folder with clones of the authors' repositories, named like them",
     )
-    parser.add_argument("--only", default="", help="compare cases whose name holds this text")
+    parser.add_argument(
+        "--only", default="", help="compare only cases whose name contains this text"
+    )
     return parser
 
 

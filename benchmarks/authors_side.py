@@ -1,7 +1,7 @@
-"""The authors' half of `benchmarks.authors_agreement`, in an interpreter with PyTorch, not Keras.
+"""The authors' side of `benchmarks.authors_agreement`, for an interpreter with PyTorch, not Keras.
 
 Takes the path of an order, a JSON file; see `authors_agreement.order_for`. Prints versions as JSON.
-Of the authors' repositories one file each is read, and nothing in it is changed.
+Imports one unmodified file from each of the authors' repositories.
 """
 
 import importlib.metadata
@@ -9,6 +9,7 @@ import importlib.util
 import json
 import pathlib
 import sys
+import types
 import warnings
 
 import numpy as np
@@ -18,7 +19,7 @@ from safetensors.torch import load_file
 from benchmarks.contenders.timm_mixer import declare_detection_ops
 
 
-def main():
+def main() -> None:
     order = json.loads(pathlib.Path(sys.argv[1]).read_text())
     declare_detection_ops()
     module = _loaded(pathlib.Path(order["file"]))
@@ -33,19 +34,23 @@ def main():
     print(json.dumps({name: importlib.metadata.version(name) for name in libraries}))
 
 
-def _loaded(path):
-    """The module in a file; timm's `register_model` looks it up by its name."""
+def _loaded(path: pathlib.Path) -> types.ModuleType:
+    """The module in a file; timm's `register_model` looks it up by name."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file.")
     module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
     with warnings.catch_warnings():
-        # They import `timm.models.layers` and `timm.models.registry`, which timm has moved.
+        # It imports `timm.models.layers` and `timm.models.registry`, which timm has moved.
         warnings.simplefilter("ignore", FutureWarning)
         spec.loader.exec_module(module)
     return module
 
 
-def _with_counters(tensors, model):
-    """Adds PyTorch's counters of batches, which are no weights: evaluation never reads them."""
+def _with_counters(
+    tensors: dict[str, torch.Tensor], model: torch.nn.Module
+) -> dict[str, torch.Tensor]:
+    """Adds PyTorch's batch counters, which are not weights: evaluation never reads them."""
     counters = {
         name: tensor
         for name, tensor in model.state_dict().items()

@@ -21,10 +21,10 @@ import jax
 
 import keras_mlp
 from benchmarks.paced import PacedRun, random_split
+from keras_mlp.whole_files import write_text
 from training.compare import single_run
 from training.config import Comparison, load_config
 from training.data.in_memory import ArraySplit, load_arrays
-from training.engine.workdir import write_text
 from training.train import model_image_shape
 
 Results: typing.TypeAlias = dict[str, dict[str, typing.Any]]

@@ -17,10 +17,10 @@ import typing
 import jax
 
 from benchmarks.paced import PacedRun, random_split
+from keras_mlp.whole_files import whole_file, write_text
 from training.config import Config, load_config
 from training.data.in_memory import load_arrays
 from training.engine.stored_config import as_stored
-from training.engine.workdir import write_text, written_beside
 from training.train import model_image_shape
 
 
@@ -51,7 +51,7 @@ def run(config: Config, output: pathlib.Path, deadline: float) -> dict[str, typi
     (result["test"],) = paced.session.evaluate(splits.test)
     tell()
     paced.session.finish()
-    with written_beside(output / "model.keras") as path:
+    with whole_file(output / "model.keras") as path:
         paced.session.models[0].save(path)
     return result | paced.facts()
 

@@ -1,7 +1,7 @@
-"""hub.KerasLayer in tf_keras, for an interpreter of its own, without keras_mlp in it.
+"""hub.KerasLayer in tf_keras, for a separate interpreter without keras_mlp.
 
 Takes the paths of an order and of a reply, both JSON. The order is a list of fits, {"folder",
-"trainable", "rate", "lesson"}, the last a `.npz` file with the arrays of a `Lesson`; the reply
+"trainable", "rate", "lesson"}; "lesson" is a `.npz` file with the arrays of a `Lesson`. The reply
 holds the versions and, for each fit, the logits of the test images.
 """
 
@@ -15,8 +15,8 @@ import tensorflow_hub as hub
 import tf_keras
 
 
-def fitted(folder, trainable, lesson, rate):
-    """Logits of the test images after training; as the functions of `client_fits`."""
+def fitted(folder: str, trainable: bool, lesson: str, rate: float) -> np.ndarray:
+    """Logits of the test images after training, as in the functions of `client_fits`."""
     arrays = np.load(lesson)
     model = tf_keras.Sequential(
         [
@@ -32,7 +32,7 @@ def fitted(folder, trainable, lesson, rate):
     return model.predict(arrays["test_images"], verbose=0)
 
 
-def main(order, reply):
+def main(order: str, reply: str) -> None:
     fits = json.loads(pathlib.Path(order).read_text())
     versions = {"tensorflow-hub": hub.__version__, "tf-keras": tf_keras.__version__}
     logits = [fitted(**fit).tolist() for fit in fits]

@@ -1,7 +1,7 @@
-"""What fine-tuning a SavedModel is worth in every client: python -m benchmarks.clients --help.
+"""The accuracy of fine-tuning a SavedModel in every client: python -m benchmarks.clients --help.
 
-The same few digits, steps and optimizer go to a linear classifier on the SavedModel (frozen), to
-both (fine-tuned), and to both with the architecture's random weights (from scratch).
+On the same few digits, with the same steps and optimizer, it trains a linear classifier on the
+SavedModel (frozen), both together (fine-tuned), and both with random weights (from scratch).
 """
 
 import argparse
@@ -16,25 +16,30 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
 import keras_mlp
 from benchmarks.client_fits import CLIENTS, gradient_tape
-from benchmarks.client_lesson import Digits
+from benchmarks.client_lesson import Digits, Lesson
 from benchmarks.report import machine_facts, write_json
 from benchmarks.worker_process import WorkerFailed
 from keras_mlp.arguments import check_positive_int
+from keras_mlp.typing import Array
 
 FROZEN, FINE_TUNED, FROM_SCRATCH = WAYS = ("frozen", "fine-tuned", "from scratch")
 HUB = "hub.KerasLayer in tf_keras, fit"
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 _CHECKOUT = pathlib.Path(__file__).parents[1]
+# (way, folder of the SavedModel, whether it is trained, lesson, learning rate)
+_Fit: TypeAlias = tuple[str, pathlib.Path, bool, Lesson, float]
 
 
-def main(arguments=None):
-    """Measures, prints Markdown, and writes JSON if asked; ends the program on an error."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures, prints Markdown, and writes JSON if asked to; exits on an error."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -59,18 +64,20 @@ def main(arguments=None):
         write_json(options.json, run)
 
 
-def measure(source, digits, scratch, options):
-    """Tunes the learning rate of each way, then trains every client, way and seed.
+def measure(
+    source: pathlib.Path, digits: Digits, scratch: pathlib.Path, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Tunes the learning rate of each way, then trains with every client, way and seed.
 
     Args:
         source: folder of a SavedModel of features.
-        digits: a `Digits` of its size.
+        digits: a `Digits` of its image size.
         scratch: an empty folder.
-        options: what the command line gave.
+        options: the command-line options.
 
     Returns:
-        A dict: "facts"; "rates", from way to the learning rate that was chosen; "accuracy", from
-        client to a dict from way to the share of test images that are right, one per seed.
+        A dict: "facts"; "rates", from way to the chosen learning rate; "accuracy", from client to a
+        dict from way to the test accuracies, one per seed.
 
     Raises:
         WorkerFailed: the process of hub.KerasLayer ended early.
@@ -88,7 +95,10 @@ def measure(source, digits, scratch, options):
     ]
     accuracy = {}
     for client, train in CLIENTS.items():
-        accuracy[client] = _by_way(fits, [train(*arguments) for _, *arguments in fits])
+        outputs = [
+            train(folder, trainable, lesson, rate) for _, folder, trainable, lesson, rate in fits
+        ]
+        accuracy[client] = _by_way(fits, outputs)
         print(f"{client} done", file=sys.stderr, flush=True)
     facts = {**budget, "test images": len(fits[0][3].test_labels), "source": _described(source)}
     if options.hub_python:
@@ -98,8 +108,8 @@ def measure(source, digits, scratch, options):
     return {"facts": facts, "rates": rates, "accuracy": accuracy}
 
 
-def feature_vector(path):
-    """The SavedModel of features at a path: it, or that of an artefact; ValueError for others."""
+def feature_vector(path: str | pathlib.Path) -> pathlib.Path:
+    """The SavedModel of features at a path, or in an artefact there; otherwise ValueError."""
     path = pathlib.Path(path)
     inner = path / "feature_vector"
     path = inner if inner.is_dir() else path
@@ -109,36 +119,37 @@ def feature_vector(path):
     return path
 
 
-def untrained(source, path, seed):
+def untrained(source: pathlib.Path, path: pathlib.Path, seed: int) -> pathlib.Path:
     """Writes the architecture of a SavedModel with new random weights; returns the folder."""
     info = keras_mlp.saved_model_info(source)
     keras.utils.set_random_seed(seed)
-    model = keras_mlp.ARCHITECTURES[info["class_name"]].from_config(info["config"])
+    architecture: type[keras_mlp.VisionModel] = keras_mlp.ARCHITECTURES[info["class_name"]]
+    model = architecture.from_config(info["config"])
     return keras_mlp.export_saved_model(model, path, output="features")
 
 
-def start(way, trained, random):
-    """The SavedModel that a way starts from, and whether it is trained."""
+def start(way: str, trained: pathlib.Path, random: pathlib.Path) -> tuple[pathlib.Path, bool]:
+    """The SavedModel that a way starts from, and whether the way trains it."""
     return random if way == FROM_SCRATCH else trained, way != FROZEN
 
 
-def tuned_rate(folder, trainable, lesson):
-    """The learning rate with the most right of the held-out images; the lower one of equals."""
+def tuned_rate(folder: pathlib.Path, trainable: bool, lesson: Lesson) -> float:
+    """The learning rate with the best held-out accuracy; the lowest of equals."""
     accuracy = [lesson.accuracy(gradient_tape(folder, trainable, lesson, rate)) for rate in RATES]
     return RATES[int(np.argmax(accuracy))]
 
 
-def warnings(accuracy):
-    """A sentence for each client in which fine-tuning does not win."""
+def warnings(accuracy: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
+    """A sentence for each client and way that fine-tuning does not beat."""
     return [
-        f"{client}: fine-tuned is not above {way}."
+        f"{client}: fine-tuned is not better than {way}."
         for client, ways in accuracy.items()
         for way in (FROZEN, FROM_SCRATCH)
         if statistics.mean(ways[FINE_TUNED]) <= statistics.mean(ways[way])
     ]
 
 
-def markdown(run):
+def markdown(run: dict[str, Any]) -> str:
     """The report of one run: mean and range over the seeds."""
     lines = [f"- {name}: {value}" for name, value in run["facts"].items()]
     rates = ", ".join(f"{way} {rate:g}" for way, rate in run["rates"].items())
@@ -149,25 +160,27 @@ def markdown(run):
     return "\n".join(lines) + "\n"
 
 
-def _figure(values):
+def _figure(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):.1%} ({min(values):.1%} to {max(values):.1%})"
 
 
-def _by_way(fits, logits):
-    """From way to accuracies, in the order of the seeds."""
-    accuracy = {way: [] for way in WAYS}
+def _by_way(fits: Sequence[_Fit], logits: Iterable[Array]) -> dict[str, list[float]]:
+    """Maps each way to its accuracies, in the order of the seeds."""
+    accuracy: dict[str, list[float]] = {way: [] for way in WAYS}
     for (way, _, _, lesson, _), output in zip(fits, logits, strict=True):
         accuracy[way].append(lesson.accuracy(output))
     return accuracy
 
 
-def _described(source):
+def _described(source: pathlib.Path) -> str:
     info = keras_mlp.saved_model_info(source)
     return f"{info['class_name']}, {tuple(info['image_shape'])}"
 
 
-def _hub_fits(fits, scratch, python):
-    """Logits of every fit, and the versions, from `client_hub` in another interpreter."""
+def _hub_fits(
+    fits: Sequence[_Fit], scratch: pathlib.Path, python: str
+) -> tuple[list[Array], dict[str, str]]:
+    """The logits of every fit and the versions, from `client_hub` in another interpreter."""
     order = []
     for at, (_, folder, trainable, lesson, rate) in enumerate(fits):
         arrays = scratch / f"lesson{at}.npz"
@@ -189,27 +202,27 @@ def _hub_fits(fits, scratch, python):
     return [np.array(logits) for logits in answer["logits"]], answer["versions"]
 
 
-def _check(options):
-    """ValueError for options that cannot be had."""
+def _check(options: argparse.Namespace) -> None:
+    """Raises ValueError for invalid options."""
     for name in ("per_class", "steps", "batch", "seeds"):
         check_positive_int(name, getattr(options, name))
     if options.hub_python and shutil.which(options.hub_python) is None:
         raise ValueError(f"`hub_python` must be an interpreter, got {options.hub_python!r}.")
     if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
-        raise ValueError(f"`json` must lie in an existing folder, got {options.json!r}.")
+        raise ValueError(f"`json` must be in an existing folder, got {options.json!r}.")
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.clients", description=__doc__)
     add = parser.add_argument
     add("--source", required=True, help="SavedModel of features, or an artefact with one")
-    add("--hub-python", help="interpreter of `make test-clients`; without it hub is left out")
+    add("--hub-python", help="interpreter of `make test-clients`; without it hub is skipped")
     add("--data-dir", help="where TFDS keeps the digits")
-    add("--per-class", type=int, default=10, help="images of each class to learn from (10)")
+    add("--per-class", type=int, default=10, help="training images of each class (10)")
     add("--steps", type=int, default=100, help="training steps (100)")
-    add("--batch", type=int, default=20, help="images in a step (20)")
-    add("--seeds", type=int, default=3, help="runs of each (3)")
-    add("--json", help="file for all figures")
+    add("--batch", type=int, default=20, help="images per step (20)")
+    add("--seeds", type=int, default=3, help="runs of each way (3)")
+    add("--json", help="file to write all results to")
     return parser
 
 

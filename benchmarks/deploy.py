@@ -1,4 +1,4 @@
-"""What `keras_mlp.deploy` gains on CPU, paired and in turn: python -m benchmarks.deploy --help."""
+"""The speed-up of `keras_mlp.deploy` on CPU, paired: python -m benchmarks.deploy --help."""
 
 import argparse
 import collections.abc
@@ -9,7 +9,10 @@ import pathlib
 import shlex
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import keras
 import numpy as np
 
 import keras_mlp
@@ -21,20 +24,21 @@ from benchmarks.worker_process import WorkerFailed, WorkerProcess
 from examples.repmlp_resnet import repmlp_resnet
 from keras_mlp.arguments import check_choice, check_positive, check_positive_int
 
-TRAINS, DEPLOYED = "form that trains", "deployed form"
+TRAINS, DEPLOYED = "training form", "deployed form"
 TOLERANCE = 1e-4
 
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """What is deployed.
+    """A model to deploy.
 
     Attributes:
         build: function without arguments that makes the model.
-        batch: images per call. Small models get many, or only the cost of a call is measured.
+        batch: images per call. Small models need many, or the benchmark only measures the overhead
+            of a call.
     """
 
-    build: collections.abc.Callable
+    build: collections.abc.Callable[[], keras.Model]
     batch: int
 
 
@@ -52,8 +56,8 @@ class ModelTask:
     Attributes:
         model: path of a `.keras` file.
         images: path of a `.npy` file, pixels (B, H, W, channels), uint8.
-        threads: how many threads the work may use.
-        cpus: numbers of the CPUs it may run on.
+        threads: number of threads.
+        cpus: numbers of the CPUs to run on.
     """
 
     model: str
@@ -62,8 +66,8 @@ class ModelTask:
     cpus: list[int]
 
 
-def main(arguments=None):
-    """Measures both forms of each subject and prints Markdown; ends the program on an error."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures both forms of each subject and prints Markdown; exits on an error."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -89,16 +93,16 @@ def main(arguments=None):
     print("\n".join(f"- {name}: {value}" for name, value in facts.items()))
 
 
-def measure(subject, rounds, seconds):
-    """Deploys one model, checks that both forms agree, and times them in turn on one CPU.
+def measure(subject: Subject, rounds: int, seconds: float) -> dict[str, Any]:
+    """Deploys a model, checks that both forms agree, and times them in turn on one CPU.
 
     Args:
         subject: a `Subject`.
-        rounds: turns of each form.
-        seconds: least time of one turn's calls.
+        rounds: number of turns of each form.
+        seconds: minimum duration of a turn.
 
     Returns:
-        The run, as `report.markdown` takes it.
+        The run, for `report.markdown`.
 
     Raises:
         Disagreement: the two forms compute different logits.
@@ -130,12 +134,12 @@ def measure(subject, rounds, seconds):
     }
 
 
-def _forms(subject, folder):
-    """Pairs (contender, task) of both forms, whose files are in the folder."""
+def _forms(subject: Subject, folder: pathlib.Path) -> Iterator[tuple[Contender, ModelTask]]:
+    """Yields pairs (contender, task) of both forms, and writes their files into the folder."""
     model = with_random_statistics(subject.build())
     shape = (subject.batch, *model.input_shape[1:])
     np.save(folder / "images.npy", np.random.default_rng(1).integers(0, 256, shape, "uint8"))
-    cpu = max(os.sched_getaffinity(0))  # the first one serves most interrupts
+    cpu = max(os.sched_getaffinity(0))  # the first one handles most interrupts
     for number, (name, form) in enumerate(
         {TRAINS: model, DEPLOYED: keras_mlp.deploy(model)}.items()
     ):
@@ -150,8 +154,8 @@ def _forms(subject, folder):
         yield contender, ModelTask(str(path), str(folder / "images.npy"), 1, [cpu])
 
 
-def with_random_statistics(model, seed=0):
-    """The model with noise on its BatchNorms: fresh ones are the identity, and hide errors."""
+def with_random_statistics(model: keras.Model, seed: int = 0) -> keras.Model:
+    """Adds noise to the BatchNorms of a model: new ones are the identity and hide errors."""
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         if weight.name in ("gamma", "beta", "moving_mean", "moving_variance"):
@@ -159,12 +163,12 @@ def with_random_statistics(model, seed=0):
     return model
 
 
-def _parameters(model):
-    """Trainable ones, as papers count."""
+def _parameters(model: keras.Model) -> int:
+    """The number of trainable parameters, which papers report."""
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.deploy",
         description=__doc__.split(":")[0] + ".",
@@ -172,8 +176,8 @@ def _parser():
     )
     add = parser.add_argument
     add("--subjects", default=",".join(SUBJECTS), help="names, separated by commas")
-    add("--rounds", type=int, default=12, help="turns of each form")
-    add("--seconds", type=float, default=0.5, help="least time of one turn's calls")
+    add("--rounds", type=int, default=12, help="number of turns of each form")
+    add("--seconds", type=float, default=0.5, help="minimum duration of a turn")
     return parser
 
 

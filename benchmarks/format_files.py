@@ -1,4 +1,4 @@
-"""One model in every format that is measured."""
+"""Writes one model in every format to measure."""
 
 import os
 import pathlib
@@ -22,21 +22,27 @@ from keras_mlp.formats import export_litert, export_tfjs
 _CHECKOUT = pathlib.Path(__file__).parents[1]
 
 
-def write_formats(model, folder, python, converter=None, keras_int8=False):
+def write_formats(
+    model: keras.Model,
+    folder: pathlib.Path,
+    python: str,
+    converter: str | None = None,
+    keras_int8: bool = False,
+) -> dict[str, pathlib.Path]:
     """Writes a model in every format.
 
     Args:
-        model: of one of the architectures of `keras_mlp`.
-        folder: existing and empty.
-        python: interpreter that has the extra `onnx`.
-        converter: path of `tensorflowjs_converter`; None to leave TensorFlow.js out.
+        model: a model of one of the architectures of `keras_mlp`.
+        folder: an existing, empty folder.
+        python: interpreter with the extra `onnx`.
+        converter: path of `tensorflowjs_converter`; None to skip TensorFlow.js.
         keras_int8: also write the model after Keras' own `quantize("int8")`.
 
     Returns:
-        Dict from the name of a contender to the path of its file or folder.
+        A dict from the name of a contender to the path of its file or folder.
 
     Raises:
-        WorkerFailed: the ONNX file or the folder of TensorFlow.js could not be written.
+        WorkerFailed: the ONNX file or the TensorFlow.js folder could not be written.
     """
     file = folder / "model.keras"
     model.save(file)
@@ -50,7 +56,7 @@ def write_formats(model, folder, python, converter=None, keras_int8=False):
     if converter:
         files[TFJS] = _tfjs(model, folder / "tfjs", converter)
     if keras_int8:
-        # A copy: the model itself stays as it was given.
+        # A copy: `quantize` would change the caller's model.
         copy = keras.models.load_model(file, compile=False)
         copy.quantize("int8")
         files[KERAS_INT8] = folder / "int8.keras"
@@ -58,8 +64,17 @@ def write_formats(model, folder, python, converter=None, keras_int8=False):
     return files
 
 
-def _onnx(file, path, python):
-    order = [python, "-m", "keras_mlp.formats", str(file), "--format", "onnx", "--output", path]
+def _onnx(file: pathlib.Path, path: pathlib.Path, python: str) -> pathlib.Path:
+    order = [
+        python,
+        "-m",
+        "keras_mlp.formats",
+        str(file),
+        "--format",
+        "onnx",
+        "--output",
+        str(path),
+    ]
     finished = subprocess.run(
         order,
         cwd=_CHECKOUT,
@@ -68,12 +83,12 @@ def _onnx(file, path, python):
         text=True,
     )
     if finished.returncode:
-        raise WorkerFailed(f"No ONNX file was written:\n{finished.stderr[-2000:]}")
+        raise WorkerFailed(f"The ONNX file was not written:\n{finished.stderr[-2000:]}")
     return path
 
 
-def _tfjs(model, path, converter):
+def _tfjs(model: keras.Model, path: pathlib.Path, converter: str) -> pathlib.Path:
     try:
         return export_tfjs(model, path, converter=converter)
     except RuntimeError as error:
-        raise WorkerFailed(f"No folder of TensorFlow.js was written: {error}") from error
+        raise WorkerFailed(f"The TensorFlow.js folder was not written: {error}") from error

@@ -1,33 +1,38 @@
-"""What exported files compute, and how fast, each in a process of its own."""
+"""The accuracy and speed of exported files, each in its own process."""
 
+import argparse
 import contextlib
 import dataclasses
 import os
 import pathlib
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from benchmarks.agreement import check_agreement
+from benchmarks.contenders import Contender
 from benchmarks.contenders.exported import CONTENDERS, KERAS, KERAS_INT8, LITERT_INT8, TFJS
 from benchmarks.rounds import run_in_turn, summarise
 from benchmarks.worker_process import WorkerFailed, WorkerProcess
+from keras_mlp.typing import Array
 
-_BATCH = 100  # where a file takes any
+_BATCH = 100  # for files that take any batch size
 _TOLERANCE, _INT8_TOLERANCE = 1e-4, 0.25  # of the largest logit
 
 
 @dataclasses.dataclass(frozen=True)
 class FileTask:
-    """Inference of a file on images.
+    """Inference with a file on images.
 
     Attributes:
         model: path of the file or folder.
         images: path of a `.npy` file, pixels (N, H, W, channels), uint8.
-        batch: images per call, where the file leaves it free.
-        threads: how many threads the work may use.
-        cpus: numbers of the CPUs it may run on.
+        batch: images per call, unless the file fixes it.
+        threads: number of threads.
+        cpus: numbers of the CPUs to run on.
     """
 
     model: str
@@ -37,19 +42,21 @@ class FileTask:
     cpus: list[int]
 
 
-def measure_accuracy(files, images, labels, options):
-    """Logits of every form on all images, against the labels and against Keras.
+def measure_accuracy(
+    files: Mapping[str, pathlib.Path], images: Array, labels: Array, options: argparse.Namespace
+) -> dict[str, dict[str, float]]:
+    """Compares the logits of every form on all images with the labels and with Keras.
 
     Args:
         files: what `format_files.write_formats` returns.
         images: pixels (N, H, W, channels), uint8.
         labels: (N,).
-        options: what the command line gave.
+        options: the command-line options.
 
     Returns:
-        Dict from form to a dict of "accuracy", share of the images; "points", percentage points
-        over Keras; "largest", difference of a logit to Keras; and "same", share of the images that
-        get the class that Keras gives them.
+        A dict from form to a dict of "accuracy", in [0, 1]; "points", percentage points above
+        Keras; "largest", the largest difference of a logit from Keras; and "same", the share of
+        images with the same predicted class as Keras.
 
     Raises:
         WorkerFailed: a form could not be run.
@@ -71,12 +78,14 @@ def measure_accuracy(files, images, labels, options):
     }
 
 
-def measure_speed(files, images, options):
-    """Times all forms in turn, all images in one call, on one thread of one CPU.
+def measure_speed(
+    files: Mapping[str, pathlib.Path], images: Array, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Times all forms in turn, with all images in one call, on one thread of one CPU.
 
     Returns:
-        A run, as `report.markdown` takes it; "difference" is that to Keras' logits, relative to
-        the largest of them.
+        A run, for `report.markdown`; "difference" is the largest difference from Keras' logits,
+        relative to the largest of them.
 
     Raises:
         Disagreement: forms compute different logits.
@@ -107,8 +116,8 @@ def measure_speed(files, images, options):
     }
 
 
-def _differences(outputs):
-    """Largest difference of each form to Keras; Disagreement where it is more than its kind may."""
+def _differences(outputs: dict[str, Any]) -> dict[str, float]:
+    """Each form's largest difference from Keras; Disagreement if it exceeds its tolerance."""
     keras_output = {KERAS: outputs[KERAS]}
     rounded = {name: outputs[name] for name in (KERAS_INT8, LITERT_INT8) if name in outputs}
     exact = {name: output for name, output in outputs.items() if name not in rounded}
@@ -118,9 +127,11 @@ def _differences(outputs):
     }
 
 
-def _workers(files, images, batch, options):
-    """Pairs (form, running worker), each started when it is asked for."""
-    cpu = max(os.sched_getaffinity(0))  # the first one serves most interrupts
+def _workers(
+    files: Mapping[str, pathlib.Path], images: Array, batch: int, options: argparse.Namespace
+) -> Iterator[tuple[str, WorkerProcess]]:
+    """Yields pairs (form, running worker); each worker starts when it is asked for."""
+    cpu = max(os.sched_getaffinity(0))  # the first one handles most interrupts
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "images.npy"
         np.save(path, images)
@@ -136,7 +147,7 @@ def _workers(files, images, batch, options):
             yield form, worker
 
 
-def _interpreter(contender, options):
+def _interpreter(contender: Contender, options: argparse.Namespace) -> str:
     if contender.name == TFJS:
         return "node"
     return sys.executable if "keras" in contender.libraries else options.python

@@ -1,6 +1,6 @@
-"""What each exported format keeps and costs on CPU: python -m benchmarks.formats --help.
+"""The accuracy, size and speed of exported formats on CPU: python -m benchmarks.formats --help.
 
-Trained models on their test split, or, with --variant, the speed of a published size of
+Measures trained models on their test split or, with --variant, the speed of a published size of
 MLP-Mixer with random weights.
 """
 
@@ -11,6 +11,8 @@ import shlex
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,18 +22,19 @@ from benchmarks.contenders.exported import KERAS, LITERT_INT8
 from benchmarks.format_files import write_formats
 from benchmarks.format_runs import measure_accuracy, measure_speed
 from benchmarks.report import machine_facts, markdown, write_json
+from benchmarks.rounds import Sample
 from benchmarks.trained_models import read_trained_model
 from benchmarks.worker_process import WorkerFailed
 from keras_mlp import MLPMixer
 from keras_mlp.arguments import check_choice, check_positive, check_positive_int
 
-MOST_POINTS_LOST = 0.5  # by int8, of the test images
-LEAST_CPU_SHARE = 0.9  # below it another job had the CPU: see benchmarks/README.md
+MOST_POINTS_LOST = 0.5  # of test accuracy, by int8
+LEAST_CPU_SHARE = 0.9  # below it another job used the CPU: see benchmarks/README.md
 LEAST_SPEED = 3.0  # of int8 over TensorFlow's float32, at the size of S/16
 
 
-def main(arguments=None):
-    """Measures, prints Markdown, and writes JSON if asked; ends the program on an error."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures, prints Markdown, and writes JSON if asked to; exits on an error."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -56,11 +59,11 @@ def main(arguments=None):
         write_json(options.json, run)
 
 
-def measure_models(options):
-    """Exports every trained model, judges all forms on its test images, and times them in turn.
+def measure_models(options: argparse.Namespace) -> dict[str, Any]:
+    """Exports every trained model, evaluates all forms on its test images, and times them in turn.
 
     Args:
-        options: what the command line gave.
+        options: the command-line options.
 
     Returns:
         A dict with "facts"; "models", from name to a dict from the name of a form to its figures
@@ -71,7 +74,7 @@ def measure_models(options):
         Disagreement: forms compute different logits.
         WorkerFailed: a form could not be made or run.
     """
-    run = {"facts": {}, "models": {}, "warnings": []}
+    run: dict[str, Any] = {"facts": {}, "models": {}, "warnings": []}
     for source in options.models:
         trained = read_trained_model(source, options.data_dir)
         with tempfile.TemporaryDirectory() as scratch:
@@ -87,16 +90,16 @@ def measure_models(options):
         run["facts"] |= speed["facts"]
         run["warnings"] += accuracy_warnings(trained.name, accuracy)
         run["warnings"] += speed_warnings(trained.name, speed["contenders"])
-        # Not lost if a later model fails.
+        # Progress, in case a later model fails.
         print(f"{trained.name} done", file=sys.stderr, flush=True)
     return run
 
 
-def measure_variant(options):
-    """Times all forms of a published size of MLP-Mixer, with random weights, on one image.
+def measure_variant(options: argparse.Namespace) -> dict[str, Any]:
+    """Times all forms of a published size of MLP-Mixer with random weights on one image.
 
     Returns:
-        A run, as `report.markdown` takes it, with "warnings".
+        A run, for `report.markdown`, with "warnings".
 
     Raises:
         Disagreement: forms compute different logits.
@@ -117,8 +120,8 @@ def measure_variant(options):
     return {**run, "warnings": [slow] if ratio < LEAST_SPEED else []}
 
 
-def without_zeros(model, seed=0):
-    """The model with noise where a fresh one has zeros, as in its classifier: they hide errors."""
+def without_zeros(model: keras.Model, seed: int = 0) -> keras.Model:
+    """Fills a new model's zero weights, such as the classifier's, with noise: zeros hide errors."""
     rng = np.random.default_rng(seed)
     for weight in model.trainable_weights:
         if not np.any(weight):
@@ -127,8 +130,8 @@ def without_zeros(model, seed=0):
     return model
 
 
-def accuracy_warnings(name, accuracy):
-    """A sentence for each form that loses more than it may."""
+def accuracy_warnings(name: str, accuracy: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """A sentence for each form that loses too much accuracy."""
     return [
         f"{form} of {name} loses {lost:.2f} points of accuracy, more than {MOST_POINTS_LOST:g}."
         for form, figures in accuracy.items()
@@ -136,20 +139,20 @@ def accuracy_warnings(name, accuracy):
     ]
 
 
-def speed_warnings(name, contenders):
-    """A sentence if another job had the CPU."""
+def speed_warnings(name: str, contenders: Mapping[str, dict[str, Any]]) -> list[str]:
+    """A sentence if another job used the CPU."""
     lowest = min(lowest_share(each["samples"]) for each in contenders.values())
     quiet = lowest >= LEAST_CPU_SHARE
     return [] if quiet else [f"The times of {name} are not quotable: a CPU share of {lowest:.2f}."]
 
 
-def lowest_share(samples):
+def lowest_share(samples: Sequence[Sample]) -> float:
     """The lowest CPU share of some samples."""
     return min(sample.cpu_share for sample in samples)
 
 
-def table(run):
-    """The figures of `measure_models` as Markdown."""
+def table(run: dict[str, Any]) -> str:
+    """The results of `measure_models` as Markdown."""
     columns = (
         *("model", "form", "accuracy", "points over Keras", "logits differ by", "MB"),
         *("median ms", "speed over Keras", "range over rounds", "lowest CPU share"),
@@ -161,7 +164,7 @@ def table(run):
     return "\n".join(lines) + "\n"
 
 
-def _row(name, form, figures):
+def _row(name: str, form: str, figures: dict[str, Any]) -> str:
     summary = figures["summary"]
     share = lowest_share(figures["samples"])
     return (
@@ -171,14 +174,14 @@ def _row(name, form, figures):
     )
 
 
-def size_of(path):
-    """Bytes of a file, or of all files of a folder."""
+def size_of(path: pathlib.Path) -> int:
+    """Size in bytes of a file, or of all files in a folder."""
     files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
     return sum(file.stat().st_size for file in files)
 
 
-def _check(options):
-    """ValueError for options that cannot be had."""
+def _check(options: argparse.Namespace) -> None:
+    """Raises ValueError for invalid options."""
     if bool(options.models) == bool(options.variant):
         raise ValueError("Give either `--models` or `--variant`.")
     if options.variant:
@@ -194,21 +197,21 @@ def _check(options):
     if options.converter and shutil.which("node") is None:
         raise ValueError("With `converter`, node must be on the PATH.")
     if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
-        raise ValueError(f"`json` must lie in an existing folder, got {options.json!r}.")
+        raise ValueError(f"`json` must be in an existing folder, got {options.json!r}.")
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.formats", description=__doc__)
     add = parser.add_argument
-    add("--models", nargs="+", metavar="FOLDER", help="with model.keras and metrics.json")
-    add("--variant", help="of MLP-Mixer, such as S/16")
-    add("--python", default=sys.executable, help="interpreter that has the extras litert and onnx")
+    add("--models", nargs="+", metavar="FOLDER", help="folders with model.keras and metrics.json")
+    add("--variant", help="variant of MLP-Mixer, such as S/16")
+    add("--python", default=sys.executable, help="interpreter with the extras litert and onnx")
     add("--converter", help="tensorflowjs_converter, to measure TensorFlow.js too (see NODE_PATH)")
-    add("--images", type=int, help="how many, the first of the test split; all if not given")
-    add("--data-dir", help="of TFDS; the training run's where it is not given")
-    add("--rounds", type=int, default=8, help="turns of each form (8)")
-    add("--seconds", type=float, default=0.3, help="least time of one turn's calls (0.3)")
-    add("--json", help="file for all samples")
+    add("--images", type=int, help="use only this many images, the first of the test split")
+    add("--data-dir", help="of TFDS; by default, that of the training run")
+    add("--rounds", type=int, default=8, help="number of turns of each form (8)")
+    add("--seconds", type=float, default=0.3, help="minimum duration of a turn (0.3)")
+    add("--json", help="file to write all samples to")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Inference on CPU against timm, paired and in turn: python -m benchmarks.inference --help."""
+"""Inference speed on CPU, paired with timm: python -m benchmarks.inference --help."""
 
 import argparse
 import contextlib
@@ -8,9 +8,11 @@ import shlex
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from benchmarks.agreement import Disagreement, check_agreement
-from benchmarks.contenders import CONTENDERS
+from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.report import machine_facts, markdown, write_json
 from benchmarks.rounds import run_in_turn, summarise
 from benchmarks.task import write_mixer_task
@@ -22,8 +24,8 @@ BASELINE = "timm_eager"
 TOLERANCE = 1e-4
 
 
-def main(arguments=None):
-    """Measures, prints Markdown, and writes JSON if asked; ends the program on an error."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures, prints Markdown, and writes JSON if asked to; exits on an error."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -45,17 +47,22 @@ def main(arguments=None):
         write_json(options.json, run)
 
 
-def measure(contenders, options, cpus, facts):
+def measure(
+    contenders: Sequence[Contender],
+    options: argparse.Namespace,
+    cpus: Sequence[int],
+    facts: dict[str, Any],
+) -> dict[str, Any]:
     """Starts the contenders, checks that they agree, and times them in turn.
 
     Args:
         contenders: list of `Contender`.
-        options: what the command line gave.
+        options: the command-line options.
         cpus: numbers of the CPUs to run on, one per thread.
-        facts: dict of what is known of the machine.
+        facts: dict of facts about the machine.
 
     Returns:
-        The run, as `report.markdown` takes it.
+        The run, for `report.markdown`.
 
     Raises:
         Disagreement: contenders compute different logits.
@@ -64,7 +71,8 @@ def measure(contenders, options, cpus, facts):
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         task = write_mixer_task(folder, _sizes(options.variant), options.batch, cpus)
-        workers, missing = {}, {}
+        workers: dict[str, WorkerProcess] = {}
+        missing: dict[str, list[str]] = {}
         for contender in contenders:
             python = options.timm_python if "timm" in contender.libraries else sys.executable
             worker = WorkerProcess(contender, task, python, options.seconds)
@@ -93,19 +101,19 @@ def measure(contenders, options, cpus, facts):
     }
 
 
-def _compare(workers):
-    """Relative differences of the logits from the baseline's, or from the first where it misses."""
+def _compare(workers: Mapping[str, WorkerProcess]) -> dict[str, float]:
+    """Relative differences of the logits from the baseline's; without it, the first contender's."""
     names = sorted(workers, key=lambda name: name != BASELINE)
     return check_agreement({name: workers[name].output for name in names}, TOLERANCE)
 
 
-def _sizes(variant):
+def _sizes(variant: str) -> dict[str, Any]:
     defaults = {"image_shape": (224, 224, 3), "num_classes": 1000}
     return {**defaults, **MLPMixer.variants[variant]}
 
 
-def _check(options):
-    """The contenders and CPUs that the options ask for; ValueError if they cannot be had."""
+def _check(options: argparse.Namespace) -> tuple[list[Contender], list[int]]:
+    """The contenders and CPUs that the options ask for; ValueError for invalid options."""
     check_choice("variant", options.variant, MLPMixer.variants)
     for name in ("batch", "threads", "rounds"):
         check_positive_int(name, getattr(options, name))
@@ -115,28 +123,28 @@ def _check(options):
     if shutil.which(options.timm_python) is None:
         raise ValueError(f"`timm_python` must be an interpreter, got {options.timm_python!r}.")
     if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
-        raise ValueError(f"`json` must lie in an existing folder, got {options.json!r}.")
+        raise ValueError(f"`json` must be in an existing folder, got {options.json!r}.")
     cpus = sorted(os.sched_getaffinity(0))
     if options.threads > len(cpus):
         raise ValueError(f"`threads` must be at most the {len(cpus)} CPUs, got {options.threads}.")
-    return contenders, cpus[-options.threads :]  # the first CPU serves most interrupts
+    return contenders, cpus[-options.threads :]  # the first CPU handles most interrupts
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.inference",
         description=__doc__.split(":")[0] + ".",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--variant", default="S/16", help=f"of MLP-Mixer: {', '.join(MLPMixer.variants)}")
+    add("--variant", default="S/16", help=f"variant of MLP-Mixer: {', '.join(MLPMixer.variants)}")
     add("--batch", type=int, default=8, help="images per call")
-    add("--threads", type=int, default=1, help="threads of a contender, each with a CPU of its own")
-    add("--rounds", type=int, default=8, help="turns of each contender")
-    add("--seconds", type=float, default=0.5, help="least time of one turn's calls")
-    add("--contenders", default=",".join(CONTENDERS), help="names, separated by commas")
-    add("--timm-python", default=sys.executable, help="interpreter that has PyTorch and timm")
-    add("--json", help="file for all samples")
+    add("--threads", type=int, default=1, help="threads of a contender, each on its own CPU")
+    add("--rounds", type=int, default=8, help="number of turns of each contender")
+    add("--seconds", type=float, default=0.5, help="minimum duration of a turn")
+    add("--contenders", default=",".join(CONTENDERS), help="comma-separated names")
+    add("--timm-python", default=sys.executable, help="interpreter with PyTorch and timm")
+    add("--json", help="file to write all samples to")
     return parser
 
 

@@ -1,12 +1,13 @@
-"""Kills training at random moments and compares with a run that was left alone:
+"""Kills training at random moments and compares it with an undisturbed run:
 
     python -m benchmarks.kills --kills 15 --workdir runs/kills
 
-Digits, first on one device with everything random in it, then with two workers under
-`training.launch`, of which one or both are killed.
+It trains on the digits, first on one device with every kind of randomness, then with two workers
+under `training.launch`, and kills one or both of them.
 """
 
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -15,6 +16,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Any
 
 import keras
 import numpy as np
@@ -32,7 +35,7 @@ _SETTINGS = {
     "runtime.export": False,
     "runtime.steps_per_loop": 5,
 }
-# Each start draws other numbers on replicas, and AdamW makes rounding large: not about kills.
+# Replicas draw new random numbers at each start, and AdamW amplifies rounding, even without kills.
 _OF_WORKERS = {
     "model.arguments.dropout_rate": 0.0,
     "model.arguments.drop_path_rate": 0.0,
@@ -41,16 +44,18 @@ _OF_WORKERS = {
 }
 
 
-def options(workdir, settings):
-    """Of `training.train`, as on the command line."""
+def options(workdir: pathlib.Path, settings: Mapping[str, Any]) -> list[str]:
+    """Command-line options of `training.train`."""
     line = ["--config", _PAGE, "--workdir", str(workdir)]
     for key, value in settings.items():
         line += ["--set", f"{key}={value}"]
     return line
 
 
-def train(line, workers=1, log=None):
-    """Starts training; under `training.launch` with several workers."""
+def train(
+    line: Sequence[str], workers: int = 1, log: IO[str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Starts training; with several workers, under `training.launch`."""
     if workers > 1:
         start = ["training.launch", "--workers", str(workers), "--restarts", "1000", "--", *line]
     else:
@@ -58,12 +63,14 @@ def train(line, workers=1, log=None):
     return subprocess.Popen([sys.executable, "-m", *start], stdout=log, stderr=log)
 
 
-def wait_for_a_moment(workdir, draw, running):
-    """Waits until the run shall be killed: some time after a start, or after a checkpoint.
+def wait_for_a_moment(
+    workdir: pathlib.Path, draw: random.Random, running: Callable[[], bool]
+) -> None:
+    """Waits until it is time to kill the run: some time after its start or after a checkpoint.
 
     Args:
-        workdir: of the run.
-        draw: a `random.Random`.
+        workdir: workdir of the run.
+        draw: source of the random times.
         running: function without arguments; waiting ends when it returns False.
     """
     before, begin = last_checkpoint(workdir), time.monotonic()
@@ -76,13 +83,20 @@ def wait_for_a_moment(workdir, draw, running):
         time.sleep(0.02)
 
 
-def kill_one_device(line, workdir, kills, draw, log):
-    """Kills the run that often, then lets it end."""
-    done = []
+def is_running(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process has not ended."""
+    return process.poll() is None
+
+
+def kill_one_device(
+    line: Sequence[str], workdir: pathlib.Path, kills: int, draw: random.Random, log: IO[str]
+) -> list[int]:
+    """Kills the run up to `kills` times, then lets it finish; returns the steps of the kills."""
+    done: list[int] = []
     while len(done) < kills:
         process = train(line, log=log)
-        wait_for_a_moment(workdir, draw, lambda process=process: process.poll() is None)
-        if process.poll() is not None:
+        wait_for_a_moment(workdir, draw, functools.partial(is_running, process))
+        if not is_running(process):
             return done
         process.kill()
         process.wait()
@@ -91,12 +105,14 @@ def kill_one_device(line, workdir, kills, draw, log):
     return done
 
 
-def kill_workers(line, workdir, kills, draw, log):
-    """Kills one worker or all of them, that often, while the launcher goes on."""
-    launcher, done = train(line, workers=2, log=log), []
-    while len(done) < kills and launcher.poll() is None:
-        wait_for_a_moment(workdir, draw, lambda: launcher.poll() is None)
-        workers = children(launcher.pid) if launcher.poll() is None else []
+def kill_workers(
+    line: Sequence[str], workdir: pathlib.Path, kills: int, draw: random.Random, log: IO[str]
+) -> list[int]:
+    """Kills one or all workers up to `kills` times while the launcher keeps running."""
+    launcher, done = train(line, workers=2, log=log), list[int]()
+    while len(done) < kills and is_running(launcher):
+        wait_for_a_moment(workdir, draw, functools.partial(is_running, launcher))
+        workers = children(launcher.pid) if is_running(launcher) else []
         for worker in draw.sample(workers, draw.randint(1, len(workers))) if workers else ():
             os.kill(worker, signal.SIGKILL)
         if workers:
@@ -107,34 +123,34 @@ def kill_workers(line, workdir, kills, draw, log):
     return done
 
 
-def children(pid):
+def children(pid: int) -> list[int]:
     """The processes that a process started."""
     text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return [int(child) for child in text.split()]
 
 
-def last_checkpoint(workdir):
-    """Step of the newest checkpoint; 0 before there is one."""
+def last_checkpoint(workdir: pathlib.Path) -> int:
+    """The step of the newest checkpoint; 0 if there is none."""
     steps = [int(each.stem.split("-")[1]) for each in workdir.glob("checkpoints/step-*.index")]
     return max(steps, default=0)
 
 
-def difference(one, other):
-    """Largest difference between the weights of two finished runs."""
+def difference(one: pathlib.Path, other: pathlib.Path) -> float:
+    """The largest difference between the weights of two finished runs."""
     models = [keras.models.load_model(folder / "model.keras") for folder in (one, other)]
     pairs = zip(*(model.get_weights() for model in models), strict=True)
     return max(float(np.abs(a - b).max()) for a, b in pairs)
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.kills",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--kills", type=int, default=15, help="of each of the two runs (15)")
+    parser.add_argument("--kills", type=int, default=15, help="kills of each of the two runs (15)")
     parser.add_argument("--workdir", required=True, type=pathlib.Path, help="a new folder")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments (0)")
     settings = parser.parse_args(arguments)
     settings.workdir.mkdir(parents=True)
     draw = random.Random(settings.seed)

@@ -1,4 +1,4 @@
-"""A folder of JPEG files as large as ImageNet's, from two photographs."""
+"""A folder of JPEG files of ImageNet's size, cut from two photographs."""
 
 import pathlib
 
@@ -10,13 +10,13 @@ CLASSES = ("china", "flower")
 QUALITY = 90
 
 
-def write_photographs(root, count, seed=0):
-    """Writes `root/train/CLASS/*.jpg`: parts of scikit-learn's two photographs, resized, mirrored.
+def write_photographs(root: str | pathlib.Path, count: int, seed: int = 0) -> None:
+    """Writes `root/train/CLASS/*.jpg`: random crops of scikit-learn's two photographs, resized.
 
     Args:
         root: path of a folder.
-        count: of files, half of them of either class; about 375 x 500 pixels each.
-        seed: of what is cut out.
+        count: number of files, half of each class; each has about 375 x 500 pixels.
+        seed: seed of the crops.
     """
     rng = np.random.default_rng(seed)
     images = load_sample_images().images
@@ -27,8 +27,8 @@ def write_photographs(root, count, seed=0):
         (folder / f"{number:05}.jpg").write_bytes(encoded.numpy())
 
 
-def _part(image, rng):
-    """A random part of a photograph, uint8 (300 to 450, 400 to 600, 3)."""
+def _part(image: np.ndarray, rng: np.random.Generator) -> tf.Tensor:
+    """A random crop of a photograph, uint8 (300 to 450, 400 to 600, 3)."""
     height, width = rng.integers(300, image.shape[0]), rng.integers(400, image.shape[1])
     top, left = rng.integers(image.shape[0] - height), rng.integers(image.shape[1] - width)
     part = image[top : top + height, left : left + width]

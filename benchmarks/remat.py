@@ -1,4 +1,4 @@
-"""Memory and time of a training step with `remat` on and off: python -m benchmarks.remat --help."""
+"""Memory and time of a training step, `remat` on and off: python -m benchmarks.remat --help."""
 
 import argparse
 import functools
@@ -9,6 +9,8 @@ import shlex
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 from benchmarks.agreement import Disagreement, check_agreement
 from benchmarks.report import machine_facts, write_json
@@ -23,16 +25,16 @@ _COLUMNS = (
     "model",
     "remat",
     "peak MiB",
-    "of it for the step",
-    "share of the memory without",
+    "of that, the step",
+    "step memory over remat off",
     "step s",
     "CPU s",
-    "ratio of CPU time",
+    "CPU time over remat off",
 )
 
 
-def main(arguments=None):
-    """Measures, prints Markdown, and writes JSON if asked; ends the program on an error."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures, prints Markdown, and writes JSON if asked to; exits on an error."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -55,17 +57,17 @@ def main(arguments=None):
         write_json(options.json, run)
 
 
-def measure(variants, batch, rounds):
-    """Trains every variant with `remat` off and on, in turn, each time in a fresh process.
+def measure(variants: Sequence[str], batch: int, rounds: int) -> dict[str, list[dict[str, Any]]]:
+    """Trains every variant with `remat` off and on, in turn, each time in a new process.
 
     Args:
         variants: names of variants of `MLPMixer`.
-        batch: number of images in a step.
+        batch: number of images per step.
         rounds: number of turns.
 
     Returns:
-        A dict from "<variant> off" and "<variant> on" to a list of what `training_step.measure`
-        gives.
+        A dict from "<variant> off" and "<variant> on" to a list of the results of
+        `training_step.measure`.
 
     Raises:
         Disagreement: `remat` changed the loss of the second step.
@@ -89,8 +91,8 @@ def measure(variants, batch, rounds):
     return samples
 
 
-def markdown(run):
-    """The report of one run: medians over the rounds; shares and ratios are those of medians."""
+def markdown(run: dict[str, Any]) -> str:
+    """The report of one run: medians over the rounds, and ratios of medians."""
     samples = run["samples"]
     lines = [f"- {name}: {value}" for name, value in run["facts"].items()]
     lines.append(f"- versions: {next(iter(samples.values()))[0]['versions']}")
@@ -106,14 +108,14 @@ def markdown(run):
     return "\n".join(lines) + "\n"
 
 
-def _medians(turns):
-    """Medians over the turns; "step" is the memory beyond that of the model before its first."""
+def _medians(turns: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Medians over the turns; "step" is the memory added after building the model."""
     turns = [{**turn, "step": turn["peak"] - turn["start"]} for turn in turns]
     keys = ("peak", "step", "seconds", "cpu_seconds")
     return {key: statistics.median(turn[key] for turn in turns) for key in keys}
 
 
-def _step(name, order):
+def _step(name: str, order: dict[str, Any]) -> dict[str, Any]:
     finished = subprocess.run(
         [sys.executable, "-m", "benchmarks.training_step", json.dumps(order)],
         cwd=_CHECKOUT,
@@ -121,7 +123,7 @@ def _step(name, order):
             **os.environ,
             "KERAS_BACKEND": "tensorflow",
             "TF_CPP_MIN_LOG_LEVEL": "3",
-            "CUDA_VISIBLE_DEVICES": "-1",  # resident memory is that of the host
+            "CUDA_VISIBLE_DEVICES": "-1",  # resident memory counts the host only
         },
         capture_output=True,
         text=True,
@@ -131,27 +133,31 @@ def _step(name, order):
     return json.loads(finished.stdout.splitlines()[-1])
 
 
-def _check(options):
-    """The variants that the options ask for; ValueError if they cannot be had."""
+def _check(options: argparse.Namespace) -> list[str]:
+    """The variants that the options ask for; ValueError for invalid options."""
     for name in ("batch", "rounds"):
         check_positive_int(name, getattr(options, name))
     if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
-        raise ValueError(f"`json` must lie in an existing folder, got {options.json!r}.")
+        raise ValueError(f"`json` must be in an existing folder, got {options.json!r}.")
     names = dict.fromkeys(options.variants.split(","))
     return [check_choice("variants", name, MLPMixer.variants) for name in names]
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.remat",
         description=__doc__.split(":")[0] + ".",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--variants", default="S/16,L/16", help=f"of MLP-Mixer: {', '.join(MLPMixer.variants)}")
+    add(
+        "--variants",
+        default="S/16,L/16",
+        help=f"variants of MLP-Mixer: {', '.join(MLPMixer.variants)}",
+    )
     add("--batch", type=int, default=8, help="images per step")
-    add("--rounds", type=int, default=3, help="turns of each, each in a fresh process")
-    add("--json", help="file for all samples")
+    add("--rounds", type=int, default=3, help="number of turns of each, each in a new process")
+    add("--json", help="file to write all samples to")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""What was measured, where and with what: as Markdown, and all samples as JSON."""
+"""Results and where they were measured, as Markdown, and all samples as JSON."""
 
 import dataclasses
 import datetime
@@ -7,15 +7,18 @@ import os
 import pathlib
 import platform
 import subprocess
+from typing import Any
+
+from keras_mlp.whole_files import write_text
 
 _CHECKOUT = pathlib.Path(__file__).parents[1]
 
-# A quiet pinned thread reads 0.99 to 1.00; several threads wait for each other a little.
+# An undisturbed pinned thread reads 0.99 to 1.00; several threads wait for each other a little.
 _QUIET_CPU_SHARE = 0.9
 
 
-def machine_facts():
-    """Dict of what a reader needs to repeat or doubt the figures."""
+def machine_facts() -> dict[str, Any]:
+    """A dict of facts that a reader needs to repeat the measurement."""
     return {
         "date": datetime.date.today().isoformat(),
         "cpu": _cpu_model(),
@@ -25,13 +28,13 @@ def machine_facts():
     }
 
 
-def markdown(run):
+def markdown(run: dict[str, Any]) -> str:
     """The report of one run.
 
     Args:
         run: a dict with "facts" (name to value), "baseline" (a contender's name), "contenders"
             (name to a dict with "description", "samples", "summary", "difference") and "missing"
-            (name to the libraries that miss).
+            (name to the missing libraries).
 
     Returns:
         Markdown text.
@@ -49,15 +52,12 @@ def markdown(run):
     return "\n".join(lines) + "\n"
 
 
-def write_json(path, run):
-    """Writes a run with all its samples; the file appears whole or not at all."""
-    path = pathlib.Path(path)
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(run, indent=1, default=dataclasses.asdict) + "\n")
-    beside.replace(path)
+def write_json(path: str | pathlib.Path, run: dict[str, Any]) -> None:
+    """Writes a run with all its samples; the file appears complete or not at all."""
+    write_text(path, json.dumps(run, indent=1, default=dataclasses.asdict) + "\n")
 
 
-def _header(baseline):
+def _header(baseline: str) -> tuple[str, str]:
     columns = (
         "contender",
         "what",
@@ -71,7 +71,7 @@ def _header(baseline):
     return f"| {' | '.join(columns)} |", "|---|---|" + "---:|" * (len(columns) - 2)
 
 
-def _row(name, result):
+def _row(name: str, result: dict[str, Any]) -> str:
     summary = result["summary"]
     ratio, spread = "-", "-"
     if summary.ratio is not None:
@@ -83,24 +83,24 @@ def _row(name, result):
     )
 
 
-def _lowest_share(result):
+def _lowest_share(result: dict[str, Any]) -> float:
     return min(sample.cpu_share for sample in result["samples"])
 
 
-def _cpu_model():
+def _cpu_model() -> str:
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.machine()
 
 
-def _commit():
-    """The commit, and whether what was measured differs from it."""
+def _commit() -> str:
+    """The commit, and whether the measured code differs from it."""
     commit = _git("rev-parse", "--short=12", "HEAD") or "unknown"
     changes = _git("status", "--porcelain", "--", "keras_mlp", "benchmarks")
     return f"{commit} with uncommitted changes" if changes else commit
 
 
-def _git(*arguments):
+def _git(*arguments: str) -> str:
     result = subprocess.run(["git", *arguments], cwd=_CHECKOUT, capture_output=True, text=True)
     return result.stdout.strip()

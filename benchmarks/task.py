@@ -1,6 +1,9 @@
-"""What all contenders are given: one Mixer's sizes, its weights and a batch, in files."""
+"""The task of all contenders: one Mixer's sizes, weights and a batch of images, in files."""
 
 import dataclasses
+import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -14,26 +17,28 @@ class Task:
         sizes: arguments of `keras_mlp.MLPMixer`, `image_shape` and `num_classes` included.
         weights: path of a `.safetensors` file in timm's naming.
         images: path of a `.npy` file, normalised images (B, H, W, channels), float32.
-        threads: how many threads the work may use.
-        cpus: numbers of the CPUs it may run on.
+        threads: number of threads.
+        cpus: numbers of the CPUs to run on.
     """
 
-    sizes: dict
+    sizes: dict[str, Any]
     weights: str
     images: str
     threads: int
     cpus: list[int]
 
 
-def write_mixer_task(folder, sizes, batch_size, cpus, seed=0):
-    """Writes random weights and images to a folder.
+def write_mixer_task(
+    folder: pathlib.Path, sizes: dict[str, Any], batch_size: int, cpus: Sequence[int], seed: int = 0
+) -> Task:
+    """Writes random weights and images into a folder.
 
     Args:
         folder: path of an existing folder.
         sizes: as in `Task`.
         batch_size: B.
         cpus: numbers of the CPUs to run on, one per thread.
-        seed: of the random numbers.
+        seed: seed of the random numbers.
 
     Returns:
         A `Task`.
@@ -54,18 +59,18 @@ def write_mixer_task(folder, sizes, batch_size, cpus, seed=0):
 
 def mixer_tensors(
     *,
-    image_shape,
-    patch_size,
-    num_layers,
-    hidden_dim,
-    token_mlp_dim,
-    channel_mlp_dim,
-    num_classes,
-):
-    """Names and PyTorch shapes of a Mixer's tensors, as timm has them."""
+    image_shape: tuple[int, int, int],
+    patch_size: int,
+    num_layers: int,
+    hidden_dim: int,
+    token_mlp_dim: int,
+    channel_mlp_dim: int,
+    num_classes: int,
+) -> dict[str, tuple[int, ...]]:
+    """Names and PyTorch shapes of a Mixer's tensors in timm."""
     height, width, channels = image_shape
     tokens = (height // patch_size) * (width // patch_size)
-    shapes = {
+    shapes: dict[str, tuple[int, ...]] = {
         "stem.proj.weight": (hidden_dim, channels, patch_size, patch_size),
         "stem.proj.bias": (hidden_dim,),
     }
@@ -80,16 +85,16 @@ def mixer_tensors(
     return shapes | _norm("norm", hidden_dim) | _linear("head", hidden_dim, num_classes)
 
 
-def _norm(name, width):
+def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
     return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
 
 
-def _linear(name, inputs, outputs):
+def _linear(name: str, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
     return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
 
 
-def _draw(rng, name, shape):
-    """Every tensor is random, so that a swapped or forgotten one changes the logits."""
+def _draw(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Draws a random tensor: a swapped or forgotten one then changes the logits."""
     noise = rng.standard_normal(shape, "float32")
     if len(shape) > 1:
         return noise / np.float32(np.sqrt(np.prod(shape[1:])))

@@ -1,7 +1,7 @@
 """The same weights give the same logits here and in timm: python -m benchmarks.timm_agreement -h.
 
-Both ways: a model of ours through `save_checkpoint` into timm, and a model of timm's through
-`load_checkpoint` into ours. timm builds the model as the file's metadata say.
+Both ways: timm loads our model from `save_checkpoint`, and `load_checkpoint` loads timm's model
+into ours. timm builds the model from the file's metadata.
 """
 
 import argparse
@@ -13,6 +13,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,10 +22,11 @@ import safetensors
 
 from benchmarks.agreement import Disagreement
 from benchmarks.report import machine_facts
-from keras_mlp import ARCHITECTURES, load_checkpoint, save_checkpoint
+from keras_mlp import ARCHITECTURES, VisionModel, load_checkpoint, save_checkpoint
+from keras_mlp.typing import Array
 
 _CHECKOUT = pathlib.Path(__file__).parents[1]
-TOLERANCE = 2e-5  # of the largest difference, over the logits' deviation where that is above 1
+TOLERANCE = 2e-5  # of the largest difference, over the logits' deviation if that is above 1
 _TOY = {"image_shape": (16, 24, 3), "patch_size": 4, "num_layers": 2, "hidden_dim": 16}
 _GAP = {"class_token": False, "pooling": "avg"}
 
@@ -33,20 +36,20 @@ class Case:
     """A model that both sides build.
 
     Attributes:
-        name: as in the report.
+        name: its name in the report.
         architecture: key of `keras_mlp.ARCHITECTURES`.
-        arguments: of the constructor.
-        noise: deviation of the noise on all weights, so that no zero hides a difference; such that
-            logits are of the size of 1.
+        arguments: arguments of the constructor.
+        noise: standard deviation of the noise on all weights, so that no zero hides a difference;
+            chosen to give logits of magnitude 1.
     """
 
     name: str
     architecture: str
-    arguments: dict
+    arguments: dict[str, Any]
     noise: float
 
-    def build(self):
-        """A new model that takes normalised images, with noise on all its weights."""
+    def build(self) -> keras.Model:
+        """Builds a model that takes normalised images, with noise on all its weights."""
         model = ARCHITECTURES[self.architecture](**self.arguments, include_preprocessing=False)
         rng = np.random.default_rng(0)
         for weight in model.weights:
@@ -56,15 +59,16 @@ class Case:
 
 
 class SideFailed(Exception):
-    """The interpreter with PyTorch ended with an error; the message carries its last words."""
+    """The interpreter with PyTorch failed; the message holds the end of its output."""
 
 
-def _toy(name, architecture, **arguments):
+def _toy(name: str, architecture: str, **arguments: Any) -> Case:
     return Case(f"toy {name}", architecture, {**_TOY, "num_classes": 5, **arguments}, 0.3)
 
 
-def _published(name, architecture, variant, **arguments):
-    arguments = {**ARCHITECTURES[architecture].variants[variant], **arguments}
+def _published(name: str, architecture: str, variant: str, **arguments: Any) -> Case:
+    model_class: type[VisionModel] = ARCHITECTURES[architecture]
+    arguments = {**model_class.variants[variant], **arguments}
     return Case(name, architecture, arguments, 0.05)
 
 
@@ -97,15 +101,15 @@ CASES = (
 )
 
 
-def main(arguments=None):
-    """Compares every case, prints Markdown; ends the program on an error."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compares every case and prints Markdown; exits on an error."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
     cases = [case for case in CASES if options.only in case.name]
     if not cases:
-        sys.exit(f"error: no case's name holds {options.only!r}.")
+        sys.exit(f"error: `only` must be part of a case's name, got {options.only!r}.")
     side = functools.partial(run_side, options.torch_python)
-    rows, versions = [], {}
+    rows, versions = list[dict[str, Any]](), dict[str, str]()
     try:
         for case in cases:
             print(f"{case.name} ...", file=sys.stderr, flush=True)
@@ -124,20 +128,23 @@ def main(arguments=None):
     print(markdown(rows, facts))
 
 
-def compare(case, side):
+def compare(
+    case: Case, side: Callable[[dict[str, Any]], dict[str, str]]
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Compares a case both ways.
 
     Args:
         case: a `Case`.
-        side: function from an order to the other side's versions, such as `run_side` of a Python.
+        side: function from an order to the versions of the other side, such as `run_side` with an
+            interpreter.
 
     Returns:
         A pair: two rows of the table, dicts of "model", "parameters", "direction", "difference",
         "allowed" and "deviation"; and the versions.
 
     Raises:
-        Disagreement: the logits differ by more than is allowed, or are not finite.
-        SideFailed: the other side ended with an error.
+        Disagreement: the logits differ by more than the tolerance, or are not finite.
+        SideFailed: the other side failed.
     """
     keras.backend.clear_session()
     model = case.build()
@@ -153,13 +160,13 @@ def compare(case, side):
     return rows, versions
 
 
-def order_for(model, noise, folder):
-    """Writes what the other side needs into a folder.
+def order_for(model: keras.Model, noise: float, folder: pathlib.Path) -> dict[str, Any]:
+    """Writes the inputs of the other side into a folder.
 
     Returns:
-        A dict: "call", which builds timm's model; "noise", to add to its first weights; the files
-        that are here, "images" (B, H, W, C) and "keras_weights"; and those that are asked for:
-        "timm_weights" (after the noise) and "timm_logits" with them, and
+        A dict: "call", which builds timm's model; "noise", to add to its initial weights; the paths
+        of the input files "images" (B, H, W, C) and "keras_weights"; and the paths to write:
+        "timm_weights" (after adding the noise), their "timm_logits", and
         "logits_of_keras_weights".
     """
     rng = np.random.default_rng(1)
@@ -179,14 +186,16 @@ def order_for(model, noise, folder):
     return {"call": call, "noise": noise, **paths}
 
 
-def run_side(python, order, module="benchmarks.timm_side"):
+def run_side(
+    python: str, order: dict[str, Any], module: str = "benchmarks.timm_side"
+) -> dict[str, str]:
     """Runs the other side in another interpreter.
 
     Returns:
         A dict from library to version.
 
     Raises:
-        SideFailed: it ended with an error, or cannot be started.
+        SideFailed: the interpreter cannot be started, or fails.
     """
     path = pathlib.Path(order["images"]).with_name("order.json")
     path.write_text(json.dumps(order))
@@ -197,11 +206,11 @@ def run_side(python, order, module="benchmarks.timm_side"):
     except OSError as error:
         raise SideFailed(f"{python} cannot be started: {error.strerror}.") from error
     if done.returncode != 0:
-        raise SideFailed(f"{python} -m {module} ended with:\n{done.stderr[-2000:]}")
+        raise SideFailed(f"{python} -m {module} failed:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def markdown(rows, facts):
+def markdown(rows: Sequence[dict[str, Any]], facts: dict[str, Any]) -> str:
     """The report: facts (name to value), then a table."""
     columns = ("model", "parameters", "direction", "max abs dy", "allowed", "std of logits")
     lines = [f"- {name}: {value}" for name, value in facts.items()]
@@ -214,7 +223,9 @@ def markdown(rows, facts):
     return "\n".join(lines)
 
 
-def _row(case, model, direction, expected, found):
+def _row(
+    case: Case, model: keras.Model, direction: str, expected: Array, found: Array
+) -> dict[str, Any]:
     deviation = float(expected.std())
     allowed = TOLERANCE * max(1.0, deviation)
     if found.shape != expected.shape:
@@ -232,20 +243,22 @@ def _row(case, model, direction, expected, found):
     }
 
 
-def _versions(versions):
+def _versions(versions: dict[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def _backend_version():
+def _backend_version() -> str:
     return sys.modules[keras.backend.backend()].__version__
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.timm_agreement")
     parser.add_argument(
-        "--torch-python", required=True, help="path of a Python with torch and timm"
+        "--torch-python", required=True, help="path of a Python interpreter with torch and timm"
     )
-    parser.add_argument("--only", default="", help="compare cases whose name holds this text")
+    parser.add_argument(
+        "--only", default="", help="compare only cases whose name contains this text"
+    )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""timm's half of `benchmarks.timm_agreement`, in an interpreter with PyTorch and without Keras.
+"""timm's side of `benchmarks.timm_agreement`, for an interpreter with PyTorch, not Keras.
 
 Takes the path of an order, a JSON file; see `timm_agreement.order_for`. Prints versions as JSON.
 """
@@ -8,6 +8,8 @@ import importlib.metadata
 import json
 import pathlib
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from benchmarks.contenders.timm_mixer import declare_detection_ops
 
 
-def main():
+def main() -> None:
     order = json.loads(pathlib.Path(sys.argv[1]).read_text())
     declare_detection_ops()
     model = build(order["call"]).eval()
@@ -30,8 +32,8 @@ def main():
     print(json.dumps({name: importlib.metadata.version(name) for name in libraries}))
 
 
-def build(call):
-    """Makes the call that `save_checkpoint` wrote into a file."""
+def build(call: dict[str, Any]) -> torch.nn.Module:
+    """Builds a model with the call that `save_checkpoint` wrote into a file."""
     arguments = {
         name: _named(value) if str(value).startswith("timm.") else value
         for name, value in call["arguments"].items()
@@ -39,21 +41,21 @@ def build(call):
     return _named(call["function"])(**arguments)
 
 
-def _named(name):
+def _named(name: str) -> Callable[..., Any]:
     module, _, attribute = name.rpartition(".")
     return getattr(importlib.import_module(module), attribute)
 
 
 @torch.no_grad()
-def _add_noise(model, scale):
-    # timm starts some classifiers at 0: their logits would agree whatever came before.
+def _add_noise(model: torch.nn.Module, scale: float) -> None:
+    # timm initialises some classifiers with zeros: their logits would always agree.
     torch.manual_seed(0)
     for parameter in model.parameters():
         parameter += scale * torch.randn_like(parameter)
 
 
 @torch.inference_mode()
-def _write_logits(model, images, path):
+def _write_logits(model: torch.nn.Module, images: torch.Tensor, path: str) -> None:
     np.save(path, model(images).numpy())
 
 

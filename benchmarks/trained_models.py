@@ -1,12 +1,15 @@
-"""A model that `training.train` left behind, and the test images that it is judged by."""
+"""A model that `training.train` trained, and the test images that it is evaluated on."""
 
 import dataclasses
-import json
 import pathlib
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_mlp.errors import first_line
+from keras_mlp.json_files import read_json
+from keras_mlp.typing import Array
 from training.config import Data
 from training.data.pipeline import load_splits
 
@@ -16,7 +19,7 @@ class TrainedModel:
     """A trained model with its test split.
 
     Attributes:
-        name: class of the model.
+        name: name of the model's class.
         model: the Keras model.
         images: the test split, pixels (N, H, W, channels), uint8.
         labels: (N,).
@@ -24,33 +27,37 @@ class TrainedModel:
 
     name: str
     model: keras.Model
-    images: np.ndarray
-    labels: np.ndarray
+    images: Array
+    labels: Array
 
 
-def read_trained_model(folder, data_dir=None):
+def read_trained_model(folder: str | pathlib.Path, data_dir: str | None = None) -> TrainedModel:
     """Reads a folder with `model.keras` and the `metrics.json` of its training run.
 
     Args:
         folder: path of the run, or of an artefact made from it.
-        data_dir: where TFDS keeps the prepared dataset; None for the run's own.
+        data_dir: where TFDS keeps the prepared dataset; None for the folder in the run's config.
 
     Returns:
         A `TrainedModel`.
 
     Raises:
-        ValueError: the folder holds no such files, or the images cannot be read.
+        ValueError: the folder lacks these files, or the images cannot be read.
     """
     folder = pathlib.Path(folder)
     try:
-        metrics = json.loads((folder / "metrics.json").read_text())
-        data = metrics.get("training", metrics)["config"]["data"]
+        data = _data(read_json(folder / "metrics.json", "Restore it, or train again.", _data))
         model = keras.models.load_model(folder / "model.keras", compile=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
-            f"{folder} must hold model.keras and the metrics.json of its run: {error!r}."
+            f"{folder} must hold model.keras and the metrics.json of its run: {first_line(error)}"
         ) from error
-    data = Data(**{**data, "data_dir": data_dir or data["data_dir"]})
+    data = dataclasses.replace(data, data_dir=data_dir or data.data_dir)
     test = load_splits(data, tuple(model.image_shape)).test
     images, labels = zip(*test.examples.as_numpy_iterator(), strict=True)
     return TrainedModel(type(model).__name__, model, np.stack(images), np.stack(labels))
+
+
+def _data(metrics: dict[str, Any]) -> Data:
+    """The data section of a run's config, from its metrics or those of an artefact."""
+    return Data(**metrics.get("training", metrics)["config"]["data"])

@@ -23,7 +23,7 @@ import threading
 import time
 import typing
 
-from training.engine.workdir import write_text
+from keras_mlp.whole_files import write_text
 
 PEAK_TFLOPS = 800.0  # of bfloat16 products, dense, as measured on these cards
 MODES = ("train", "infer")

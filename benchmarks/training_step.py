@@ -1,10 +1,11 @@
-"""One training step in a process of its own: its memory and its time, as a line of JSON."""
+"""The memory and time of one training step in its own process, as a line of JSON."""
 
 import json
 import pathlib
 import sys
 import time
 from importlib.metadata import version
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,13 +15,13 @@ from keras_mlp import MLPMixer
 LIBRARIES = ("tensorflow", "keras", "numpy")
 
 
-def main():
+def main() -> None:
     order = json.loads(sys.argv[1])
     print(json.dumps(measure(**order)))
 
 
-def measure(sizes, remat, batch):
-    """Builds a Mixer and trains it for two steps of SGD, of which the second is timed.
+def measure(sizes: dict[str, Any], remat: bool, batch: int) -> dict[str, Any]:
+    """Builds a Mixer, trains it for two steps of SGD, and times the second.
 
     Args:
         sizes: arguments of `MLPMixer`, such as one of its variants.
@@ -28,9 +29,9 @@ def measure(sizes, remat, batch):
         batch: number of images.
 
     Returns:
-        A dict: the "peak" of resident memory, and its "start", before the first step, in MiB;
-        "seconds" of the clock and "cpu_seconds" of all threads of the second step; its "loss",
-        which rematerialisation leaves as it is; "versions" of the libraries.
+        A dict: "peak", the peak of resident memory, and "start", resident memory before the first
+        step, in MiB; "seconds" (wall time) and "cpu_seconds" (of all threads) of the second step;
+        its "loss", which rematerialisation must not change; "versions" of the libraries.
     """
     keras.utils.set_random_seed(0)
     model = MLPMixer(**sizes, remat=remat)
@@ -52,8 +53,8 @@ def measure(sizes, remat, batch):
     }
 
 
-def _resident(kind):
-    """MiB. The kernel counts for this program alone; `ru_maxrss` would begin at its parent's."""
+def _resident(kind: str) -> float:
+    """In MiB. The kernel counts this process alone; `ru_maxrss` starts at the parent's value."""
     for line in pathlib.Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{kind}:"):
             return int(line.split()[1]) / 1024

@@ -1,7 +1,7 @@
-"""One contender's process: pinned, built, then timed on request.
+"""One contender's process: it is pinned, builds the contender, then times it on request.
 
-Takes one JSON order on standard input, then one empty line for each sample; answers each with one
-line of JSON. The interpreter may be another one than the parent's, without keras_mlp in it.
+Takes one JSON order on standard input, then one empty line for each sample, and answers each with
+one line of JSON. The interpreter may differ from the parent's and lack keras_mlp.
 """
 
 import dataclasses
@@ -11,11 +11,13 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from benchmarks.rounds import time_calls
 
 
-def main():
+def main() -> None:
     answer = _answers_on_stdout()
     order = json.loads(sys.stdin.readline())
     # Before any library starts its threads: they inherit the CPUs.
@@ -33,12 +35,12 @@ def main():
         answer(dataclasses.asdict(sample))
 
 
-def _answers_on_stdout():
-    """A function that writes answers; what libraries print goes to standard error instead."""
+def _answers_on_stdout() -> Callable[[dict[str, Any]], None]:
+    """A function that writes answers to stdout; everything else printed there goes to stderr."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    def answer(content):
+    def answer(content: dict[str, Any]) -> None:
         print(json.dumps(content), file=answers, flush=True)
 
     return answer

@@ -6,36 +6,47 @@ import os
 import pathlib
 import subprocess
 import tempfile
+from typing import Any, ClassVar, Protocol
 
+from benchmarks.contenders import Contender
 from benchmarks.rounds import Sample
 
 _CHECKOUT = pathlib.Path(__file__).parents[1]
 
 
+class _Task(Protocol):
+    """A dataclass whose `threads` is the number of threads of the work."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def threads(self) -> int: ...
+
+
 class WorkerFailed(Exception):
-    """A contender's process ended; the message carries the end of what it printed."""
+    """A contender's process ended early; the message holds the end of its output."""
 
 
 class WorkerProcess:
-    """A running contender; leaving its `with` block ends it.
+    """A running contender; leaving its `with` block stops it.
 
     Args:
         contender: a `Contender`.
-        task: a `Task`.
-        interpreter: path of the python, or node, that has the contender's libraries.
-        seconds: least time of one sample.
+        task: a `Task`, or another dataclass with `threads`.
+        interpreter: path of the python, or node, with the contender's libraries.
+        seconds: minimum duration of one sample.
 
     Attributes:
-        name, description: the contender's.
-        missing: names of the libraries that the interpreter lacks; then there is nothing to time.
-        output: the contender's result on the task, as nested lists; None if libraries miss.
-        versions: dict from library name to version.
+        name, description: those of the contender.
+        missing: names of the libraries that the interpreter lacks; without them nothing is timed.
+        output: the contender's result on the task, as nested lists; None if libraries are missing.
+        versions: maps each library's name to its version.
 
     Raises:
         WorkerFailed: the contender could not be built or run.
     """
 
-    def __init__(self, contender, task, interpreter, seconds):
+    def __init__(self, contender: Contender, task: _Task, interpreter: str, seconds: float) -> None:
         self.name, self.description = contender.name, contender.description
         self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115, see close
         self._process = subprocess.Popen(
@@ -58,31 +69,33 @@ class WorkerProcess:
         except BaseException:
             self.close()
             raise
-        self.missing = reply.get("missing", [])
-        self.output = reply.get("output")
-        self.versions = reply.get("versions", {})
+        self.missing: list[str] = reply.get("missing", [])
+        self.output: Any = reply.get("output")
+        self.versions: dict[str, str] = reply.get("versions", {})
 
-    def sample(self):
+    def sample(self) -> Sample:
         """Runs one turn and returns its `Sample`."""
         return Sample(**self._ask(""))
 
-    def close(self):
-        """Ends the process."""
+    def close(self) -> None:
+        """Stops the process."""
         self._process.kill()
         self._process.communicate()
         self._log.close()
 
-    def __enter__(self):
+    def __enter__(self) -> "WorkerProcess":
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _ask(self, line):
+    def _ask(self, line: str) -> dict[str, Any]:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None  # both are pipes
         try:
-            self._process.stdin.write(line + "\n")
-            self._process.stdin.flush()
-            reply = self._process.stdout.readline()
+            stdin.write(line + "\n")
+            stdin.flush()
+            reply = stdout.readline()
         except BrokenPipeError:
             reply = ""
         if not reply:
@@ -92,13 +105,13 @@ class WorkerProcess:
         return json.loads(reply)
 
 
-def _environment(threads):
+def _environment(threads: int) -> dict[str, str]:
     pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     return {
         **os.environ,
         **dict.fromkeys(pools, str(threads)),
         "KERAS_BACKEND": "tensorflow",
         "TF_CPP_MIN_LOG_LEVEL": "3",
-        "CUDA_VISIBLE_DEVICES": "-1",  # a measurement of CPUs, also on a machine with a GPU
-        "TORCHINDUCTOR_COMPILE_THREADS": "1",  # no idle pool of compilers beside the timing
+        "CUDA_VISIBLE_DEVICES": "-1",  # measures the CPU even on a machine with a GPU
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",  # no idle compiler pool during the timing
     }

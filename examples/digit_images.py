@@ -1,16 +1,20 @@
-"""The digits of scikit-learn as images of any size: what the examples use in place of your data."""
+"""The digits of scikit-learn as images of any size, which the examples use as their data."""
+
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from keras_mlp.typing import Array
 
-def digit_images(image_shape):
-    """Real handwritten digits, 1,437 to train and 360 to test.
+
+def digit_images(image_shape: Sequence[int]) -> tuple[Array, Array, Array, Array]:
+    """Real handwritten digits: 1,437 training and 360 test images.
 
     Args:
-        image_shape: (H, W, channels) to resize the 8 x 8 images to; grey in every channel.
+        image_shape: (H, W, channels) to resize the 8 x 8 images to, with equal channels.
 
     Returns:
         (train images, test images, train labels, test labels); images are uint8 (N, H, W,

@@ -1,30 +1,32 @@
-"""A model of your own classes from a folder of images, one subfolder per class.
+"""Fine-tunes a model for your own classes on a folder of images, one subfolder per class.
 
 python -m examples.finetune_folder --images FOLDER --output tuned
     FOLDER/cat/1.jpg  FOLDER/cat/2.png  FOLDER/dog/1.jpg  ...
 
-Without `--images` it writes a small folder of digits and learns that. The output is a folder with
-`model.keras` and `saved_model/`, a SavedModel that serves, with the names of the classes. For
-the digits, 160 to learn from, it prints, with half a minute of CPU time (AMD EPYC, Zen 4;
-TensorFlow 2.20.0, Keras 3.15.1; 2026-11-20; one seed):
-
-    10 classes: 95.0% of the images held out are right
+It prints the accuracy on held-out images. The output is a folder with `model.keras` and
+`saved_model/`, a SavedModel for serving, with the names of the classes. Without `--images` it
+writes and uses a small folder of digits, 160 of them to train on.
 """
 
 import argparse
 import pathlib
 import tempfile
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import keras
 
 import keras_mlp
 from examples.digit_images import digit_images
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 SOURCE = "saved_models/mixer_fashion_mnist/model.keras"
 
 
-def write_digits(folder, per_class=20):
-    """Writes a few digits as PNG files, in one subfolder per class; returns `folder`."""
+def write_digits(folder: pathlib.Path, per_class: int = 20) -> pathlib.Path:
+    """Writes some digits as PNG files, in one subfolder per class; returns `folder`."""
     images, _, labels, _ = digit_images((32, 32, 1))
     for digit in range(10):
         (folder / str(digit)).mkdir(parents=True)
@@ -33,8 +35,10 @@ def write_digits(folder, per_class=20):
     return folder
 
 
-def read_images(folder, image_shape):
-    """Four fifths of the images to learn from and one to judge by, in batches of (image, label)."""
+def read_images(
+    folder: pathlib.Path, image_shape: tuple[int, int, int]
+) -> tuple["tf.data.Dataset", "tf.data.Dataset"]:
+    """Batches of (images, labels): four fifths of the images to train on, one fifth to test on."""
     height, width, channels = image_shape
     return keras.utils.image_dataset_from_directory(
         folder,
@@ -48,8 +52,10 @@ def read_images(folder, image_shape):
     )
 
 
-def finetune(source, train, test, epochs):
-    """The source with a new head for the classes of `train`, all of it trained."""
+def finetune(
+    source: keras_mlp.VisionModel, train: "tf.data.Dataset", test: "tf.data.Dataset", epochs: int
+) -> tuple[keras_mlp.VisionModel, float]:
+    """Trains the source with a new head for the classes of `train`; returns its accuracy too."""
     model = keras_mlp.with_new_head(source, num_classes=len(train.class_names))
     # Layers near the images learn more slowly than the new head.
     optimizer = keras_mlp.layer_decay(
@@ -57,13 +63,13 @@ def finetune(source, train, test, epochs):
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss, metrics=["accuracy"])
-    # The dataset shuffles by itself.
+    # The dataset shuffles itself.
     fitted = model.fit(train, validation_data=test, epochs=epochs, shuffle=False, verbose=0)
     return model, fitted.history["val_accuracy"][-1]
 
 
-def main(arguments=None):
-    """Fine-tunes, prints the accuracy on images held out, and writes the model."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fine-tunes, prints the accuracy on held-out images, and writes the model."""
     parser = argparse.ArgumentParser(prog="python -m examples.finetune_folder")
     parser.add_argument("--images", type=pathlib.Path, help="folder with a subfolder per class")
     parser.add_argument("--source", default=SOURCE, help=f"model to start from ({SOURCE})")
@@ -77,7 +83,7 @@ def main(arguments=None):
         folder = options.images or write_digits(pathlib.Path(scratch) / "digits")
         train, test = read_images(folder, source.image_shape)
         model, accuracy = finetune(source, train, test, options.epochs)
-    print(f"{len(train.class_names)} classes: {accuracy:.1%} of the images held out are right")
+    print(f"{len(train.class_names)} classes: {accuracy:.1%} accuracy on held-out images")
     if options.output:
         options.output.mkdir(parents=True, exist_ok=True)
         model.save(options.output / "model.keras")

@@ -5,25 +5,8 @@ from keras_mlp.deploy import deploy
 from keras_mlp.depth import freeze_through, layer_decay
 from keras_mlp.export import export_at_sizes, export_saved_model, saved_model_info
 from keras_mlp.lora import enable_lora, merge_lora
-from keras_mlp.models import (
-    ARCHITECTURES,
-    GMLP,
-    FFOnly,
-    FFOnlyBlock,
-    GMLPBlock,
-    MixerBlock,
-    MLPMixer,
-    PermutatorBlock,
-    ReplicatedModel,
-    RepMLPNet,
-    RepMLPNetUnit,
-    ResMLP,
-    ResMLPBlock,
-    VisionModel,
-    VisionPermutator,
-    ViT,
-    ViTBlock,
-)
+from keras_mlp.models import *  # noqa: F403  (every architecture and its block)
+from keras_mlp.models import __all__ as _models
 from keras_mlp.new_head import with_new_head
 from keras_mlp.saved_model_layer import SavedModelLayer
 from keras_mlp.weights import (
@@ -37,24 +20,8 @@ from keras_mlp.weights import (
 __version__ = "0.1.0"
 
 __all__ = [
-    "ARCHITECTURES",
-    "GMLP",
-    "FFOnly",
-    "FFOnlyBlock",
-    "GMLPBlock",
-    "MLPMixer",
-    "MixerBlock",
-    "PermutatorBlock",
-    "RepMLPNet",
-    "RepMLPNetUnit",
-    "ReplicatedModel",
-    "ResMLP",
-    "ResMLPBlock",
+    *_models,
     "SavedModelLayer",
-    "ViT",
-    "ViTBlock",
-    "VisionModel",
-    "VisionPermutator",
     "analysis",
     "class_names",
     "deploy",

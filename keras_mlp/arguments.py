@@ -2,75 +2,80 @@
 
 import difflib
 import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 
+_T = TypeVar("_T")
 _LARGEST_COUNT = 2**31 - 1  # kernels index with 32 bits
 _NUMBERS = (int, float, np.integer, np.floating)
 _SMALLEST, _LARGEST = float(np.finfo("float32").tiny), float(np.finfo("float32").max)
 
 
-def check_positive_int(name, value):
-    """Returns `value` as an int, or raises ValueError unless it is a whole number of at least 1."""
+def check_positive_int(name: str, value: Any) -> int:
+    """Returns `value` as an int, or raises ValueError unless it is a positive integer."""
     if not _is_number(value, int, np.integer) or value < 1:
-        raise ValueError(f"`{name}` must be a whole number of at least 1, got {_shown(value)}.")
+        raise ValueError(f"`{name}` must be a positive integer, got {_shown(value)}.")
     if value > _LARGEST_COUNT:
         raise ValueError(f"`{name}` must be at most {_LARGEST_COUNT}, got {_shown(value)}.")
     return int(value)
 
 
-def check_bool(name, value):
-    """Returns `value` as a bool, or raises ValueError unless it is one: "no" would count as yes."""
+def check_bool(name: str, value: Any) -> bool:
+    """Returns `value` as a bool, or raises ValueError unless it is one: "no" would be truthy."""
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"`{name}` must be True or False, got {_shown(value)}.")
     return bool(value)
 
 
-def check_optional(name, value, check):
-    """Returns None, or what `check` makes of any other value."""
+def check_optional(name: str, value: Any, check: Callable[[str, Any], _T]) -> _T | None:
+    """Returns None for None, and `check(name, value)` for any other value."""
     return None if value is None else check(name, value)
 
 
-def check_rate(name, value):
-    """Returns `value` as a float, or raises ValueError unless it lies in [0, 1)."""
+def check_rate(name: str, value: Any) -> float:
+    """Returns `value` as a float, or raises ValueError unless it is in [0, 1)."""
     if not _is_number(value) or not 0 <= value < 1:
         raise ValueError(f"`{name}` must be a number in [0, 1), got {_shown(value)}.")
     return float(value)
 
 
-def check_positive(name, value):
-    """Returns `value` as a float, or raises ValueError unless float32 has it: above 0, finite."""
+def check_positive(name: str, value: Any) -> float:
+    """Returns `value` as a float, or raises ValueError unless it is positive, also in float32."""
     if not _is_number(value) or not 0 < value < math.inf:
         raise ValueError(f"`{name}` must be a finite number above 0, got {_shown(value)}.")
     if not _SMALLEST <= value <= _LARGEST:
-        raise ValueError(f"`{name}` must be a number that float32 holds, got {_shown(value)}.")
+        raise ValueError(
+            f"`{name}` must be a number that float32 can represent, got {_shown(value)}."
+        )
     return float(value)
 
 
-def check_choice(name, value, choices):
+def check_choice(name: str, value: _T, choices: Iterable[Any]) -> _T:
     """Returns `value`, or raises ValueError that lists `choices` and names the nearest one."""
-    # Not `in`: `value` may have no hash, or be an array, which is equal piece by piece.
+    # Not `in`: `value` may be unhashable, or an array, which compares element by element.
     if not any(isinstance(value, type(each)) and value == each for each in choices):
         raise ValueError(f"`{name}` is {_shown(value)}. {describe_choices(value, choices)}")
     return value
 
 
-def check_name(value):
-    """Returns the `name` of a model, or raises ValueError."""
+def check_name(value: Any) -> str | None:
+    """Returns `value` if it can be the `name` of a model, or raises ValueError."""
     if value is not None and (not isinstance(value, str) or not value or "/" in value):
         raise ValueError(f"`name` must be a string without '/', or None, got {_shown(value)}.")
     return value
 
 
-def check_dtype(value):
-    """Returns the Keras dtype policy that `dtype` stands for, or raises ValueError."""
+def check_dtype(value: Any) -> keras.DTypePolicy:
+    """Returns the Keras dtype policy that `dtype` names, or raises ValueError."""
     try:
         policy = keras.dtype_policies.get(value)
         dtypes = (policy.compute_dtype, policy.variable_dtype)
         is_float = all(keras.backend.is_float_dtype(each) for each in dtypes)
         is_allowed = is_float and policy.quantization_mode is None
-    except Exception:  # Keras raises many kinds
+    except Exception:  # Keras raises many types
         is_allowed = False
     if not is_allowed:
         raise ValueError(
@@ -80,14 +85,20 @@ def check_dtype(value):
     return policy
 
 
-def check_channel_values(name, value, channels, lowest, highest):
-    """Returns a number, or one per channel, as a float or a tuple of floats, or raises ValueError.
+def check_channel_values(
+    name: str, value: Any, channels: int, lowest: float, highest: float
+) -> float | tuple[float, ...]:
+    """Returns one number for all channels, or one per channel, as a float or a tuple of floats.
 
     Args:
-        name: of the argument.
+        name: name of the argument.
         value: number, tuple, list or array.
-        channels: how many values there must be if there are several.
-        lowest, highest: each value is at least `lowest` and at most `highest`.
+        channels: number of values, if there is more than one.
+        lowest: smallest allowed value.
+        highest: largest allowed value.
+
+    Raises:
+        ValueError: `value` has another length, or a number is out of range.
     """
     values = value.tolist() if isinstance(value, np.ndarray) else value
     values = values if isinstance(values, (tuple, list)) else (values,) * channels
@@ -102,33 +113,40 @@ def check_channel_values(name, value, channels, lowest, highest):
     return float(values[0]) if is_one else tuple(float(each) for each in values)
 
 
-def check_pair(name, value):
-    """Returns a whole number or a pair of them as a (height, width) tuple."""
-    if isinstance(value, (tuple, list)):
-        if len(value) != 2:
-            raise ValueError(
-                f"`{name}` must be one number or (height, width), got {_shown(value)}."
-            )
-        return tuple(check_positive_int(name, side) for side in value)
-    return (check_positive_int(name, value),) * 2
+def check_pair(name: str, value: Any) -> tuple[int, int]:
+    """Returns a positive integer, or a pair of them, as a (height, width) tuple."""
+    sides = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(sides) != 2:
+        raise ValueError(f"`{name}` must be one number or (height, width), got {_shown(value)}.")
+    height, width = sides
+    return check_positive_int(name, height), check_positive_int(name, width)
 
 
-def check_image_shape(value):
+def check_image_shape(value: Any) -> tuple[int, int, int]:
     """Returns `image_shape` as a tuple (H, W, C), or raises ValueError."""
     is_triple = isinstance(value, (tuple, list)) and len(value) == 3
     if not is_triple:
         raise ValueError(f"`image_shape` must be (height, width, channels), got {_shown(value)}.")
-    return tuple(check_positive_int("image_shape", side) for side in value)
+    height, width, channels = (check_positive_int("image_shape", side) for side in value)
+    return height, width, channels
 
 
-def check_stages(name, value, check=check_positive_int, count=None):
-    """Returns one value per stage as a tuple, each of them checked by `check`.
+def check_stages(
+    name: str,
+    value: Any,
+    check: Callable[[str, Any], Any] = check_positive_int,
+    count: int | None = None,
+) -> tuple[Any, ...]:
+    """Returns one value per stage as a tuple, each checked by `check`.
 
     Args:
-        name: of the argument.
+        name: name of the argument.
         value: tuple or list.
-        check: as `check_positive_int`.
-        count: number of values that it must have; None for any but 0.
+        check: a function such as `check_positive_int`.
+        count: number of stages; None for one or more.
+
+    Raises:
+        ValueError: `value` is not such a tuple, or `check` refuses one of its values.
     """
     is_list = isinstance(value, (tuple, list))
     if not is_list or not value or count not in (None, len(value)):
@@ -139,34 +157,42 @@ def check_stages(name, value, check=check_positive_int, count=None):
     return tuple(check(name, each) for each in value)
 
 
-def check_kernel_sizes(value):
-    """Returns `kernel_sizes` as a tuple, or raises ValueError unless they are odd and differ."""
+def check_kernel_sizes(value: Any) -> tuple[int, ...]:
+    """Returns `kernel_sizes` as a tuple, or raises ValueError unless they are odd and distinct."""
     sizes = value if isinstance(value, (tuple, list)) else (value,)
     sizes = tuple(check_positive_int("kernel_sizes", size) for size in sizes)
     if len(set(sizes)) < len(sizes) or not all(size % 2 for size in sizes):
-        raise ValueError(f"`kernel_sizes` must be odd numbers that differ, got {_shown(value)}.")
+        raise ValueError(f"`kernel_sizes` must be distinct odd numbers, got {_shown(value)}.")
     return sizes
 
 
-def patch_grid(image_shape, patch_size):
-    """The (h, w) grid of patches; ValueError unless the patch divides height and width."""
+def patch_grid(image_shape: tuple[int, ...], patch_size: tuple[int, int]) -> tuple[int, int]:
+    """Returns the (h, w) grid of patches.
+
+    Args:
+        image_shape: (H, W, channels).
+        patch_size: (height, width) of a patch.
+
+    Raises:
+        ValueError: the patch does not divide height and width.
+    """
     (height, width, _), (patch_height, patch_width) = image_shape, patch_size
     if height % patch_height or width % patch_width:
         raise ValueError(
             f"`image_shape`={image_shape} is not divisible by `patch_size`={patch_size}: "
-            "height and width must be whole multiples of the patch."
+            "height and width must be multiples of the patch size."
         )
     return height // patch_height, width // patch_width
 
 
-def check_pooling(pooling, include_top, class_token):
-    """Raises ValueError unless features can be pooled so; by None, only without a classifier."""
+def check_pooling(pooling: str | None, include_top: bool, class_token: bool) -> None:
+    """Raises ValueError unless `pooling` is allowed; None is, only without a classifier."""
     kinds = ("token", "avg") if class_token else ("avg",)
     check_choice("pooling", pooling, kinds if include_top else (*kinds, None))
 
 
-# These names mean the same, and allow the same, in every architecture that has them.
-_SHARED = {
+# Arguments with the same meaning and range in every architecture that has them.
+_SHARED: dict[str, Callable[[str, Any], Any]] = {
     "num_classes": check_positive_int,
     "channel_mlp_dim": check_positive_int,
     "reduction": check_positive_int,
@@ -187,12 +213,16 @@ _SHARED = {
 }
 
 
-def check_shared(arguments, class_token=False):
-    """Checks what needs no knowledge of an architecture, before any of its layers is built.
+def check_shared(arguments: Mapping[str, Any], class_token: bool = False) -> None:
+    """Checks the arguments that architectures share, before any layer is built.
 
     Args:
-        arguments: dict from the names of the constructor's arguments to their values.
-        class_token: whether the architecture always has one; where it is an argument, that counts.
+        arguments: from the names of the constructor's arguments to their values.
+        class_token: whether the architecture always has a class token. An argument `class_token`
+            takes precedence.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
     for name, check in _SHARED.items():
         if name in arguments:
@@ -203,21 +233,21 @@ def check_shared(arguments, class_token=False):
     check_dtype(arguments["dtype"])
 
 
-def describe_choices(value, choices):
-    """A sentence: the nearest choice, if one is near, and all of them."""
+def describe_choices(value: Any, choices: Iterable[Any]) -> str:
+    """Returns a sentence with the choice nearest to `value`, if one is close, and all choices."""
     names = {str(choice): repr(choice) for choice in choices}
     near = difflib.get_close_matches(_shown(value).strip("'"), names, n=1, cutoff=0.5)
     hint = f"Did you mean {names[near[0]]}? " if near else ""
     return f"{hint}Allowed: {', '.join(names.values())}."
 
 
-def _is_number(value, *kinds):
-    # No fractions, no decimals: neither a config nor TensorFlow takes them.
+def _is_number(value: Any, *kinds: type) -> bool:
+    # Not fractions or decimals: neither a config nor TensorFlow takes them.
     return isinstance(value, kinds or _NUMBERS) and not isinstance(value, bool)
 
 
-def _shown(value):
-    """`repr`, on one line and not too long."""
+def _shown(value: Any) -> str:
+    """Returns `repr(value)` on one line, shortened if it is long."""
     try:
         text = repr(value).replace("\n", " ")
     except ValueError:  # an int of thousands of digits

@@ -1,7 +1,9 @@
-"""From the form that trains to the form that serves: RepMLP layers and BatchNorms folded away."""
+"""From the training form to the deployed form: RepMLP layers and BatchNorms folded away."""
 
 import collections
 import itertools
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,8 +12,9 @@ from keras_mlp.layers import Dense
 from keras_mlp.layers.locality_injection import batch_norm_affine
 from keras_mlp.models import VisionModel
 from keras_mlp.models.layer_changes import layers_and_weights_by_path, make_changes
+from keras_mlp.typing import Array, Config
 
-# Subclasses may compute something else, so the type must be one of these.
+# Subclasses may compute something different, so the type must be exactly one of these.
 _LINEAR = (
     keras.layers.Conv1D,
     keras.layers.Conv2D,
@@ -23,24 +26,21 @@ _LINEAR = (
 )
 
 
-def deploy(model):
-    """A copy of a model that computes the same at inference, with less work.
+def deploy(model: keras.Model) -> keras.Model:
+    """Returns a copy of a model that computes the same at inference with less work.
 
-    Every `RepMLPBlock` and `RepMLP` gets its deployed form: its convolutions and BatchNorms become
-    part of its matrix. In a plain functional or sequential model, a BatchNorm right behind a
-    convolution or dense layer is folded into it too, if nothing else uses that layer's output and
-    no activation stands between. `RepMLPNet` keeps its other BatchNorms: that is its authors'
-    deployed form, whose checkpoints it loads.
+    Every `RepMLPBlock` and `RepMLP` is converted to its deployed form: its convolutions and
+    BatchNorms are folded into its matrices. In a plain functional or sequential model, a BatchNorm
+    that directly follows a convolution or dense layer is folded into it too, if nothing else uses
+    that layer's output and there is no activation in between. `RepMLPNet` keeps its other
+    BatchNorms: this is the authors' deployed form, whose checkpoints it loads.
 
-    Folding saves time, not always parameters: the biases it adds to a RepMLPNet are more than the
-    convolutions and BatchNorms it removes. `python -m benchmarks.deploy`, one thread of an AMD EPYC
-    (Zen 4), TensorFlow 2.20.0, 2026-11-20, median speed over the form that trains and its range in
-    12 rounds in turn: RepMLPNet T224 1.09 (0.92 to 1.25) with 38,112 parameters more, nano/4 1.38
-    (1.26 to 1.58) with 768 more, the ResNet of `examples/repmlp_resnet.py` 1.67 (1.56 to 1.83) with
-    1,792 fewer. A large RepMLPNet gains little.
+    Folding saves time, but not always parameters: it adds more biases to a RepMLPNet than it
+    removes in convolutions and BatchNorms. `python -m benchmarks.deploy` measures both.
 
-    Differences to `model(images)` are float rounding. The copy has no compiled loss or optimizer.
-    It can be trained further, but is another network under training: deploy what is trained.
+    Outputs differ from `model(images)` by float rounding. The copy has no compiled loss or
+    optimizer. It can be trained further, but behaves differently in training: deploy trained
+    models.
 
     Args:
         model: `RepMLPNet`, or a built functional or sequential Keras model; models inside it are
@@ -50,10 +50,10 @@ def deploy(model):
         A new model of the same class, name and dtype policy.
 
     Raises:
-        ValueError: `model` is of another kind; or there is nothing to fold; or a RepMLP layer sits
-            inside a layer that does not say how to fold it. Such a layer can: by an argument
-            `deployed`, kept in its config and as an attribute, and a method `deployed_weights()`
-            that gives the weights for its deployed form, as `RepMLPNetUnit` does.
+        ValueError: `model` is of another kind, there is nothing to fold, or a RepMLP layer is
+            inside a layer that does not define how to fold it. Such a layer needs an argument
+            `deployed`, which is in its config and an attribute, and a method `deployed_weights()`
+            that returns the weights of its deployed form, as `RepMLPNetUnit` does.
 
     Example:
 
@@ -67,17 +67,18 @@ def deploy(model):
     copy, folded = _deployed(model)
     if not folded:
         raise ValueError(
-            f"`model` {model.name} has nothing to fold: no RepMLP layer in the form that trains, "
-            "and no BatchNorm right behind a convolution or dense layer."
+            f"`model` {model.name} has nothing to fold: no RepMLP layer in its training form, and "
+            "no BatchNorm that directly follows a convolution or dense layer."
         )
     return copy
 
 
-def _deployed(model):
-    """The copy of a model, and the names of the layers that are folded in it."""
+def _deployed(model: keras.Model) -> tuple[keras.Model, list[str]]:
+    """Returns the copy of a model, and the names of its folded layers."""
     _check_kind(model)
     _check_reach(model)
-    pairs, nested = {}, {}
+    pairs: dict[str, str] = {}
+    nested: dict[str, tuple[keras.Model, list[str]]] = {}
     if isinstance(model, VisionModel):
         copy = _deployed_form(model)
     else:
@@ -91,8 +92,8 @@ def _deployed(model):
     return copy, [*blocks, *pairs, *(name for _, names in nested.values() for name in names)]
 
 
-def _deployed_form(model):
-    """The deployed form of a model of ours, without the weights."""
+def _deployed_form(model: VisionModel) -> VisionModel:
+    """Returns the deployed form of a keras_mlp model, without the weights."""
     config = _deployed_config(model)
     copy = type(model).from_config({**config, "frozen": ()})
     left = layers_and_weights_by_path(copy)
@@ -100,13 +101,15 @@ def _deployed_form(model):
     return copy
 
 
-def _rebuilt(model, pairs, nested):
-    """A functional or sequential model again, without the BatchNorms in `pairs`, and weights."""
+def _rebuilt(
+    model: keras.Model, pairs: Mapping[str, str], nested: Mapping[str, keras.Model]
+) -> keras.Model:
+    """Rebuilds a functional or sequential model without the BatchNorms in `pairs` or weights."""
 
-    def clone(layer):
+    def clone(layer: keras.Layer) -> keras.Layer:
         return nested[layer.name] if layer.name in nested else _clone(layer, pairs)
 
-    def call(layer, *args, **kwargs):
+    def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
         return args[0] if layer.name in pairs else layer(*args, **kwargs)
 
     if isinstance(model, keras.Sequential):
@@ -114,34 +117,34 @@ def _rebuilt(model, pairs, nested):
         layers.insert(0, _same_input(model, model.inputs[0]))
         return keras.Sequential(layers, name=model.name, trainable=model.trainable)
     inputs = keras.tree.map_structure(lambda tensor: _same_input(model, tensor), model.input)
-    # Keras compiles the clone of a compiled model; this one, of the same layers, is not.
+    # Keras compiles the clone of a compiled model. This one, of the same layers, is not.
     plain = keras.Model(model.input, model.output, name=model.name)
     return keras.models.clone_model(
         plain, input_tensors=inputs, clone_function=clone, call_function=call
     )
 
 
-def _same_input(model, tensor):
-    """A new input like that of the model; Keras' clones have other names."""
+def _same_input(model: keras.Model, tensor: keras.KerasTensor) -> keras.KerasTensor:
+    """Returns a new input with the name of the model's; Keras' clones have other names."""
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer) and layer.output is tensor:
             return keras.Input(batch_shape=layer.batch_shape, dtype=layer.dtype, name=layer.name)
     return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
 
 
-def _is_model(layer):
+def _is_model(layer: keras.Layer) -> bool:
     return isinstance(layer, keras.Model)
 
 
-def _trains(layer):
-    """Whether a layer has a deployed form that it is not in."""
+def _trains(layer: keras.Layer) -> bool:
+    """Returns whether a layer has a deployed form and is not in it."""
     return hasattr(layer, "deployed_weights") and not layer.deployed
 
 
-def _check_kind(model):
+def _check_kind(model: keras.Model) -> None:
     if isinstance(model, (VisionModel, keras.Sequential)):
         return
-    # A subclass has a constructor, and perhaps a call, of its own.
+    # A subclass has its own constructor, and perhaps its own call.
     is_graph = hasattr(model, "inputs")
     if not is_graph or type(model) is not type(keras.Model(model.inputs, model.outputs)):
         raise ValueError(
@@ -150,7 +153,7 @@ def _check_kind(model):
         )
 
 
-def _check_reach(model):
+def _check_reach(model: keras.Model) -> None:
     for layer in model.layers:
         if _is_model(layer) or hasattr(layer, "deployed_weights"):
             continue
@@ -159,27 +162,27 @@ def _check_reach(model):
         if hidden:
             raise ValueError(
                 f"`model` {model.name} cannot be folded: its layer {layer.name} "
-                f"({type(layer).__name__}) holds the RepMLP layer {hidden[0].name}, and has no "
-                "`deployed` and `deployed_weights` that say how to fold it."
+                f"({type(layer).__name__}) holds the RepMLP layer {hidden[0].name}, but does not "
+                "define `deployed` and `deployed_weights`, which fold it."
             )
 
 
-def _deployed_config(layer):
+def _deployed_config(layer: keras.Layer) -> Config:
     config = layer.get_config()
     has_form = _trains(layer) or (isinstance(layer, VisionModel) and "deployed" in config)
     return {**config, "deployed": True} if has_form else config
 
 
-def _clone(layer, pairs):
-    """A new layer without the weights."""
+def _clone(layer: keras.Layer, pairs: Mapping[str, str]) -> keras.Layer:
+    """Returns a new layer without the weights."""
     config = _deployed_config(layer)
     if layer.name in pairs.values():
         config["use_bias"] = True
     return type(layer).from_config(config)
 
 
-def _weights(model, layer, pairs):
-    """The weights that the layer's copy takes."""
+def _weights(model: keras.Model, layer: keras.Layer, pairs: Mapping[str, str]) -> list[Array]:
+    """Returns the weights of a layer's copy."""
     if _trains(layer):
         return layer.deployed_weights()
     for norm, linear in pairs.items():
@@ -188,33 +191,33 @@ def _weights(model, layer, pairs):
     return layer.get_weights()
 
 
-def _folded(linear, norm):
-    """Kernel and bias of a linear layer with the BatchNorm behind it."""
+def _folded(linear: keras.Layer, norm: keras.layers.BatchNormalization) -> list[Array]:
+    """Returns kernel and bias of a linear layer that includes the BatchNorm after it."""
     scale, shift = batch_norm_affine(norm)
     kernel = np.asarray(linear.kernel, "float64")
-    # The outputs are the last axis, or, of a depthwise layer, the last two: (inputs, multiplier).
+    # Outputs are the last axis; in a depthwise layer the last two, (inputs, multiplier).
     is_depthwise = isinstance(linear, (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D))
     outputs = kernel.shape[-2:] if is_depthwise else kernel.shape[-1:]
     scale = np.broadcast_to(scale, (int(np.prod(outputs)),))
-    bias = np.asarray(linear.bias, "float64") if linear.use_bias else 0.0
+    bias = np.asarray(linear.bias, "float64") if linear.use_bias else np.float64(0.0)
     bias = np.broadcast_to(bias * scale + shift, scale.shape)
     return [(kernel * scale.reshape(outputs)).astype("float32"), bias.astype("float32")]
 
 
-def _norms_to_fold(model):
-    """From the name of each BatchNorm that can be folded to that of the layer it is folded into."""
+def _norms_to_fold(model: keras.Model) -> dict[str, str]:
+    """Maps the name of each BatchNorm that can be folded to the layer it is folded into."""
     sources, uses = _graph(model)
     layers = {layer.name: layer for layer in model.layers}
     pairs = {}
     for name, norm in layers.items():
         if type(norm) is keras.layers.BatchNormalization and len(sources.get(name, ())) == 1:
-            linear = layers.get(sources[name][0])
-            if uses[sources[name][0]] == 1 and _can_take(linear, norm):
-                pairs[name] = linear.name
+            linear = sources[name][0]
+            if uses[linear] == 1 and linear in layers and _can_take(layers[linear], norm):
+                pairs[name] = linear
     return pairs
 
 
-def _can_take(linear, norm):
+def _can_take(linear: keras.Layer, norm: keras.layers.BatchNormalization) -> bool:
     return (
         type(linear) in _LINEAR
         and linear.activation is keras.activations.linear
@@ -225,10 +228,10 @@ def _can_take(linear, norm):
     )
 
 
-def _graph(model):
-    """What each layer is called on, as names by name, and how often each layer is used.
+def _graph(model: keras.Model) -> tuple[dict[str, list[str]], collections.Counter[str]]:
+    """Returns the names of the layers that each layer is called on, and how often each is used.
 
-    A layer that is called twice, or with more than a tensor, is called on nothing here.
+    Layers that are called twice, or with more than a tensor, are left out of the first.
     """
     if isinstance(model, keras.Sequential):
         names = [layer.name for layer in model.layers]
@@ -236,7 +239,8 @@ def _graph(model):
         return chain, collections.Counter(names)
     config = model.get_config()
     outputs = keras.tree.flatten(config["output_layers"])  # names, and numbers of nodes
-    sources, uses = {}, collections.Counter(each for each in outputs if isinstance(each, str))
+    sources = {}
+    uses = collections.Counter(each for each in outputs if isinstance(each, str))
     for entry in config["layers"]:
         nodes = entry["inbound_nodes"]
         uses.update(_histories(nodes))
@@ -245,8 +249,8 @@ def _graph(model):
     return sources, uses
 
 
-def _histories(part):
-    """The names of the layers whose outputs a part of a functional config refers to."""
+def _histories(part: Any) -> list[str]:
+    """Returns the names of the layers whose outputs a part of a functional config refers to."""
     if isinstance(part, dict) and "keras_history" in part:
         return [part["keras_history"][0]]
     if isinstance(part, dict):

@@ -1,23 +1,24 @@
 """Fine-tuning by depth: the first layers frozen, or at lower learning rates."""
 
 import re
+from collections.abc import Callable
 
 import keras
 
 from keras_mlp.arguments import check_choice
+from keras_mlp.models import VisionModel
+from keras_mlp.models.block import Block
 
-_BLOCK = re.compile(r"(stage_\d+_)?block_\d+")
 
-
-def freeze_through(model, layer):
+def freeze_through(model: VisionModel, layer: str) -> VisionModel:
     """Freezes a model from its input up to one of its layers.
 
     A BatchNorm that is frozen uses its moving statistics in training too, as always in Keras.
     Compile the model after freezing.
 
     Args:
-        model: of one of the architectures of `keras_mlp`; changed in place.
-        layer: name of the last layer that is frozen: "stem", "block_5", or "norm" for all but the
+        model: a `VisionModel`, such as `MLPMixer`; changed in place.
+        layer: name of the last frozen layer: "stem", "block_5", or "norm" for everything but the
             classifier.
 
     Returns:
@@ -38,17 +39,19 @@ def freeze_through(model, layer):
     return model
 
 
-def layer_decay(model, make_optimizer, decay):
+def layer_decay(
+    model: VisionModel, make_optimizer: Callable[[float], keras.optimizers.Optimizer], decay: float
+) -> keras.optimizers.MultiOptimizer:
     """An optimizer whose learning rate falls by a factor per block, from the head to the stem.
 
     The classifier and the last norm learn at the full rate, the last block at `decay` times that,
     the one before at its square, and the stem, with class token and positions, at the lowest, as
-    BEiT (Bao et al., arXiv:2106.08254) fine-tunes. A downsampling between two stages counts to the
-    block behind it.
+    BEiT (Bao et al., arXiv:2106.08254) fine-tunes. A downsampling layer between two stages belongs
+    to the block after it.
 
     Args:
-        model: of one of the architectures of `keras_mlp`.
-        make_optimizer: called with each factor in (0, 1]; gives a new Keras optimizer, such as
+        model: a `VisionModel`, such as `MLPMixer`.
+        make_optimizer: called with each factor in (0, 1]; returns a new Keras optimizer, such as
             `lambda scale: keras.optimizers.AdamW(1e-3 * scale)`.
         decay: factor in (0, 1] between two blocks.
 
@@ -68,7 +71,7 @@ def layer_decay(model, make_optimizer, decay):
     depths = layer_depths(model)
     top = max(depths.values())
     optimizers = {depth: make_optimizer(decay ** (top - depth)) for depth in range(top)}
-    groups = {depth: [] for depth in range(top)}
+    groups: dict[int, list[str]] = {depth: [] for depth in range(top)}
     for name, depth in depths.items():
         if depth < top:
             groups[depth].append(re.escape(name))
@@ -79,20 +82,21 @@ def layer_decay(model, make_optimizer, decay):
     )
 
 
-def layer_depths(model):
+def layer_depths(model: VisionModel) -> dict[str, int]:
     """From the name of each layer to its depth: 0 before the blocks, i + 1 for block i.
 
-    What lies between two blocks counts to the later one; what lies behind the last block is one
-    deeper than that.
+    A layer between two blocks belongs to the later one; layers after the last block are one deeper
+    than it.
 
     >>> model = keras_mlp.MLPMixer.from_variant("pico/2")
     >>> depths = keras_mlp.depth.layer_depths(model)
     >>> depths["stem"], depths["block_0"], depths["block_3"], depths["norm"], depths["head"]
     (0, 1, 4, 5, 5)
     """
-    depths, blocks = {}, 0
+    depths: dict[str, int] = {}
+    blocks = 0
     for layer in model.layers:
-        if _BLOCK.fullmatch(layer.name):
+        if isinstance(layer, Block):
             blocks += 1
             depths[layer.name] = blocks
         else:

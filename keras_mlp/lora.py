@@ -5,18 +5,24 @@ import numpy as np
 from keras_mlp.arguments import check_choice, check_positive, check_positive_int
 from keras_mlp.layers import Dense
 from keras_mlp.layers.dense import LORA_FACTORS
-from keras_mlp.models import VisionModel
+from keras_mlp.layers.tree import sublayers
+from keras_mlp.models import VisionModel, check_model
 from keras_mlp.models.layer_changes import has_lora, is_quantized, layers_by_path
-
-# Parts of a block in which dense layers mix tokens. All other dense layers mix channels.
-TOKEN_MIXING = ("token_mlp", "token_linear", "attention", "height", "width")
+from keras_mlp.typing import Array
 
 
-def enable_lora(model, rank, *, alpha=None, mixing="all", train_head=True):
-    """Gives a model's dense layers low-rank factors to train, and freezes everything else.
+def enable_lora(
+    model: VisionModel,
+    rank: int,
+    *,
+    alpha: float | None = None,
+    mixing: str = "all",
+    train_head: bool = True,
+) -> list[str]:
+    """Adds trainable low-rank factors to a model's dense layers and freezes everything else.
 
     A kernel W becomes W + (alpha / rank) A B, with A (inputs, rank) and B (rank, outputs) (Hu et
-    al., arXiv:2106.09685). B starts at 0, so that the model computes what it did. Biases, norms,
+    al., arXiv:2106.09685). B starts at 0, so that the model's outputs do not change. Biases, norms,
     the stem and layers that take no factors, such as the grouped matrices of RepMLP, are frozen;
     frozen BatchNorms use their moving statistics. What was frozen before does not matter.
 
@@ -24,9 +30,9 @@ def enable_lora(model, rank, *, alpha=None, mixing="all", train_head=True):
     is frozen; SavedModels compute with both. `merge_lora` adds the factors to the kernels.
 
     Args:
-        model: of one of the architectures of `keras_mlp`; changed in place. It may be quantized to
-            int8 or int4.
-        rank: number of columns of A, at most the inputs and outputs of every layer that it is for.
+        model: a `VisionModel`, such as `MLPMixer`; changed in place. It may be quantized to int8 or
+            int4.
+        rank: number of columns of A; at most the inputs and the outputs of each of these layers.
         alpha: above 0, of the formula above; None for `rank`.
         mixing: which layers: "all", "tokens" for those that mix tokens (of Permute-MLPs height and
             width; attention with all its layers), or "channels" for the others, in the blocks.
@@ -36,9 +42,9 @@ def enable_lora(model, rank, *, alpha=None, mixing="all", train_head=True):
         The paths of the layers with factors, such as "block_0/token_mlp/fc1".
 
     Raises:
-        ValueError: an argument is out of range, or the model has factors already, no such layer, or
-            layers of another quantization; or its classifier is quantized and `train_head` is True.
-            The model is as it was.
+        ValueError: an argument is out of range; the model has factors already, has no dense layer
+            of that kind, or has layers of another quantization; or its classifier is quantized and
+            `train_head` is True. The model is unchanged.
 
     Example:
 
@@ -50,7 +56,7 @@ def enable_lora(model, rank, *, alpha=None, mixing="all", train_head=True):
     rank = check_positive_int("rank", rank)
     alpha = None if alpha is None else check_positive("alpha", alpha)
     check_choice("mixing", mixing, ("all", "tokens", "channels"))
-    layers = _layers_for(_check_kind(model), mixing)
+    layers = _layers_for(check_model(model), mixing)
     _check_layers(model, layers, rank)
     if train_head:
         _check_head(model)
@@ -60,14 +66,14 @@ def enable_lora(model, rank, *, alpha=None, mixing="all", train_head=True):
     return list(layers)
 
 
-def merge_lora(model):
-    """A copy of a model whose kernels are the sums that LoRA computes, without factors.
+def merge_lora(model: VisionModel) -> VisionModel:
+    """A copy of a model whose LoRA factors are added to its kernels.
 
     Args:
-        model: of one of the architectures of `keras_mlp`, with LoRA factors; not changed.
+        model: a `VisionModel` with LoRA factors; not changed.
 
     Returns:
-        A new model of the same arguments. Nothing of it is frozen.
+        A new model with the same arguments. Nothing in it is frozen.
 
     Raises:
         ValueError: there are no factors, or the kernels that have them are quantized: the sums
@@ -80,7 +86,7 @@ def merge_lora(model):
     >>> merge_lora(model).count_params() < model.count_params()
     True
     """
-    layers = _with_factors(_check_kind(model))
+    layers = _with_factors(check_model(model))
     if not layers:
         raise ValueError(f"`model` {model.name} has no LoRA factors to merge.")
     if any(is_quantized(layer) for layer in layers):
@@ -94,28 +100,22 @@ def merge_lora(model):
     return merged
 
 
-def _check_kind(model):
-    if not isinstance(model, VisionModel):
-        raise ValueError(f"`model` must be one of the architectures of keras_mlp, got {model!r}.")
-    return model
-
-
-def _layers_for(model, mixing):
+def _layers_for(model: VisionModel, mixing: str) -> dict[str, Dense]:
     layers = {
         path: layer
         for path, layer in layers_by_path(model).items()
-        if isinstance(layer, Dense) and mixing in ("all", _mixes(path))
+        if isinstance(layer, Dense) and mixing in ("all", _mixes(model, path))
     }
     if not layers:
         raise ValueError(f"`mixing`={mixing!r}: {model.name} has no dense layer of that kind.")
     return layers
 
 
-def _mixes(path):
-    return "tokens" if set(path.split("/")) & set(TOKEN_MIXING) else "channels"
+def _mixes(model: VisionModel, path: str) -> str:
+    return "tokens" if set(path.split("/")) & set(model.token_mixing.layers) else "channels"
 
 
-def _check_layers(model, layers, rank):
+def _check_layers(model: VisionModel, layers: dict[str, Dense], rank: int) -> None:
     if _with_factors(model):
         raise ValueError(f"`model` {model.name} has LoRA factors already.")
     for path, layer in layers.items():
@@ -131,7 +131,7 @@ def _check_layers(model, layers, rank):
             )
 
 
-def _check_head(model):
+def _check_head(model: VisionModel) -> None:
     head = layers_by_path(model).get("head")
     if head is not None and is_quantized(head):
         raise ValueError(
@@ -140,25 +140,21 @@ def _check_head(model):
         )
 
 
-def _freeze_all_else(model, train_head):
+def _freeze_all_else(model: VisionModel, train_head: bool) -> None:
     model.trainable = True
     for path, layer in layers_by_path(model).items():
         if has_lora(layer):
             for weight in layer.weights:
                 weight.trainable = weight.name in LORA_FACTORS
-        elif not (path == "head" and train_head) and not _holds_layers(layer):
+        # A frozen block would freeze the factors inside.
+        elif not (path == "head" and train_head) and not sublayers(layer):
             layer.trainable = False
 
 
-def _holds_layers(layer):
-    # A frozen block would freeze the factors inside.
-    return bool(layer._flatten_layers(include_self=False))
-
-
-def _with_factors(model):
+def _with_factors(model: VisionModel) -> list[Dense]:
     return [layer for layer in layers_by_path(model).values() if has_lora(layer)]
 
 
-def _update(layer):
+def _update(layer: Dense) -> Array:
     factors = [np.asarray(getattr(layer, name)) for name in LORA_FACTORS]
     return layer.lora_alpha / layer.lora_rank * (factors[0] @ factors[1])

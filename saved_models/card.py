@@ -1,21 +1,27 @@
-"""The card of an artefact, its README.md, written from metrics.json and nothing else:
+"""The card of an artefact, its README.md, written from metrics.json alone:
 
     python -m saved_models.card saved_models/mixer_fashion_mnist
 
-It can be written again at any time; `saved_models.verify` complains where the two disagree.
+It can be rewritten at any time; `saved_models.verify` reports any difference between the two.
 """
 
-import argparse
+from saved_models.command_line import card_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    card_options(__doc__)
+
 import math
 import pathlib
 import sys
+from collections.abc import Sequence
+from typing import Any
 
+from keras_mlp.whole_files import write_text
 from saved_models.artefact import CARD, CLASSIFIER, KERAS_MODEL, read_metrics
-from saved_models.datasets import dataset_facts
+from saved_models.datasets import Dataset, dataset_facts
 from saved_models.golden import GOLDEN_IMAGES, TOLERANCE, tolerance_of
 from saved_models.learning import unmoved
-from saved_models.manifest import read_manifest, write_manifest
-from training.engine.workdir import write_text
+from saved_models.manifest import manifest_problems, name_problems, replace_in_manifest
 
 _USE = """\
 ```python
@@ -28,33 +34,36 @@ hub.KerasLayer("feature_vector", trainable=True)  # TF Hub; needs tf_keras (Kera
 
 _TRAINING_ON = """\
 `classifier` and `feature_vector` can be trained further: call them with `training=True`, update
-`trainable_variables` and add `regularization_losses` to your loss. Nothing is frozen in them. When
-you freeze layers of the Keras model and export it again, they leave `trainable_variables`, but the
-flag `tf.Variable.trainable` stays True: clients that read the flag, such as
-`keras.layers.TFSMLayer`, train them all the same; `keras_mlp.SavedModelLayer` and `hub.KerasLayer`
-read the list.
+`trainable_variables` and add `regularization_losses` to your loss. Nothing in them is frozen. If
+you freeze layers of the Keras model and export it again, their weights leave `trainable_variables`,
+but the flag `tf.Variable.trainable` stays True: clients that read the flag, such as
+`keras.layers.TFSMLayer`, train them anyway; `keras_mlp.SavedModelLayer` and `hub.KerasLayer` read
+the list.
 
-`model.quantize("int8")` on the Keras model makes stored weights smaller; on a CPU it makes nothing
-faster.
+`model.quantize("int8")` on the Keras model makes the stored weights smaller; on a CPU it does not
+make inference faster.
 """
 
 
-def card(metrics):
-    """The text of a card, Markdown.
+def card(metrics: dict[str, Any]) -> str:
+    """Writes the text of a card.
 
     Args:
         metrics: the dict in an artefact's `metrics.json`.
+
+    Returns:
+        Markdown text.
     """
     sections = [
         f"# {metrics['name']}",
         _summary(metrics),
         _USE.rstrip(),
         _facts(metrics),
-        "## What goes in, what comes out",
+        "## Inputs and outputs",
         _interface(metrics),
         "## Result",
         _result(metrics),
-        "## Training it further",
+        "## Further training",
         _TRAINING_ON.rstrip(),
         *_unmoved(metrics),
         *_form(metrics),
@@ -68,30 +77,30 @@ def card(metrics):
     return "\n\n".join(sections) + "\n"
 
 
-def write_card(folder):
-    """Writes the card of an artefact from its metrics; ValueError where they cannot be read."""
-    write_text(pathlib.Path(folder) / CARD, card(read_metrics(folder)))
+def write_card(folder: str | pathlib.Path) -> None:
+    """Writes the card of an artefact from its metrics; ValueError if they cannot be read."""
+    write_text(pathlib.Path(folder) / CARD, card(read_metrics(folder, card)))
 
 
-def kind(metrics):
+def kind(metrics: dict[str, Any]) -> str:
     """Architecture and variant, such as "MLPMixer pico/4"."""
     return f"{metrics['architecture']} {metrics['training']['config']['model']['variant']}"
 
 
-def dataset(metrics):
+def dataset(metrics: dict[str, Any]) -> Dataset:
     """The `Dataset` that the model was trained on."""
     return dataset_facts(metrics["training"]["config"]["data"]["name"])
 
 
-def _summary(metrics):
+def _summary(metrics: dict[str, Any]) -> str:
     return (
-        f"{kind(metrics)}, trained from random weights on {dataset(metrics).title}: it is right on "
-        f"{metrics['test']['accuracy']:.2%} of {metrics['test']['examples']:,} test images. One "
-        "run, one seed."
+        f"{kind(metrics)}, trained from random weights on {dataset(metrics).title}: test accuracy "
+        f"{metrics['test']['accuracy']:.2%} on {metrics['test']['examples']:,} images. One run, "
+        "one seed."
     )
 
 
-def _facts(metrics):
+def _facts(metrics: dict[str, Any]) -> str:
     height, width, channels = metrics["image_shape"]
     cost = metrics["cost"][CLASSIFIER]
     rows = {
@@ -107,19 +116,19 @@ def _facts(metrics):
     return "\n".join(["| | |", "|---|---|", *(f"| {key} | {row} |" for key, row in rows.items())])
 
 
-def _interface(metrics):
+def _interface(metrics: dict[str, Any]) -> str:
     maps = ", ".join(f"`{name}`" for name in metrics["feature_maps"])
     classes, width = len(metrics["classes"]), metrics["feature_dim"]
     return f"""\
 SavedModels take float32 images in [0, 1] or uint8 pixels in [0, 255], (B, H, W, channels), any B;
-`model.keras` takes pixels in [0, 255]. They are normalised inside. `classifier` gives logits,
-(B, {classes}), `feature_vector` what the last layer of the classifier sees, (B, {width}).
+`model.keras` takes pixels in [0, 255]. The models normalise them. `classifier` gives logits,
+(B, {classes}); `feature_vector` gives the input of the classification head, (B, {width}).
 Signatures: `serving_default` (`images`), `serving_uint8` (`pixels`), `serving_bytes` (`encoded`:
 JPEG or PNG files). `classifier` also has `features(images)` and the signature `serving_features`,
 with the maps {maps}."""
 
 
-def _result(metrics):
+def _result(metrics: dict[str, Any]) -> str:
     test, run = metrics["test"], metrics["training"]
     accuracy, examples = test["accuracy"], test["examples"]
     error = math.sqrt(accuracy * (1 - accuracy) / examples)
@@ -129,10 +138,10 @@ def _result(metrics):
     agreement = max(metrics["agreement"].values())
     lines = [
         f"Test accuracy {accuracy:.2%}, loss {test['loss']:.4f}, measured with `classifier` on all "
-        f"{examples:,} images of the test split. That many images leave an error of {error:.2%} "
-        "(one standard deviation); how far seeds differ was not measured for this artefact.",
+        f"{examples:,} images of the test split. The standard error for that many images is "
+        f"{error:.2%}; the spread over seeds was not measured for this artefact.",
         f"Outputs of the SavedModels differ from those of `model.keras` by at most {agreement:.1e} "
-        f"on {GOLDEN_IMAGES} test images, which `golden.npz` holds with the outputs.",
+        f"on {GOLDEN_IMAGES} test images, which `golden.npz` stores with their outputs.",
         f"Trained on {run['train_examples']:,} images, {run['steps']:,} steps in "
         f"{run['wall_seconds'] / 60:.1f} minutes on {hardware['cpu']}, {cores}{gpus}; "
         f"TensorFlow {run['versions']['tensorflow']}, Keras {run['versions']['keras']}; "
@@ -146,101 +155,96 @@ def _result(metrics):
     return "\n\n".join(lines)
 
 
-def _sizes(metrics):
+def _sizes(metrics: dict[str, Any]) -> list[str]:
     if not metrics["sizes"]:
         return []
     names = ", ".join(f"`{name}`" for name in metrics["sizes"])
     return [
-        f"{names}: classifiers for other image sizes, with the same weights made to fit by "
-        "`keras_mlp.with_image_shape` and not trained there; their accuracy was not measured. They "
-        f"differ from the Keras model by at most {max(metrics['sizes'].values()):.1e}."
+        f"{names}: classifiers for other image sizes, with the same weights resized by "
+        "`keras_mlp.with_image_shape` and not trained further; their accuracy was not measured. "
+        "Their outputs differ from the Keras model's by at most "
+        f"{max(metrics['sizes'].values()):.1e}."
     ]
 
 
-def _unmoved(metrics):
+def _unmoved(metrics: dict[str, Any]) -> list[str]:
     ends, reason = unmoved(metrics["architecture"])
     if not ends:
         return []
     names = " and ".join(f"`{end}`" for end in ends)
     return [
-        f"Weights whose names end in {names} have no gradient but rounding: each {reason}. "
+        f"Weights whose names end in {names} have a zero gradient, up to rounding: each {reason}. "
         "Training need not move them."
     ]
 
 
-def _form(metrics):
+def _form(metrics: dict[str, Any]) -> list[str]:
     if metrics["form"] is None:
         return []
     if metrics["form"] == "training":
-        return ["The SavedModels are in the form that trains, as `model.keras`."]
+        return ["The SavedModels are in the training form, like `model.keras`."]
     before, after = (metrics["cost"][each] for each in (KERAS_MODEL, CLASSIFIER))
     return [
         "The SavedModels are in the deployed form, for less work at inference: convolutions and "
-        f"BatchNorms are folded into matrices, {after['macs']:,} multiply-accumulates in place of "
-        f"{before['macs']:,}, {after['parameters']:,} parameters in place of "
+        f"BatchNorms are folded into matrices, with {after['macs']:,} multiply-accumulates instead "
+        f"of {before['macs']:,}, and {after['parameters']:,} parameters instead of "
         f"{before['parameters']:,} and {before['batch_norm_statistics']:,} BatchNorm statistics. "
-        "It computes the same at inference and is another network under training, so `model.keras` "
-        "is in the form that trains: continue from that, and deploy what comes out with "
-        "`keras_mlp.deploy`."
+        "The deployed form computes the same at inference but trains differently, so `model.keras` "
+        "is in the training form: continue from it, and deploy the result with `keras_mlp.deploy`."
     ]
 
 
-def _data(metrics):
+def _data(metrics: dict[str, Any]) -> str:
     data, name = dataset(metrics), metrics["training"]["config"]["data"]["name"]
     share = metrics["training"]["config"]["data"]["validation_percent"]
-    held_out = f" {share}% of the train split were held out of training." if share else ""
+    held_out = f" {share}% of the train split was held out of training." if share else ""
     return (
         f"{data.title} (`{name}` in TFDS): {data.images}. Source: {data.source}. Licence of the "
-        f"data: {data.licence}.{held_out} Code and weights: Apache-2.0, as this repository."
+        f"data: {data.licence}.{held_out} Code and weights: Apache-2.0, like this repository."
     )
 
 
-def _limits(metrics):
+def _limits(metrics: dict[str, Any]) -> str:
     height, width, channels = metrics["image_shape"]
     color = "greyscale pictures" if channels == 1 else "pictures"
     lines = [
-        f"It knows small {color} like those of {dataset(metrics).title} only: no photographs, no "
-        "other framing, and it names one of its classes whatever is on the picture.",
-        f"Other image sizes than {height} x {width} need resizing first, or a SavedModel of their "
-        "own (`keras_mlp.with_image_shape`).",
+        f"It knows only small {color} like those of {dataset(metrics).title}, not photographs or "
+        "other framings, and it names one of its classes whatever the picture shows.",
+        f"Images of another size than {height} x {width} must be resized first, or need a "
+        "SavedModel of their own (`keras_mlp.with_image_shape`).",
         "One seed. The test split was read when the run ended and once more to measure the "
         "SavedModel.",
-        "Softmax of the logits is not calibrated: nobody checked that 90% means 90%.",
-        "No study of bias or of robustness was made. It is for teaching, tests and as a start for "
-        "fine-tuning.",
+        "The calibration of the softmax was not measured: 90% confidence need not mean 90% "
+        "accuracy.",
+        "Bias and robustness were not studied. The model is meant for teaching, for tests and as a "
+        "starting point for fine-tuning.",
     ]
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _files(metrics):
+def _files(metrics: dict[str, Any]) -> str:
     rows = [f"| `{part}` | `{digest}` |" for part, digest in metrics["sha256"].items()]
     tolerance = tolerance_of(metrics["form"])
-    why = ": folding adds up in another order" if tolerance > TOLERANCE else ""
+    why = ", since folding changes the order of sums" if tolerance > TOLERANCE else ""
     return "\n".join(
         [
             "SHA-256 of a file, or of the sorted lines `sha256  path` of a folder's files;"
-            " `manifest.json` has every file:",
+            " `manifest.json` lists every file:",
             "",
             "| | SHA-256 |",
             "|---|---|",
             *rows,
             "",
             f"`python -m saved_models.verify saved_models/{metrics['name']}` checks them, the "
-            f"stored outputs (to {TOLERANCE:.0e} of `model.keras`, {tolerance:.0e} of the "
+            f"stored outputs (within {TOLERANCE:.0e} for `model.keras` and {tolerance:.0e} for the "
             f"SavedModels{why}), every way to call the SavedModels, and that a training step moves "
             "their weights.",
         ]
     )
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m saved_models.card",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("path", metavar="PATH", help="folder of an artefact")
-    path = parser.parse_args(arguments).path
+def main(arguments: Sequence[str] | None = None) -> None:
+    path = card_options(__doc__, arguments).path
     try:
         rewrite(path)
     except (ValueError, OSError) as error:
@@ -248,11 +252,20 @@ def main(arguments=None):
     print(pathlib.Path(path) / CARD)
 
 
-def rewrite(folder):
-    """Writes the card of an artefact again, and the manifest that lists it."""
-    name = read_manifest(folder)["name"]
+def rewrite(folder: str | pathlib.Path) -> None:
+    """Rewrites the card of an artefact and its entry in the manifest.
+
+    Raises:
+        ValueError: any other file differs from the manifest, or the metrics are damaged. Nothing is
+            written then: a new manifest would hide the damage from `saved_models.verify`.
+    """
+    problems = manifest_problems(folder, ignored=(CARD,)) + name_problems(folder)
+    if problems:
+        raise ValueError(
+            f"{folder} is damaged: {problems[0]} Restore its files, or make the artefact again."
+        )
     write_card(folder)
-    write_manifest(folder, name)
+    replace_in_manifest(folder, CARD)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-"""What a card says of the data that a model was trained on."""
+"""What a card says about the dataset that a model was trained on."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """A dataset's facts.
+    """Facts about a dataset.
 
     Attributes:
-        title: its name in prose.
-        licence: as its authors state it.
-        source: where they publish it.
-        images: what is on them.
+        title: its name as prose writes it.
+        licence: the licence that its authors state.
+        source: URL where they publish it.
+        images: what they show.
     """
 
     title: str
@@ -31,7 +31,7 @@ DATASETS = {
         "Optical Recognition of Handwritten Digits",
         "CC BY 4.0",
         "https://doi.org/10.24432/C50P49",
-        "one digit each, written by 43 persons, light on black, 8 x 8 grey pixels",
+        "one digit each, written by 43 people, light on black, 8 x 8 grey pixels",
     ),
     "cifar10": Dataset(
         "CIFAR-10",
@@ -42,7 +42,7 @@ DATASETS = {
 }
 
 
-def dataset_facts(name):
-    """The `Dataset` of a TFDS name; of one that is not listed here, where to look."""
+def dataset_facts(name: str) -> Dataset:
+    """The `Dataset` with a TFDS name; for one that is not listed here, a pointer to its page."""
     page = f"https://www.tensorflow.org/datasets/catalog/{name}"
     return DATASETS.get(name) or Dataset(name, "see its source", page, "see its source")

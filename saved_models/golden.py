@@ -1,18 +1,21 @@
-"""Outputs that were stored when an artefact was made: what it gives today must be near them."""
+"""Golden outputs: stored when an artefact is made, and compared with what it computes today."""
+
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_mlp.typing import Array, Tensor
 from saved_models.artefact import CLASSIFIER, FEATURE_VECTOR, OUTPUTS
 
 GOLDEN_IMAGES = 16
 TOLERANCE = 1e-5
-# Folding a RepMLPNet adds its numbers up in another order, over matrices of a whole map: rounding
-# of float32 alone comes near 1e-5.
+# A folded RepMLPNet sums in another order, with matrices over a whole map: float32 rounding alone
+# reaches almost 1e-5.
 DEPLOYED_TOLERANCE = 1e-4
 
 
-def keras_outputs(model, images):
+def keras_outputs(model: keras.Model, images: Array) -> dict[str, Array]:
     """Logits and pooled features of a Keras model, in one pass.
 
     Args:
@@ -27,38 +30,38 @@ def keras_outputs(model, images):
     return {name: np.asarray(output, "float32") for name, output in outputs.items()}
 
 
-def features_of(model):
-    """Symbolic: what the classifier of a model sees."""
+def features_of(model: keras.Model) -> Tensor:
+    """The symbolic input of a model's classification head."""
     return model.get_layer("head").input
 
 
-def tolerance_of(form):
-    """How far the SavedModels of a form ("deployed", "training" or None) may be from Keras."""
+def tolerance_of(form: str | None) -> float:
+    """The tolerance for SavedModels in a form: "deployed", "training" or None."""
     return DEPLOYED_TOLERANCE if form == "deployed" else TOLERANCE
 
 
-def difference(outputs, expected):
-    """Largest absolute difference; nan where one is not a number, inf where shapes differ."""
+def difference(outputs: Tensor, expected: Array) -> float:
+    """The largest absolute difference: nan if a value is nan, inf if the shapes differ."""
     outputs = np.asarray(outputs)
     if outputs.shape != expected.shape:
         return float("inf")
     return float(np.abs(outputs - expected).max())
 
 
-def golden_problems(name, outputs, expected, tolerance):
-    """One sentence if outputs are too far from the stored ones, else none.
+def golden_problems(name: str, outputs: Tensor, expected: Array, tolerance: float) -> list[str]:
+    """A sentence if outputs differ too much from the stored ones, otherwise an empty list.
 
-    The tolerance is for numbers up to 1; it grows with larger ones, as rounding does.
+    The tolerance holds for values up to 1 and grows with larger ones, as rounding does.
     """
     allowed = tolerance * max(1.0, float(np.abs(expected).max()))
     found = difference(outputs, expected)
     if found <= allowed:
         return []
-    return [f"{name}: its outputs differ from golden.npz by {found:.1e}, {allowed:.1e} is allowed."]
+    return [f"{name}: its outputs differ from golden.npz by {found:.1e}; {allowed:.1e} is allowed."]
 
 
-def keras_problems(model, golden):
-    """Whether a Keras model still gives the stored logits and features."""
+def keras_problems(model: keras.Model, golden: dict[str, Array]) -> list[str]:
+    """Where a Keras model no longer reproduces the stored logits and features, as sentences."""
     outputs = keras_outputs(model, golden["images"])
     return [
         problem
@@ -67,8 +70,8 @@ def keras_problems(model, golden):
     ]
 
 
-def agreement(classifier, feature_vector, golden):
-    """Largest difference of each SavedModel to the Keras model on the golden images."""
+def agreement(classifier: Any, feature_vector: Any, golden: dict[str, Array]) -> dict[str, float]:
+    """Each SavedModel's largest difference from the Keras model on the golden images."""
     loaded = {CLASSIFIER: classifier, FEATURE_VECTOR: feature_vector}
     return {
         name: difference(loaded[name](golden["images"]), golden[key])

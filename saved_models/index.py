@@ -3,33 +3,39 @@
 python -m saved_models.index
 """
 
+from saved_models.command_line import index_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    index_options(__doc__)
+
 import pathlib
 import sys
+from collections.abc import Sequence
 
 from keras_mlp.analysis.markdown import markdown_table
+from keras_mlp.whole_files import write_text
 from saved_models.artefact import CARD, CLASSIFIER, MANIFEST, read_metrics
-from saved_models.card import dataset, kind
+from saved_models.card import card, dataset, kind
 from saved_models.manifest import read_manifest
-from training.engine.workdir import write_text
 
 FOLDER = pathlib.Path(__file__).parent
 BEGIN, END = "<!-- artefacts: begin -->", "<!-- artefacts: end -->"
 _HEADER = ("name", "model", "data", "test accuracy", "parameters", "classifier", "fingerprint")
 
 
-def artefact_folders(folder=FOLDER):
-    """The folders below that hold a manifest, sorted by name."""
+def artefact_folders(folder: str | pathlib.Path = FOLDER) -> list[pathlib.Path]:
+    """The subfolders that hold a manifest, sorted by name."""
     return sorted(file.parent for file in pathlib.Path(folder).glob(f"*/{MANIFEST}"))
 
 
-def table(folder=FOLDER):
-    """The artefacts in a folder as a Markdown table, or a sentence that there is none."""
+def table(folder: str | pathlib.Path = FOLDER) -> str:
+    """A Markdown table of the artefacts in a folder, or a sentence if there are none."""
     rows = [_row(each) for each in artefact_folders(folder)]
-    return markdown_table(_HEADER, rows) if rows else "There is no artefact yet."
+    return markdown_table(_HEADER, rows) if rows else "There are no artefacts yet."
 
 
-def with_table(text, folder=FOLDER):
-    """The text of a page with the table between its markers; ValueError if it lacks them."""
+def with_table(text: str, folder: str | pathlib.Path = FOLDER) -> str:
+    """The page's text with the table between its markers; ValueError if it lacks them."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -37,14 +43,14 @@ def with_table(text, folder=FOLDER):
     return f"{before}{BEGIN}\n{table(folder)}\n{END}{after}"
 
 
-def write_index(folder=FOLDER):
-    """Writes the table into the README.md of the folder; errors as of `with_table`."""
+def write_index(folder: str | pathlib.Path = FOLDER) -> None:
+    """Writes the table into the folder's README.md; raises what `with_table` raises."""
     page = pathlib.Path(folder) / CARD
     write_text(page, with_table(page.read_text(), folder))
 
 
-def _row(folder):
-    metrics = read_metrics(folder)
+def _row(folder: pathlib.Path) -> list[str]:
+    metrics = read_metrics(folder, card)
     return [
         f"[{folder.name}]({folder.name}/{CARD})",
         kind(metrics),
@@ -56,7 +62,8 @@ def _row(folder):
     ]
 
 
-def main():
+def main(arguments: Sequence[str] | None = None) -> None:
+    index_options(__doc__, arguments)
     try:
         write_index()
     except (ValueError, OSError) as error:

@@ -1,35 +1,39 @@
 """Whether a loaded SavedModel learns: one training step must move its weights."""
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
-# Weights without a gradient, whatever the images: what they add is taken away again behind them.
-# A step moves them by rounding, or not at all.
+from keras_mlp.typing import Array
+
+# Weights whose gradient is zero for any image: a later operation cancels what they add. A training
+# step moves them by rounding error, or not at all.
 _UNMOVED = {
     ("MLPMixer", "FFOnly"): (
         ("token_mlp/fc2/bias",),
-        "adds one number to all channels of a token, which LayerNorms subtract",
+        "adds one number to all channels of a token, which LayerNorm subtracts",
     ),
     ("ViT",): (
         ("attention/key/bias",),
-        "adds one number to all scores of a query, which the softmax takes away",
+        "adds one number to all scores of a query, which the softmax cancels",
     ),
     ("RepMLPNet",): (
         ("norm2/beta", "ffn/fc2_norm/beta"),
-        "adds one number to a whole channel, which BatchNorms in training subtract",
+        "adds one number to a whole channel, which BatchNorm subtracts in training",
     ),
 }
 _LEARNING_RATE = 0.1
 
 
-def unmoved(architecture):
-    """Which weights of an architecture a training step need not move.
+def unmoved(architecture: str) -> tuple[tuple[str, ...], str | None]:
+    """The weights of an architecture that a training step need not move.
 
     Args:
         architecture: name of its class.
 
     Returns:
-        (how their names end, why); an empty tuple and None where all must move.
+        (the endings of their names, the reason); an empty tuple and None if every weight must move.
     """
     for architectures, row in _UNMOVED.items():
         if architecture in architectures:
@@ -37,17 +41,20 @@ def unmoved(architecture):
     return (), None
 
 
-def learning_problems(name, loaded, images, architecture):
-    """Takes one step of gradient descent and says which weights did not move, as sentences.
+def learning_problems(name: str, loaded: Any, images: Array, architecture: str) -> list[str]:
+    """Takes one step of gradient descent and reports the weights that did not move.
 
     The loss is the mean square of the outputs plus the regularization losses: it needs no labels
-    and depends on all of them. The variables of `loaded` stay moved.
+    and depends on every output. The variables of `loaded` keep their new values.
 
     Args:
-        name: of the SavedModel, for the sentences.
-        loaded: by `tf.saved_model.load`.
+        name: the SavedModel's name, for the sentences.
+        loaded: what `tf.saved_model.load` returned.
         images: uint8 (B, H, W, C).
-        architecture: name of the class, which says what may stay.
+        architecture: name of the model's class; see `unmoved`.
+
+    Returns:
+        A list of sentences, one for each weight that should have moved.
     """
     weights = list(loaded.trainable_variables)
     before = [weight.numpy() for weight in weights]

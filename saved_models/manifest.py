@@ -1,30 +1,32 @@
-"""The list of an artefact's files with their digests: nothing may be missing, changed or added."""
+"""The manifest: an artefact's files and their digests. None may be missing, changed or added."""
 
 import hashlib
 import json
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from keras_mlp.export import sha256_of
-from saved_models.artefact import FORMAT_VERSION, MANIFEST, read_json
-from training.engine.workdir import write_text
+from keras_mlp.whole_files import write_text
+from saved_models.artefact import FORMAT_VERSION, MANIFEST, read_dict
 
 
-def digests(folder):
-    """From the path of every file below a folder, relative and sorted, to its SHA-256."""
+def digests(folder: str | pathlib.Path) -> dict[str, str]:
+    """Maps the relative path of every file below a folder, sorted, to its SHA-256."""
     folder = pathlib.Path(folder)
     files = sorted(each for each in folder.rglob("*") if each.is_file())
     return {file.relative_to(folder).as_posix(): sha256_of(file) for file in files}
 
 
-def fingerprint(files):
-    """One SHA-256 for many files.
+def fingerprint(files: Mapping[str, str]) -> str:
+    """A single SHA-256 for many files.
 
     Args:
-        files: dict from path to SHA-256.
+        files: maps each path to its SHA-256.
 
     Returns:
-        The digest of the lines "sha256  path", sorted: in the folder,
-        `sha256sum FILES | LC_ALL=C sort | sha256sum` prints it.
+        The digest of the sorted lines "sha256  path"; inside the folder,
+        `sha256sum FILES | LC_ALL=C sort | sha256sum` prints the same.
 
     >>> fingerprint({"b": "22", "a": "11"})[:8]
     '416ccbb1'
@@ -33,11 +35,11 @@ def fingerprint(files):
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def write_manifest(folder, name):
+def write_manifest(folder: str | pathlib.Path, name: str) -> None:
     """Writes `manifest.json`: every other file of the folder, its size in bytes and its SHA-256."""
     folder = pathlib.Path(folder)
     files = digests(folder)
-    files.pop(MANIFEST, None)  # of before
+    files.pop(MANIFEST, None)  # an older one
     manifest = {
         "format_version": FORMAT_VERSION,
         "name": name,
@@ -50,24 +52,43 @@ def write_manifest(folder, name):
     write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
 
 
-def read_manifest(folder):
-    """The dict in `manifest.json`; ValueError unless it is there and whole."""
+def read_manifest(folder: str | pathlib.Path) -> dict[str, Any]:
+    """Reads `manifest.json`; ValueError if it is missing or damaged."""
     file = pathlib.Path(folder) / MANIFEST
-    manifest = read_json(file, ("format_version", "name", "fingerprint", "files"))
-    try:
-        listed = {path: entry["sha256"] for path, entry in manifest["files"].items()}
-    except (AttributeError, TypeError, KeyError) as error:
-        raise ValueError(f"{file} is damaged: {error!r}") from error
-    if fingerprint(listed) != manifest["fingerprint"]:
-        raise ValueError(f"{file} is damaged: its fingerprint is not that of its list of files.")
+    manifest = read_dict(file, ("format_version", "name", "fingerprint", "files"), _listed)
+    if fingerprint(_listed(manifest)) != manifest["fingerprint"]:
+        raise ValueError(f"{file} is damaged: its fingerprint does not match its list of files.")
     return manifest
 
 
-def manifest_problems(folder):
-    """What is not as the manifest says, as sentences; none for a whole artefact.
+def _listed(manifest: dict[str, Any]) -> dict[str, str]:
+    """The digest of each file; an error if the manifest lacks one, or a size."""
+    files = manifest["files"].items()
+    return {path: entry["sha256"] for path, entry in files if entry["bytes"] >= 0}
+
+
+def replace_in_manifest(folder: str | pathlib.Path, path: str) -> None:
+    """Enters the new size and digest of one file; all other entries stay as they are."""
+    folder = pathlib.Path(folder)
+    manifest = read_manifest(folder)
+    files, size = manifest["files"], (folder / path).stat().st_size
+    files[path] = {"bytes": size, "sha256": sha256_of(folder / path)}
+    manifest["fingerprint"] = fingerprint({name: each["sha256"] for name, each in files.items()})
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+
+
+def name_problems(folder: str | pathlib.Path) -> list[str]:
+    """One sentence if the folder's name is not the artefact's; otherwise an empty list."""
+    name, here = read_manifest(folder)["name"], pathlib.Path(folder).resolve().name
+    return [] if name == here else [f"The folder is called {here} but holds the artefact {name}."]
+
+
+def manifest_problems(folder: str | pathlib.Path, ignored: Sequence[str] = ()) -> list[str]:
+    """Where a folder differs from its manifest, as sentences; an empty list if it is intact.
 
     Args:
         folder: the artefact.
+        ignored: paths of files that may differ or be missing.
 
     Raises:
         ValueError: the manifest is missing or damaged.
@@ -76,16 +97,19 @@ def manifest_problems(folder):
     listed = read_manifest(folder)["files"]
     links = [each for each in folder.rglob("*") if each.is_symlink()]
     if links:
-        return [f"{links[0]} is a link: an artefact has none."]
+        return [f"{links[0]} is a link: an artefact holds no links."]
     found = digests(folder)
     found.pop(MANIFEST)
+    for path in ignored:
+        listed.pop(path, None)
+        found.pop(path, None)
     problems = [f"{path} is missing." for path in listed if path not in found]
     problems += [f"{path} is not in {MANIFEST}." for path in found if path not in listed]
     for path in listed.keys() & found.keys():
         if found[path] != listed[path]["sha256"]:
             size = (folder / path).stat().st_size
             problems.append(
-                f"{path} is not the file that was made: {size:,} bytes, "
-                f"{listed[path]['bytes']:,} were made."
+                f"{path} has changed: it has {size:,} bytes and another SHA-256; "
+                f"the original has {listed[path]['bytes']:,} bytes."
             )
     return sorted(problems)

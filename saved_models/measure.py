@@ -1,12 +1,15 @@
 """Facts of an artefact's models, measured on the files that users load."""
 
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 import keras_mlp
 from keras_mlp.export import sha256_of
+from keras_mlp.typing import Array
 from saved_models.artefact import (
     CLASSIFIER,
     FEATURE_VECTOR,
@@ -17,23 +20,30 @@ from saved_models.artefact import (
 )
 from saved_models.golden import agreement, difference
 from saved_models.manifest import digests, fingerprint
+from training.data.splits import Split
 from training.engine.tensorflow.evaluator import evaluate
 
 
-def measure(folder, model, models, split, batch_size):
-    """What `metrics.json` says of an artefact, beside the run's own metrics.
+def measure(
+    folder: str | pathlib.Path,
+    model: keras_mlp.VisionModel,
+    models: Mapping[str, keras_mlp.VisionModel],
+    split: Split,
+    batch_size: int,
+) -> dict[str, Any]:
+    """Measures what `metrics.json` adds to the run's own metrics.
 
     Args:
-        folder: with `model.keras`, the SavedModels and `golden.npz`.
+        folder: folder with `model.keras`, the SavedModels and `golden.npz`.
         model: the Keras model in `model.keras`.
-        models: from the path of each SavedModel with logits to the Keras model it was made of.
+        models: maps the path of each SavedModel with logits to the Keras model it comes from.
         split: the test split of `model`.
-        batch_size: for it.
+        batch_size: batch size of the evaluation.
 
     Returns:
-        A dict; "agreement" holds the largest absolute difference of outputs to the Keras model's,
-        "test" what the classifier's SavedModel reaches on the whole test split, "bytes" sizes on
-        disk, "sha256" digests, of a folder the fingerprint of its files.
+        A dict. "agreement" holds the largest absolute differences from the Keras model's outputs,
+        "test" the results of the classifier's SavedModel on the whole test split, "bytes" the
+        sizes on disk, and "sha256" the digests; the digest of a folder is its fingerprint.
     """
     folder = pathlib.Path(folder)
     golden = read_golden(folder)
@@ -56,25 +66,25 @@ def measure(folder, model, models, split, batch_size):
     }
 
 
-def _sha256(path):
-    """Digest of a file, or the fingerprint of the files in a folder."""
+def _sha256(path: pathlib.Path) -> str:
+    """The digest of a file, or the fingerprint of the files in a folder."""
     return fingerprint(digests(path)) if path.is_dir() else sha256_of(path)
 
 
-def _form(model):
+def _form(model: keras_mlp.VisionModel) -> str | None:
     if not isinstance(model, keras_mlp.RepMLPNet):
         return None
     return "deployed" if model.deployed else "training"
 
 
-def _maps(folder, classifier, images):
-    """Shapes of the maps that the classifier gives, without the batch, from the stem upwards."""
+def _maps(folder: pathlib.Path, classifier: Any, images: Array) -> dict[str, list[int]]:
+    """Shapes of the classifier's feature maps without the batch axis, from the stem upwards."""
     maps = classifier.features(tf.constant(images[:1]))
     names = keras_mlp.saved_model_info(folder)["features"]
     return {name: list(maps[name].shape[1:]) for name in names}
 
 
-def _cost(model):
+def _cost(model: keras_mlp.VisionModel) -> dict[str, int]:
     cost = keras_mlp.analysis.cost(model)
     return {
         "parameters": cost.parameters,
@@ -83,8 +93,10 @@ def _cost(model):
     }
 
 
-def _sizes(folder, models, images):
-    """Agreement of the SavedModels of other sizes, on the golden images brought to that size."""
+def _sizes(
+    folder: pathlib.Path, models: Mapping[str, keras_mlp.VisionModel], images: Array
+) -> dict[str, float]:
+    """Agreement of the SavedModels for other sizes, on the golden images resized to each."""
     sizes = {}
     for name, model in models.items():
         if name != CLASSIFIER:
@@ -94,12 +106,12 @@ def _sizes(folder, models, images):
     return sizes
 
 
-def resized(images, image_shape):
-    """uint8 images (B, H, W, C) at another height and width, bilinear."""
+def resized(images: Array, image_shape: Sequence[int]) -> Array:
+    """Resizes uint8 images (B, H, W, C) to another height and width, bilinear."""
     new = tf.image.resize(images, image_shape[:2], antialias=True)
     return tf.cast(tf.round(new), tf.uint8).numpy()
 
 
-def _bytes(path):
+def _bytes(path: pathlib.Path) -> int:
     files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
     return sum(file.stat().st_size for file in files)

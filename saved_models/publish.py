@@ -1,31 +1,37 @@
-"""Lays an artefact out for TF Hub and for Kaggle Models, and prints the commands that upload it:
+"""Prepares an artefact for TF Hub and Kaggle Models, and prints the commands that upload it:
 
     python -m saved_models.publish saved_models/mixer_fashion_mnist --output published --owner me
 
 Nothing is uploaded here. Equal artefacts give equal files.
 """
 
-import argparse
+from saved_models.command_line import OWNER, publish_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    publish_options(__doc__)
+
 import json
 import pathlib
 import shutil
 import sys
+from collections.abc import Sequence
+from typing import Any
 
-from keras_mlp.export import replacing_folder
+from keras_mlp.whole_files import whole_folder
 from saved_models import artefact
 from saved_models.archive import pack
-from saved_models.card import dataset, kind
+from saved_models.card import card, dataset, kind
 from saved_models.manifest import manifest_problems, read_manifest
 
-# The word of the kaggle command's own template, which it refuses to upload.
-OWNER = "INSERT_OWNER_SLUG_HERE"
 LICENCE = "Apache 2.0"  # as Kaggle calls it
 FRAMEWORK = "tensorFlow2"
 KAGGLE = "kaggle"
 
 
-def publish(path, output, owner=OWNER):
-    """Writes `output/NAME`: tarballs as TF Hub serves them, and a folder tree for Kaggle Models.
+def publish(
+    path: str | pathlib.Path, output: str | pathlib.Path, owner: str = OWNER
+) -> pathlib.Path:
+    """Writes `output/NAME`: tarballs in TF Hub's layout, and a folder tree for Kaggle Models.
 
         NAME/classifier.tar.gz, feature_vector.tar.gz, ...     saved_model.pb at the root of each
         NAME/kaggle/model-metadata.json
@@ -34,14 +40,14 @@ def publish(path, output, owner=OWNER):
 
     Args:
         path: folder of the artefact.
-        output: folder to write in; it must exist. What is there of the same name is replaced.
-        owner: of the model at Kaggle.
+        output: existing folder to write in; a folder of the same name in it is replaced.
+        owner: owner of the model on Kaggle.
 
     Returns:
-        Path of the folder.
+        The path of the written folder.
 
     Raises:
-        ValueError: the artefact's files are not those that were made.
+        ValueError: the artefact's files differ from its manifest.
         OSError: the folder cannot be written.
     """
     path, output = pathlib.Path(path), pathlib.Path(output)
@@ -49,9 +55,9 @@ def publish(path, output, owner=OWNER):
     if problems:
         raise ValueError(f"{path} is damaged: {problems[0]}")
     if not output.is_dir():
-        raise ValueError(f"`--output` {output} is no folder.")
-    metrics, name = artefact.read_metrics(path), read_manifest(path)["name"]
-    with replacing_folder((output / name).resolve()) as folder:
+        raise ValueError(f"`--output` {output} is not a folder.")
+    metrics, name = artefact.read_metrics(path, card), read_manifest(path)["name"]
+    with whole_folder(output / name) as folder:
         _write_json(folder / KAGGLE / "model-metadata.json", model_metadata(metrics, path, owner))
         for part in artefact.saved_model_names(path):
             tarball = folder / f"{part}.tar.gz"
@@ -64,13 +70,13 @@ def publish(path, output, owner=OWNER):
     return output / name
 
 
-def slug(name):
-    """A name as Kaggle takes it in addresses: no underscore, no slash."""
+def slug(name: str) -> str:
+    """A name as Kaggle accepts it in URLs: without underscores or slashes."""
     return name.replace("_", "-").replace("/", "-")
 
 
-def model_metadata(metrics, path, owner):
-    """What `kaggle models create` reads."""
+def model_metadata(metrics: dict[str, Any], path: str | pathlib.Path, owner: str) -> dict[str, Any]:
+    """The metadata that `kaggle models create` reads."""
     accuracy = f"{metrics['test']['accuracy']:.1%}"
     return {
         "ownerSlug": owner,
@@ -84,8 +90,8 @@ def model_metadata(metrics, path, owner):
     }
 
 
-def variation_metadata(metrics, part, owner):
-    """What `kaggle models variations create` reads."""
+def variation_metadata(metrics: dict[str, Any], part: str, owner: str) -> dict[str, Any]:
+    """The metadata that `kaggle models variations create` reads."""
     handle = f"{owner}/{slug(metrics['name'])}/{FRAMEWORK}/{slug(part)}"
     return {
         "ownerSlug": owner,
@@ -109,17 +115,17 @@ def variation_metadata(metrics, part, owner):
     }
 
 
-def upload_commands(folder):
-    """The commands that upload a published folder to Kaggle, one a line.
+def upload_commands(folder: str | pathlib.Path) -> list[str]:
+    """The commands that upload a published folder to Kaggle, one per line.
 
-    `kagglehub` uploads folders as they are. The `kaggle` command packs them (`--dir-mode`), and
-    without that option leaves `variables/` out, without which a SavedModel has no weights.
+    `kagglehub` uploads folders as they are. The `kaggle` command packs them with `--dir-mode`;
+    without that option it leaves out `variables/`, which holds the weights of a SavedModel.
     """
     kaggle = pathlib.Path(folder) / KAGGLE
     lines = [f"kaggle models create -p {kaggle}"]
     for variation in sorted(each for each in (kaggle / FRAMEWORK).iterdir()):
         lines.append(f"kaggle models variations create -p {variation} --dir-mode tar")
-    lines.append("# or, with the folder tree kept, which also adds a version to what is there:")
+    lines.append("# or, keeping the folder tree and adding a version to an existing model:")
     for variation in sorted(each for each in (kaggle / FRAMEWORK).iterdir()):
         metadata = json.loads((variation / "model-instance-metadata.json").read_text())
         keys = ("ownerSlug", "modelSlug", "framework", "instanceSlug")
@@ -131,21 +137,13 @@ def upload_commands(folder):
     return lines
 
 
-def _write_json(path, tree):
+def _write_json(path: pathlib.Path, tree: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(tree, indent=2) + "\n")
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m saved_models.publish",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("path", metavar="PATH", help="folder of an artefact")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder to write in")
-    parser.add_argument("--owner", default=OWNER, metavar="SLUG", help="user or team at Kaggle")
-    options = parser.parse_args(arguments)
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = publish_options(__doc__, arguments)
     try:
         folder = publish(**vars(options))
     except (ValueError, OSError) as error:

@@ -1,12 +1,15 @@
-"""A finished run of `training.train`, as the programs here read it."""
+"""A finished run of `training.train`: its model, metrics and test data."""
 
 import pathlib
 import re
 import shlex
+from typing import Any
 
-from saved_models.artefact import KERAS_MODEL, METRICS, load_keras_model, read_json
+from saved_models.artefact import KERAS_MODEL, METRICS, load_keras_model, read_dict
 from training.config import Data
 from training.data.pipeline import load_splits
+from training.data.splits import Split
+from training.report import METRICS_WAY_OUT
 
 # The first part of an artefact's name.
 SHORT_NAMES = {
@@ -24,63 +27,71 @@ class Run:
     """A run's model and metrics.
 
     Args:
-        path: its folder, the workdir of `training.train`.
-        data_dir: where TFDS keeps prepared datasets; None for what the run's config says.
+        path: the run's folder, the workdir of `training.train`.
+        data_dir: where TFDS keeps prepared datasets; None for the folder in the run's config.
 
     Attributes:
-        model: what it trained.
-        model_file: where it is stored.
+        model: the trained model.
+        model_file: path of its file.
         metrics: the dict in its `metrics.json`, without paths of the machine.
 
     Raises:
-        ValueError: the run is not finished, is damaged, is none of `training.train`, or computed in
-            another precision than float32.
+        ValueError: the run is unfinished or damaged, is not a run of `training.train`, or did not
+            compute in float32.
     """
 
-    def __init__(self, path, data_dir=None):
+    def __init__(self, path: str | pathlib.Path, data_dir: str | None = None) -> None:
         path = pathlib.Path(path)
         if not (path / METRICS).is_file():
-            raise ValueError(f"`RUN` {path} is no finished run: it has no {METRICS}.")
-        metrics = read_json(path / METRICS, ("test", "classes", "config", "command"))
+            raise ValueError(f"`RUN` {path} is not a finished run: it has no {METRICS}.")
+        metrics = read_dict(
+            path / METRICS,
+            ("test", "classes", "config", "command"),
+            lambda metrics: "model" not in metrics["config"] or _data(metrics, data_dir),
+            METRICS_WAY_OUT,
+        )
         if "model" not in metrics["config"]:
-            raise ValueError(f"`RUN` {path} is no run of training.train: it trained no new model.")
-        data = metrics["config"]["data"]
+            raise ValueError(
+                f"`RUN` {path} did not train a new model: it is not a run of training.train."
+            )
         dtype = metrics["config"]["runtime"]["dtype"]
         if dtype != "float32":
             raise ValueError(
-                f"`RUN` {path} computed in {dtype}: artefacts are float32, in which SavedModel and "
-                "Keras model agree to rounding."
+                f"`RUN` {path} computed in {dtype}; an artefact needs a run in float32, so that "
+                "SavedModel and Keras model agree up to rounding."
             )
-        self._data = Data(
-            **{
-                **data,
-                "classes": tuple(data["classes"]),
-                "data_dir": data_dir or data["data_dir"],
-            }
-        )
+        self._data = _data(metrics, data_dir)
         self.metrics = without_paths(metrics)
         self.model = load_keras_model(path)
         self.model_file = path / KERAS_MODEL
 
     @property
-    def name(self):
-        """What the artefact is called unless told otherwise, such as "mixer_fashion_mnist"."""
+    def name(self) -> str:
+        """The artefact's default name, such as "mixer_fashion_mnist"."""
         architecture = type(self.model).__name__
         return f"{SHORT_NAMES[architecture]}_{self._data.name}"
 
     @property
-    def batch_size(self):
+    def batch_size(self) -> int:
         return self._data.batch_size
 
-    def test_split(self):
-        """The test split as the run read it; ValueError where the data is not there."""
+    def test_split(self) -> Split:
+        """The test split as the run read it; ValueError if the data is missing."""
         return load_splits(self._data, tuple(self.model.image_shape)).test
 
 
-def without_paths(metrics):
-    """Metrics without folders of the machine that made them: they say nothing to others."""
-    command = [_shortened(word) for word in shlex.split(metrics["command"])]
-    command = re.sub(r" --set data\.data_dir=\S+| --data-dir \S+", "", shlex.join(command))
+def _data(metrics: dict[str, Any], data_dir: str | None) -> Data:
+    """The data section of a run's config; an error if the metrics lack what is read of them."""
+    shlex.split(metrics["command"])
+    data, _ = metrics["config"]["data"], metrics["config"]["runtime"]["dtype"]
+    classes, data_dir = tuple(data["classes"]), data_dir or data["data_dir"]
+    return Data(**{**data, "classes": classes, "data_dir": data_dir})
+
+
+def without_paths(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Metrics without the folders of the machine that made them, which mean nothing elsewhere."""
+    command = shlex.join(_shortened(word) for word in shlex.split(metrics["command"]))
+    command = re.sub(r" --set data\.data_dir=\S+| --data-dir \S+", "", command)
     metrics = {**metrics, "command": command}
     if "config" in metrics:
         config = metrics["config"]
@@ -88,6 +99,6 @@ def without_paths(metrics):
     return metrics
 
 
-def _shortened(word):
-    """An absolute path's last part; any other word as it is."""
+def _shortened(word: str) -> str:
+    """The last part of an absolute path; any other word unchanged."""
     return pathlib.PurePath(word).name if pathlib.PurePath(word).is_absolute() else word

@@ -2,38 +2,46 @@
 
     python -m saved_models.verify saved_models/mixer_fashion_mnist published/classifier.tar.gz
 
-Nothing is loaded before the digests are right and the graphs are known to touch no file. Prints a
-line per problem; the exit code is 1 if there is any.
+Nothing is loaded until the digests match and the graphs are known not to touch files. Prints one
+line per problem; the exit code is 1 if there are any.
 """
 
-import argparse
+from saved_models.command_line import verify_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    verify_options(__doc__)
+
 import contextlib
 import pathlib
 import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from keras_mlp import saved_model_info
+from keras_mlp.errors import first_line
 from keras_mlp.export import INFO_FILE
+from keras_mlp.typing import Array
 from saved_models import artefact
 from saved_models.archive import unpacked
 from saved_models.card import card
 from saved_models.golden import TOLERANCE, keras_problems, tolerance_of
 from saved_models.interface import interface_problems
 from saved_models.learning import learning_problems
-from saved_models.manifest import digests, manifest_problems, read_manifest
+from saved_models.manifest import digests, manifest_problems, name_problems
 from saved_models.measure import resized
 from saved_models.operations import operation_problems
 
 
-def problems_of(path):
-    """What is wrong with an artefact, or with a single SavedModel of one.
+def problems_of(path: str | pathlib.Path) -> list[str]:
+    """Finds problems in an artefact, or in a single SavedModel of one.
 
     Args:
-        path: its folder, or a `.tar.gz` of it.
+        path: the folder, or a `.tar.gz` of it.
 
     Returns:
-        A list of sentences, empty if all is well.
+        A list of sentences, empty if there are no problems.
     """
     path = pathlib.Path(path)
     try:
@@ -42,22 +50,21 @@ def problems_of(path):
                 return saved_model_problems(folder)
             return artefact_problems(folder, renamed=folder == path)
     except (ValueError, OSError) as error:
-        return [artefact.first_line(error)]
-    except (KeyError, TypeError, AttributeError) as error:  # JSON of another shape than ours
-        return [f"It is damaged: {error!r} while its descriptions were read."]
+        return [first_line(error)]
+    except (KeyError, TypeError, AttributeError) as error:  # JSON of an unexpected shape
+        return [f"It is damaged: {error!r} while reading its descriptions."]
 
 
-def artefact_problems(folder, renamed=True):
-    """What is wrong with an artefact's folder, as sentences.
+def artefact_problems(folder: pathlib.Path, renamed: bool = True) -> list[str]:
+    """Finds problems in an artefact's folder, as sentences.
 
     Args:
-        folder: its path.
-        renamed: complain about a folder of another name than the artefact's.
+        folder: path of the folder.
+        renamed: whether a folder whose name is not the artefact's is a problem.
     """
     problems = manifest_problems(folder)
-    name, here = read_manifest(folder)["name"], folder.resolve().name
-    if renamed and name != here:
-        problems.append(f"The folder is called {here} and holds the artefact {name}.")
+    if renamed:
+        problems += name_problems(folder)
     if problems:
         return problems
     parts = artefact.saved_model_names(folder)
@@ -65,14 +72,14 @@ def artefact_problems(folder, renamed=True):
     return problems or _content_problems(folder, parts)
 
 
-def saved_model_problems(folder):
-    """What is wrong with a SavedModel that stands alone; without golden outputs, its own count."""
+def saved_model_problems(folder: pathlib.Path) -> list[str]:
+    """Problems of a SavedModel on its own; without golden outputs it is compared with itself."""
     listed = saved_model_info(folder)["sha256"]
     found = {path: digest for path, digest in digests(folder).items() if path != INFO_FILE}
     wrong = sorted(
         path for path in listed.keys() | found.keys() if listed.get(path) != found.get(path)
     )
-    problems = [f"{path} is not as {INFO_FILE} lists it." for path in wrong]
+    problems = [f"{path} does not match {INFO_FILE}." for path in wrong]
     problems = problems or operation_problems(folder)
     if problems:
         return problems
@@ -82,13 +89,13 @@ def saved_model_problems(folder):
     return _saved_model_problems(folder, folder.name, loaded, pixels, loaded(pixels).numpy())
 
 
-def _content_problems(folder, parts):
-    """What files that are as they were made hold, and do; the graphs last, which take longest."""
+def _content_problems(folder: pathlib.Path, parts: Sequence[str]) -> list[str]:
+    """Problems inside files that match the manifest; the graphs last, as they take longest."""
     metrics, golden = artefact.read_metrics(folder), artefact.read_golden(folder)
     problems = _kind_problems(folder) or _label_problems(folder, metrics, golden)
     if card(metrics) != (folder / artefact.CARD).read_text():
         problems.append(
-            f"{artefact.CARD} is not what {artefact.METRICS} says: see saved_models.card."
+            f"{artefact.CARD} does not match {artefact.METRICS}: see saved_models.card."
         )
     problems += keras_problems(artefact.load_keras_model(folder), golden)
     if problems:
@@ -101,8 +108,10 @@ def _content_problems(folder, parts):
     ]
 
 
-def _part_problems(folder, part, golden, tolerance):
-    """What is wrong with one of an artefact's SavedModels."""
+def _part_problems(
+    folder: pathlib.Path, part: str, golden: dict[str, Array], tolerance: float
+) -> list[str]:
+    """Problems of one of an artefact's SavedModels."""
     loaded = artefact.load_saved_model(folder)
     if part in artefact.OUTPUTS:
         pixels, outputs = golden["images"], golden[artefact.OUTPUTS[part]]
@@ -112,7 +121,14 @@ def _part_problems(folder, part, golden, tolerance):
     return _saved_model_problems(folder, part, loaded, pixels, outputs, tolerance)
 
 
-def _saved_model_problems(folder, name, loaded, pixels, outputs, tolerance=TOLERANCE):
+def _saved_model_problems(
+    folder: pathlib.Path,
+    name: str,
+    loaded: Any,
+    pixels: Array,
+    outputs: Array,
+    tolerance: float = TOLERANCE,
+) -> list[str]:
     info = saved_model_info(folder)
     features = info.get("features", ())
     problems = interface_problems(name, loaded, pixels, outputs, tolerance, features)
@@ -120,18 +136,20 @@ def _saved_model_problems(folder, name, loaded, pixels, outputs, tolerance=TOLER
     return problems or learning_problems(name, loaded, pixels, info["class_name"])
 
 
-def _kind_problems(folder):
-    """Whether each SavedModel says that it gives what its folder's name promises."""
+def _kind_problems(folder: pathlib.Path) -> list[str]:
+    """SavedModels whose declared output does not match the name of their folder."""
     kinds = {part: saved_model_info(folder / part)["output"] for part in artefact.OUTPUTS}
     return [
-        f"{part} is a SavedModel that gives {kinds[part]}, not {output}."
+        f"{part} is a SavedModel that outputs {kinds[part]}, not {output}."
         for part, output in artefact.OUTPUTS.items()
         if kinds[part] != output
     ]
 
 
-def _label_problems(folder, metrics, golden):
-    """Every list of the classes must be the same, and as long as the logits are wide."""
+def _label_problems(
+    folder: pathlib.Path, metrics: dict[str, Any], golden: dict[str, Array]
+) -> list[str]:
+    """Every list of classes must be the same, and as long as the logits are wide."""
     classifier = folder / artefact.CLASSIFIER
     lists = {
         artefact.LABELS: artefact.read_labels(folder),
@@ -142,7 +160,7 @@ def _label_problems(folder, metrics, golden):
     }
     classes, width = metrics["classes"], golden["logits"].shape[-1]
     problems = [
-        f"{file} names other classes than {artefact.METRICS}."
+        f"{file} and {artefact.METRICS} list different classes."
         for file, names in lists.items()
         if names != classes
     ]
@@ -152,8 +170,8 @@ def _label_problems(folder, metrics, golden):
 
 
 @contextlib.contextmanager
-def _folder(path):
-    """The folder that holds the files: `path`, or what a tarball unpacks to."""
+def _folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The folder that holds the files: `path` itself, or the unpacked tarball."""
     if path.is_dir():
         yield path
     elif path.is_file() and path.name.endswith(".tar.gz"):
@@ -164,21 +182,15 @@ def _folder(path):
         raise ValueError(f"`PATH` {path} is neither a folder nor a .tar.gz file.")
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m saved_models.verify",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("paths", metavar="PATH", nargs="+", help="artefact, or .tar.gz of one")
+def main(arguments: Sequence[str] | None = None) -> None:
     failed = False
-    for path in parser.parse_args(arguments).paths:
+    for path in verify_options(__doc__, arguments).paths:
         problems = problems_of(path)
         failed = failed or bool(problems)
         for problem in problems:
             print(f"{path}: {problem}")
         if not problems:
-            print(f"{path}: all is well")
+            print(f"{path}: no problems")
     if failed:
         sys.exit(1)
 

@@ -114,6 +114,10 @@ PLAUSIBLE = {
 }
 
 
+for row in ROWS.values():
+    PLAUSIBLE |= {name: st.sampled_from(values) for name, values in row.plausible.items()}
+
+
 def names_of(architecture):
     parameters = inspect.signature(ARCHITECTURES[architecture].__init__).parameters
     return [name for name in parameters if name != "self"]
@@ -250,7 +254,6 @@ NONSENSE = {
     "patch_size": (0, 2.0, "4", (4, 4, 4), (4, True), None),
     "num_layers": (True, 0, -1, 1.0, "2", None, 2**31),
     "num_classes": (0, 2.5, "10", None, True),
-    "dropout_rate": (1, -0.1, float("nan"), "0.1", None, True),
     "include_top": ("no", 0, 1, None, "False", [True]),
     "include_preprocessing": ("no", 1, None),
     "pooling": ("max", True, np.array(["avg"]), ["avg"], 0),
@@ -261,9 +264,14 @@ NONSENSE = {
 }
 
 
+def nonsense_rates(architecture):
+    rates = {"dropout_rate", "drop_path_rate"} & set(names_of(architecture))
+    return dict.fromkeys(sorted(rates), (1, -0.1, float("nan"), "0.1", None, True))
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_nonsense_is_refused(architecture):
-    for name, values in NONSENSE.items():
+    for name, values in {**NONSENSE, **nonsense_rates(architecture)}.items():
         for value in values:
             arguments = {**ROWS[architecture].toy, name: value}
             with pytest.raises(ValueError, match=rf"\A[^\n]*`{name}`[^\n]*\Z"):

@@ -134,7 +134,7 @@ def test_stages_returns_a_tuple(value):
         ((), None, r"a tuple of at least one value, one per stage, got \(\)"),
         ((2,), 2, r"a tuple of 2 values, one per stage, got \(2,\)"),
         ("23", 2, "a tuple of 2 values, one per stage, got '23'"),
-        ((2, 0), 2, "a whole number of at least 1, got 0"),
+        ((2, 0), 2, "a positive integer, got 0"),
     ],
 )
 def test_stages_refuses(value, count, message):

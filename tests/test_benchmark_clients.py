@@ -86,7 +86,9 @@ def figures(frozen, tuned, scratch):
 def test_a_client_in_which_fine_tuning_does_not_win_is_warned_of():
     won, tied = figures([0.5], [0.8], [0.7]), figures([0.5], [0.7], [0.7])
     assert clients.warnings({"a": won}) == []
-    assert clients.warnings({"a": won, "b": tied}) == ["b: fine-tuned is not above from scratch."]
+    assert clients.warnings({"a": won, "b": tied}) == [
+        "b: fine-tuned is not better than from scratch."
+    ]
 
 
 def test_the_table_has_means_and_ranges():
@@ -125,9 +127,9 @@ def test_an_interpreter_without_hub_says_why(tmp_path):
     ("arguments", "message"),
     [
         (["--source", "no/such"], "no/such was not written by keras_mlp"),
-        (["--source", ".", "--steps", "0"], "`steps` must be a whole number of at least 1, got 0"),
+        (["--source", ".", "--steps", "0"], "`steps` must be a positive integer, got 0"),
         (["--source", ".", "--hub-python", "no/python"], "`hub_python` must be an interpreter"),
-        (["--source", ".", "--json", "no/folder/x"], "`json` must lie in an existing folder"),
+        (["--source", ".", "--json", "no/folder/x"], "`json` must be in an existing folder"),
     ],
 )
 def test_bad_arguments_end_before_any_work(arguments, message, capsys):

@@ -26,9 +26,11 @@ def test_both_forms_are_measured_and_described(monkeypatch, capsys):
     deploy.main(["--rounds", "2", "--seconds", "0.001", "--subjects", "toy"])
     text = capsys.readouterr().out
     assert text.startswith("## toy, 3 images per call\n\n| contender |")
-    rows = [line.split(" | ") for line in text.splitlines() if line.startswith(("| form", "| dep"))]
+    rows = [
+        line.split(" | ") for line in text.splitlines() if line.startswith(("| training", "| dep"))
+    ]
     model = toy()
-    forms = {"form that trains": model, "deployed form": keras_mlp.deploy(model)}
+    forms = {"training form": model, "deployed form": keras_mlp.deploy(model)}
     for row, (name, form) in zip(rows, forms.items(), strict=True):
         count = sum(math.prod(weight.shape) for weight in form.trainable_weights)
         assert row[0] == f"| {name}"
@@ -59,7 +61,7 @@ def test_forms_that_disagree_are_not_timed(monkeypatch):
     assert 0 <= run["contenders"][deploy.DEPLOYED]["difference"] < 1e-5
     broken = keras_mlp.deploy(toy())
     monkeypatch.setattr(keras_mlp, "deploy", lambda model: broken)
-    with pytest.raises(Disagreement, match="deployed form differs from form that trains"):
+    with pytest.raises(Disagreement, match="deployed form differs from training form"):
         deploy.measure(deploy.Subject(toy, 2), rounds=1, seconds=0.001)
 
 
@@ -75,7 +77,7 @@ def test_statistics_are_random():
     ("arguments", "message"),
     [
         (["--subjects", "T224"], "`subjects` is 'T224'. Allowed: 'RepMLPNet-T224', "),
-        (["--rounds", "0"], "`rounds` must be a whole number of at least 1, got 0"),
+        (["--rounds", "0"], "`rounds` must be a positive integer, got 0"),
         (["--seconds", "0"], "`seconds` must be a finite number above 0"),
     ],
 )

@@ -148,7 +148,7 @@ def test_an_interpreter_without_the_runtime_is_named(tmp_path, monkeypatch):
 
 def test_a_failing_conversion_says_why(tmp_path):
     file = tmp_path / "no.keras"
-    with pytest.raises(WorkerFailed, match=r"(?s)No ONNX file was written.*neither a \.keras"):
+    with pytest.raises(WorkerFailed, match=r"(?s)The ONNX file was not written.*neither a \.keras"):
         format_files._onnx(file, tmp_path / "model.onnx", sys.executable)
 
 
@@ -165,6 +165,12 @@ def test_a_trained_model_comes_with_its_test_split(tmp_path):
 
 def test_a_folder_without_a_trained_model_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"must hold model\.keras and the metrics\.json"):
+        read_trained_model(tmp_path)
+
+
+def test_damaged_metrics_of_a_trained_model_are_named(tmp_path):
+    (tmp_path / "metrics.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"metrics\.json is damaged: AttributeError"):
         read_trained_model(tmp_path)
 
 
@@ -187,7 +193,7 @@ def test_node_without_the_library_is_named(tmp_path, monkeypatch):
 
 
 def test_a_failing_converter_is_a_form_that_could_not_be_made(tmp_path):
-    with pytest.raises(WorkerFailed, match=r"No folder of TensorFlow\.js was written: .*failed"):
+    with pytest.raises(WorkerFailed, match=r"The TensorFlow\.js folder was not written: .*failed"):
         format_files._tfjs(toy(), tmp_path / "tfjs", shutil.which("false"))
 
 
@@ -197,12 +203,12 @@ def test_a_failing_converter_is_a_form_that_could_not_be_made(tmp_path):
         ([], "Give either `--models` or `--variant`"),
         (["--models", "a", "--variant", "S/16"], "Give either `--models` or `--variant`"),
         (["--variant", "S/61"], "Did you mean 'S/16'?"),
-        (["--variant", "S/16", "--rounds", "0"], "`rounds` must be a whole number"),
+        (["--variant", "S/16", "--rounds", "0"], "`rounds` must be a positive integer"),
         (["--variant", "S/16", "--seconds", "0"], "`seconds` must be a finite number above 0"),
         (["--variant", "S/16", "--python", "no/python"], "`python` must be an interpreter"),
-        (["--variant", "S/16", "--images", "0"], "`images` must be a whole number"),
+        (["--variant", "S/16", "--images", "0"], "`images` must be a positive integer"),
         (["--variant", "S/16", "--converter", "no/such"], "`converter` must be a program"),
-        (["--variant", "S/16", "--json", "no/folder/x"], "`json` must lie in an existing folder"),
+        (["--variant", "S/16", "--json", "no/folder/x"], "`json` must be in an existing folder"),
     ],
 )
 def test_bad_arguments_end_before_any_work(arguments, message, capsys):

@@ -51,7 +51,7 @@ def test_a_loss_that_changed_is_an_error(monkeypatch):
 @pytest.mark.slow
 def test_a_failing_process_says_why():
     order = {"sizes": {"hidden_dim": 0}, "remat": True, "batch": 1}
-    with pytest.raises(WorkerFailed, match=r"(?s)toy ended early.*`hidden_dim` must be a whole"):
+    with pytest.raises(WorkerFailed, match=r"(?s)toy ended early.*`hidden_dim` must be a positive"):
         remat._step("toy", order)
 
 
@@ -67,9 +67,9 @@ def test_the_run_is_printed_and_stored(monkeypatch, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["--variants", "S/16,S/61"], "Did you mean 'S/16'?"),
-        (["--batch", "0"], "`batch` must be a whole number of at least 1, got 0"),
-        (["--rounds", "-1"], "`rounds` must be a whole number of at least 1, got -1"),
-        (["--json", "no/folder/out.json"], "`json` must lie in an existing folder"),
+        (["--batch", "0"], "`batch` must be a positive integer, got 0"),
+        (["--rounds", "-1"], "`rounds` must be a positive integer, got -1"),
+        (["--json", "no/folder/out.json"], "`json` must be in an existing folder"),
     ],
 )
 def test_bad_arguments_end_before_any_work(arguments, message, capsys):

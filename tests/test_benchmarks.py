@@ -150,10 +150,10 @@ def test_our_two_forms_agree(cpu):
     [
         (["--variant", "S/61"], "Did you mean 'S/16'?"),
         (["--contenders", "our"], "Did you mean 'ours'?"),
-        (["--rounds", "0"], "`rounds` must be a whole number of at least 1, got 0"),
+        (["--rounds", "0"], "`rounds` must be a positive integer, got 0"),
         (["--threads", "9999"], "`threads` must be at most"),
         (["--timm-python", "no/python"], "`timm_python` must be an interpreter"),
-        (["--json", "no/folder/out.json"], "`json` must lie in an existing folder"),
+        (["--json", "no/folder/out.json"], "`json` must be in an existing folder"),
     ],
 )
 def test_bad_arguments_end_before_any_work(arguments, message, capsys):

@@ -21,14 +21,33 @@ class Row:
     Attributes:
         toy: arguments of a model that is built in a fraction of a second.
         parameters: exact number of parameters of every variant.
+        dense: dense layers in the blocks of the toy that mix tokens, and the others.
+        int8_error: twice the largest error of five seeds; see `test_quantization.error`.
+        exponent: of the cost of token mixing, by the number of tokens.
+        token_weights: ends of the paths of the weights that change with the grid of tokens; None
+            for a design whose image size cannot be changed.
+        drawn_anew: weights that change too where token mixing is reinitialized.
+        copies: whether every sub-image can have its own copy of the token mixing.
         no_gradient: patterns of weights that cannot move any logit, and why in a comment.
+        plausible: values that a user may well give, for arguments of this architecture alone.
         square_only: the design takes square images only; it must then refuse all others.
     """
 
     toy: dict
     parameters: dict
+    dense: tuple
+    int8_error: float
+    exponent: int
+    token_weights: tuple | None
+    drawn_anew: tuple = ()
+    copies: bool = False
     no_gradient: tuple = ()
+    plausible: dict = dataclasses.field(default_factory=dict)
     square_only: bool = False
+
+
+TOKEN_MLP = ("token_mlp/fc1/kernel", "token_mlp/fc2/kernel", "token_mlp/fc2/bias")
+TOKEN_LINEAR = ("token_linear/kernel", "token_linear/bias")
 
 
 ROWS = {
@@ -55,6 +74,12 @@ ROWS = {
             "pico/4": 306_638,
             "pico/2": 203_624,
         },
+        dense=(4, 4),
+        int8_error=0.025,
+        exponent=1,
+        token_weights=TOKEN_MLP,
+        drawn_anew=("token_mlp/fc1/bias",),
+        copies=True,
         # Shifts all channels of a token alike, which every LayerNorm after it takes out again.
         no_gradient=("block_*/token_mlp/fc2/bias",),
     ),
@@ -78,6 +103,11 @@ ROWS = {
             "pico/4": 283_796,
             "pico/2": 200_936,
         },
+        dense=(2, 4),
+        int8_error=0.015,
+        exponent=2,
+        token_weights=TOKEN_LINEAR,
+        copies=True,
     ),
     "VisionPermutator": Row(
         toy={
@@ -99,6 +129,10 @@ ROWS = {
             "pico/4": 270_948,
             "pico/2": 203_480,
         },
+        dense=(6, 18),
+        int8_error=0.02,
+        exponent=1,
+        token_weights=None,
         square_only=True,
     ),
     "RepMLPNet": Row(
@@ -126,6 +160,11 @@ ROWS = {
             "pico/4": 341_088,
             "pico/2": 239_672,
         },
+        dense=(0, 12),
+        int8_error=0.03,
+        exponent=2,
+        token_weights=("fc3/kernel",),
+        copies=True,
         # Shift all pixels of a channel alike, which the next BatchNorm takes out while training.
         no_gradient=("*/norm2/beta", "*/fc2_norm/beta"),
     ),
@@ -147,6 +186,11 @@ ROWS = {
             "pico/4": 242_696,
             "pico/2": 180_088,
         },
+        dense=(2, 4),
+        int8_error=0.02,
+        exponent=2,
+        token_weights=TOKEN_LINEAR,
+        copies=True,
     ),
     "FFOnly": Row(
         toy={
@@ -168,6 +212,11 @@ ROWS = {
             "pico/4": 285_792,
             "pico/2": 209_700,
         },
+        dense=(4, 4),
+        int8_error=0.04,
+        exponent=2,
+        token_weights=(*TOKEN_MLP, "norm2/gamma", "norm2/beta"),
+        drawn_anew=("token_mlp/fc1/bias",),
         # In the last block it shifts all channels of a token alike: the last LayerNorm undoes it.
         no_gradient=("block_1/token_mlp/fc2/bias",),
     ),
@@ -196,8 +245,37 @@ ROWS = {
             "pico/4": 321_448,
             "pico/2": 201_000,
         },
+        dense=(8, 4),
+        int8_error=0.08,
+        exponent=2,
+        token_weights=("position_embedding/embeddings",),
         # Adds the same to all scores of one query, which the softmax takes out again.
         no_gradient=("block_*/attention/key/bias",),
+    ),
+    "ConvMixer": Row(
+        toy={
+            "image_shape": (16, 24, 3),
+            "patch_size": 4,
+            "num_layers": 2,
+            "hidden_dim": 16,
+            "kernel_size": 3,
+            "num_classes": 5,
+        },
+        parameters={
+            "256/8": 961_000,
+            "768/32": 21_110_248,
+            "1024/20": 24_383_464,
+            "1536/20": 51_625_960,
+            # Ours, with 1,000 classes.
+            "nano/4": 1_372_136,
+            "pico/4": 379_752,
+            "pico/2": 259_048,
+        },
+        dense=(0, 0),
+        int8_error=0.02,
+        exponent=1,
+        token_weights=(),
+        plausible={"kernel_size": (1, 3, 5, 31), "activation": ("gelu", "relu")},
     ),
 }
 

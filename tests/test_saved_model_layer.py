@@ -75,6 +75,20 @@ def test_pixels_that_became_floats_are_refused(path, explicit):
     np.testing.assert_allclose(model(IMAGES), layer(IMAGES), rtol=0, atol=1e-6)
 
 
+def test_runs_on_every_time_step(steady):
+    layer = SavedModelLayer(steady)
+    assert layer.compute_output_shape((None, 8, 8, 3)) == (None, 3)
+    clips = keras.Input((4, 8, 8, 3), dtype="uint8")
+    model = keras.Model(clips, keras.layers.TimeDistributed(layer)(clips))
+    assert model.output_shape == (None, 4, 3)
+    outputs = model(PIXELS.reshape(4, 4, 8, 8, 3))
+    np.testing.assert_allclose(
+        np.reshape(outputs, (16, 3)), layer(PIXELS, training=False), rtol=0, atol=1e-6
+    )
+    with pytest.raises(ValueError, match=r"takes .*, got \(None, 9, 8, 3\)"):
+        layer.compute_output_shape((None, 9, 8, 3))
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_float_images_give_the_models_outputs(model, path, dtype):
     images = IMAGES.astype(dtype)

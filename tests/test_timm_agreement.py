@@ -66,7 +66,7 @@ def test_the_report_has_facts_and_rows(monkeypatch, capsys):
 
 
 def test_a_case_that_is_not_there_is_an_error():
-    with pytest.raises(SystemExit, match="no case's name holds 'nothing'"):
+    with pytest.raises(SystemExit, match="`only` must be part of a case's name, got 'nothing'"):
         main(["--torch-python", "python", "--only", "nothing"])
 
 

@@ -2,8 +2,13 @@
 
     python -m training.compare --config training/configs/compare_digits.py --workdir runs/compare
 
-A comparison that was stopped goes on where it was when the same command is given again.
+A comparison that was stopped continues where it was when the same command is given again.
 """
+
+from training.command_line import Arguments, compare_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    compare_options(__doc__)
 
 import copy
 import dataclasses
@@ -11,43 +16,50 @@ import logging
 import pathlib
 import statistics
 import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 
 import keras_mlp
 from keras_mlp.arguments import check_choice
-from training.command_line import parse_command_line
-from training.config import Comparison, Config, load_config
+from keras_mlp.whole_files import write_text
+from training.config import Comparison, Config
 from training.engine.interruption import Interrupted, leave_resumable
-from training.engine.workdir import Workdir, write_text
+from training.engine.workdir import Workdir
+from training.models.arguments import check_model
 from training.train import train
 
 
-def compare(comparison, workdir):
+def compare(comparison: Comparison, workdir: str | pathlib.Path) -> dict[str, list[dict[str, Any]]]:
     """Trains every architecture with every seed.
 
-    Writes into the folder: `ARCHITECTURE/seedN/`, what `training.train` writes of that run, and
-    `table.md`.
+    Writes into the folder: the run of each seed in `ARCHITECTURE/seedN/`, and `table.md`.
 
     Args:
         comparison: a checked `training.config.Comparison`.
         workdir: path of the comparison's folder.
 
     Returns:
-        From the name of an architecture to the metrics of its runs, one dict per seed.
+        The metrics of the runs of each architecture, one dict per seed.
 
     Raises:
-        ValueError: an architecture is unknown, or the config does not fit the data or the folder.
-        FloatingPointError: the loss of a run is no longer finite.
-        Interrupted: SIGTERM came; a checkpoint of the run that it met was saved.
+        ValueError: an architecture or one of its arguments is unknown, or the config does not fit
+            the data or the folder.
+        FloatingPointError: the loss of a run is not finite.
+        Interrupted: SIGTERM came; a checkpoint of the current run was saved.
     """
     architectures = comparison.architectures or tuple(keras_mlp.ARCHITECTURES)
     for name in architectures:
         check_choice("architectures", name, keras_mlp.ARCHITECTURES)
+    for name in comparison.demands:
+        check_choice("demands", name, keras_mlp.ARCHITECTURES)
+    for name in architectures:  # all of them before the first trains for hours
+        check_model(single_run(comparison, name, comparison.runtime.seed).model)
     folder = Workdir(workdir, comparison).path
-    # Every run has a model, so a step function, of its own; TensorFlow would warn of the fifth.
+    # Each run has its own model and step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    results = {name: [] for name in architectures}
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in architectures}
     first = comparison.runtime.seed
     for seed in range(first, first + comparison.repeats):
         for name in architectures:
@@ -59,7 +71,7 @@ def compare(comparison, workdir):
     return results
 
 
-def single_run(comparison, architecture, seed):
+def single_run(comparison: Comparison, architecture: str, seed: int) -> Config:
     """The `Config` of one of the runs."""
     fields = {field.name: getattr(comparison, field.name) for field in dataclasses.fields(Config)}
     run = Config(**copy.deepcopy(fields))
@@ -69,8 +81,8 @@ def single_run(comparison, architecture, seed):
     return run
 
 
-def comparison_table(results):
-    """The runs that are there as a Markdown table: mean and range of the accuracy over seeds."""
+def comparison_table(results: Mapping[str, Sequence[dict[str, Any]]]) -> str:
+    """A Markdown table of the finished runs: mean and range of the accuracy over seeds."""
     lines = [
         "| architecture | parameters | test accuracy | lowest | highest | seeds | seconds |",
         "|---|---:|---:|---:|---:|---:|---:|",
@@ -89,11 +101,10 @@ def comparison_table(results):
     return "\n".join(lines)
 
 
-def main(arguments=None):
-    options = parse_command_line("training.compare", __doc__, ("config", "workdir"), arguments)
+def main(arguments: Arguments = None) -> None:
+    options = compare_options(__doc__, arguments)
     try:
-        comparison = load_config(options.config, options.overrides, Comparison)
-        results = compare(comparison, options.workdir)
+        results = compare(options.config, options.workdir)
     except Interrupted:
         leave_resumable()
     except (ValueError, FloatingPointError) as error:

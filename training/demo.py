@@ -5,18 +5,25 @@ loads that in a new process and checks its outputs there; then trains another on
 and fine-tunes its SavedModel on 5 to 9, which it never saw.
 """
 
-import argparse
+from training.command_line import Arguments, demo_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    demo_options(__doc__)
+
 import json
 import pathlib
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
-from training.config import FineTuneConfig, load_config
+from keras_mlp.json_files import read_json_lines
+from training.config import Config, FineTuneConfig, load_config
 from training.data.pipeline import load_splits
 from training.finetune import finetune
 from training.reports.pictures import draw_run
@@ -25,11 +32,11 @@ from training.train import train
 CONFIGS = pathlib.Path(__file__).parent / "configs"
 
 
-def demo(folder):
-    """Runs every stage below `folder`; prints a table, writes `demo.png`."""
+def demo(folder: str | pathlib.Path) -> None:
+    """Runs every stage below `folder`, prints a table and writes `demo.png`."""
     folder = pathlib.Path(folder)
     began = time.monotonic()
-    config = load_config(CONFIGS / "digits.py")
+    config: Config = load_config(CONFIGS / "digits.py")
 
     _stage("1/5 train on digits 0 to 9")
     metrics = train(config, folder / "digits")
@@ -55,27 +62,34 @@ def demo(folder):
     print(f"{time.monotonic() - began:.0f} s")
 
 
-def _stage(title):
+def _stage(title: str) -> None:
     print(f"\n== {title}", flush=True)
 
 
-def _evaluate_in_new_process(saved_model, page):
+def _evaluate_in_new_process(saved_model: pathlib.Path, page: pathlib.Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "training.evaluate"]
     command += ["--source", str(saved_model), "--config", str(page)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    evaluation: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return evaluation
 
 
-def _draw(path, run, config, classes):
+def _draw(path: pathlib.Path, run: pathlib.Path, config: Config, classes: Sequence[str]) -> None:
     model = keras.models.load_model(run / "model.keras")
     test = load_splits(config.data, model.image_shape).test
-    images, labels = zip(*test.examples.take(32).as_numpy_iterator(), strict=True)
-    images = np.stack(images)
-    history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    examples = list(test.examples.take(32).as_numpy_iterator())
+    images = np.stack([image for image, _ in examples])
+    labels = [label for _, label in examples]
+    history = read_json_lines(run / "history.jsonl", "Remove the folder and run the demo again.")
     draw_run(path, history, images, labels, np.asarray(model(images)), classes)
 
 
-def _table(metrics, reloaded, source, transfer):
+def _table(
+    metrics: dict[str, Any],
+    reloaded: dict[str, Any],
+    source: dict[str, Any],
+    transfer: dict[str, Any],
+) -> str:
     seconds, parameters = metrics["wall_seconds"], metrics["parameters"]
     rows = [
         ("digits 0 to 9, test", f"{metrics['test']['accuracy']:.2%}"),
@@ -89,10 +103,12 @@ def _table(metrics, reloaded, source, transfer):
     return "\n" + "\n".join(f"{name:48}{value:>16}" for name, value in rows)
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m training.demo", description=__doc__)
-    parser.add_argument("--folder", default="demo", help="where everything is written")
-    demo(parser.parse_args(arguments).folder)
+def main(arguments: Arguments = None) -> None:
+    options = demo_options(__doc__, arguments)
+    try:
+        demo(options.folder)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,11 @@ where `model.preset` is a name and not a file, so that nothing is downloaded. No
 behind.
 """
 
+from training.command_line import dry_run_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    dry_run_options(__doc__)
+
 import dataclasses
 import gc
 import logging
@@ -24,14 +29,13 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mlp
-from training.command_line import parse_command_line
-from training.config import load_config
 from training.data.pipeline import load_splits, training_stream
 from training.data.sample_pictures import write_sample_pictures
 from training.data.sources import FOLDERS
 from training.engine.optimizers import build_optimizer
 from training.engine.tensorflow.averages import Averages
 from training.engine.tensorflow.trainer import Trainer
+from training.models.arguments import check_model
 from training.train import build_model, model_image_shape
 
 STEPS = 2
@@ -58,6 +62,7 @@ def dry_run(config, images=2):
         raise ValueError(f"`--images` must be at least 1, got {images}.")
     if config.runtime.strategy != "one_device":
         raise ValueError('A dry run is on one device: leave `runtime.strategy` at "one_device".')
+    check_model(config.model)
     with tempfile.TemporaryDirectory() as folder:
         config, notes = _cut_down(config, images, pathlib.Path(folder))
         return {**_two_steps(config), "notes": notes}
@@ -178,15 +183,12 @@ def report(config, found):
 
 
 def main(arguments=None):
-    options = parse_command_line(
-        "training.dry_run", __doc__, ("config",), arguments, numbers={"images": 2}
-    )
+    options = dry_run_options(__doc__, arguments)
     try:
-        config = load_config(options.config, options.overrides)
-        found = dry_run(config, options.images)
+        found = dry_run(options.config, options.images)
     except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"error: {error}")
-    print(report(config, found))
+    print(report(options.config, found))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,11 @@ Golden outputs beside the source are compared too. Prints a table, and last the 
 JSON; writes `evaluation.json`, `confusion.png` and `reliability.png` into `--output`.
 """
 
-import argparse
+from training.command_line import SPLITS, evaluate_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    evaluate_options(__doc__)
+
 import json
 import pathlib
 import sys
@@ -19,20 +23,19 @@ import keras
 import numpy as np
 
 from keras_mlp.arguments import check_choice
-from training.config import load_config
+from keras_mlp.errors import first_line
+from keras_mlp.golden import GOLDEN_FILE, write_golden
+from keras_mlp.whole_files import write_text
 from training.engine.chosen import compiled, load_config_splits
-from training.engine.workdir import write_text, written_beside
 from training.models.opened_model import open_model
 from training.reports.evaluation_pictures import draw_confusion, draw_reliability
 from training.reports.judgement import Judgement
 from training.reports.provenance import provenance
 
-GOLDEN_FILE = "golden.npz"
 GOLDEN_TOLERANCE = 1e-5
 EVALUATION_FILE = "evaluation.json"
 CONFUSION_FILE = "confusion.png"
 RELIABILITY_FILE = "reliability.png"
-SPLITS = ("test", "validation", "train")
 FOLDER_BATCH_SIZE = 64
 _HEADLINE = (
     *("examples", "loss", "accuracy", "top5_accuracy", "calibration_error"),
@@ -40,7 +43,7 @@ _HEADLINE = (
 )
 
 
-def write_golden(model, split, folder, count=16):
+def store_golden(model, split, folder, count=16):
     """Stores the first test images of a split and what the model makes of them, beside the model.
 
     Args:
@@ -51,8 +54,7 @@ def write_golden(model, split, folder, count=16):
     """
     images, _ = split.first(count)
     outputs = keras.ops.convert_to_numpy(model(images, training=False))
-    with written_beside(pathlib.Path(folder) / GOLDEN_FILE) as path:
-        np.savez_compressed(path, images=images, outputs=outputs)
+    write_golden(folder, images, outputs=outputs)
 
 
 def check_golden(model, folder):
@@ -69,7 +71,7 @@ def check_golden(model, folder):
             images = golden["images"]
             expected = golden["logits" if "logits" in golden else "outputs"]  # an artefact's; ours
     except Exception as error:  # a damaged archive raises whatever it happens to break
-        raise ValueError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"{path} cannot be read: {first_line(error)}") from error
     difference = float(np.abs(np.asarray(model(images, training=False)) - expected).max())
     if not difference <= GOLDEN_TOLERANCE:
         raise ValueError(f"Outputs differ from those in {path} by {difference:.1e}.")
@@ -198,39 +200,11 @@ def _table(evaluation):
     return "\n".join(f"{name:<20}{value:>12}" for name, value in rows)
 
 
-def _parse(arguments):
-    parser = argparse.ArgumentParser(
-        prog="python -m training.evaluate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--source", required=True, help="a .keras file, or a SavedModel's or an artefact's folder"
-    )
-    data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument("--config", help="a page of training/configs")
-    data.add_argument("--folder", help="a folder of pictures, FOLDER/CLASS/*.jpg")
-    parser.add_argument("--split", default="test", choices=SPLITS, help="of the config's data")
-    parser.add_argument("--output", help="folder that evaluation.json and pictures go to")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="change a value of the page, such as data.batch_size=32; may be repeated",
-    )
-    return parser.parse_args(arguments)
-
-
 def main(arguments=None):
-    options = _parse(arguments)
+    options = evaluate_options(__doc__, arguments)
     try:
-        if options.folder and (options.overrides or options.split != "test"):
-            raise ValueError("`--set` and `--split` are of a config; `--folder` has none.")
-        config = load_config(options.config, options.overrides) if options.config else None
         evaluation = evaluate_source(
-            options.source, config, split=options.split, folder=options.folder
+            options.source, options.config, split=options.split, folder=options.folder
         )
         if options.output:
             write_evaluation(evaluation, options.output)

@@ -1,56 +1,67 @@
-"""Fine-tunes a trained model on a new task, and shows what that is worth:
+"""Fine-tunes a trained model on a new task, and measures the gain:
 
     python -m training.finetune --source runs/digits/features --workdir runs/transfer \\
         --config training/configs/digits_transfer.py
 
-The same budget goes to three ways: frozen (only a new linear classifier learns), fine-tuned
-(everything learns, from the given weights) and from scratch (everything learns, from random ones).
+Three ways get the same budget: frozen (only a new linear classifier learns), fine-tuned (everything
+learns, from the given weights) and from scratch (everything learns, from random weights).
 """
+
+from training.command_line import Arguments, finetune_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    finetune_options(__doc__)
 
 import json
 import logging
+import pathlib
 import statistics
 import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import tqdm
 
 import keras_mlp
-from training.command_line import parse_command_line
-from training.config import FineTuneConfig, load_config
+from keras_mlp.whole_files import whole_file, write_text
+from training.config import FineTuneConfig
 from training.data.pipeline import load_splits
+from training.engine.stored_config import as_stored
 from training.engine.tensorflow.evaluator import evaluate
 from training.engine.tensorflow.fitting import fit
-from training.engine.workdir import Workdir, write_text, written_beside
+from training.engine.workdir import Workdir
 from training.models.starting_points import WAYS, open_starting_point
 from training.reports.provenance import provenance
 
 
-def finetune(config, source, workdir):
-    """Runs the three ways, each with every seed, and keeps the first fine-tuned model.
+def finetune(
+    config: FineTuneConfig, source: str | pathlib.Path, workdir: str | pathlib.Path
+) -> dict[str, Any]:
+    """Runs each of the three ways with every seed, and keeps the first fine-tuned model.
 
     Writes into the folder: `metrics.json`, `model.keras` and `saved_model/`.
 
     Args:
         config: a checked `training.config.FineTuneConfig`.
-        source: path of a `.keras` file of ours, or of a SavedModel's folder.
+        source: path of a `keras_mlp` model's `.keras` file, or of a SavedModel's folder.
         workdir: path of the run's folder.
 
     Returns:
-        The dict in `metrics.json`; `accuracy` holds, for each way, one number per seed.
+        The dict in `metrics.json`; `accuracy` holds one number per seed for each way.
 
     Raises:
-        ValueError: the config, the source, the data or the folder do not fit.
+        ValueError: the config does not fit the source, the data or the folder.
     """
     if config.runtime.strategy != "one_device":
         raise ValueError('Fine-tuning compares on `runtime.strategy="one_device"` only.')
     folder = Workdir(workdir, config)
     start = open_starting_point(source, config.transfer)
     splits = load_splits(config.data, start.image_shape)
-    # Every run has a model, so a step function, of its own; TensorFlow would warn of the fifth.
+    # Each run has its own model and step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    accuracy = {way: [] for way in WAYS}
-    kept = None
+    accuracy: dict[str, list[float]] = {way: [] for way in WAYS}
+    kept: keras.Model | None = None
     with tqdm.tqdm(total=len(WAYS) * config.repeats, desc="fine-tune", unit="run") as bar:
         for seed in range(config.runtime.seed, config.runtime.seed + config.repeats):
             for way in WAYS:
@@ -63,9 +74,10 @@ def finetune(config, source, workdir):
                 if way == "fine-tuned" and kept is None:
                     kept = model
                 bar.update()
+    assert kept is not None  # there is at least one seed
     if config.transfer.lora_rank:
         kept = keras_mlp.merge_lora(kept)
-    with written_beside(folder.path / "model.keras") as path:
+    with whole_file(folder.path / "model.keras") as path:
         kept.save(path)
     keras_mlp.export_saved_model(kept, folder.path / "saved_model", overwrite=True)
     metrics = {
@@ -74,15 +86,15 @@ def finetune(config, source, workdir):
         "test_examples": splits.test.size,
         "train_examples": splits.train.size,
         "classes": splits.classes,
-        "config": json.loads((folder.path / "config.json").read_text()),
+        "config": as_stored(config),
         **provenance(),
     }
     write_text(folder.path / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     return metrics
 
 
-def accuracy_table(accuracy):
-    """The three ways as a Markdown table: mean and range over seeds."""
+def accuracy_table(accuracy: Mapping[str, Sequence[float]]) -> str:
+    """A Markdown table of the three ways: mean and range over seeds."""
     lines = ["| way | test accuracy | lowest | highest |", "|---|---|---|---|"]
     for way, values in accuracy.items():
         figures = statistics.mean(values), min(values), max(values)
@@ -90,13 +102,10 @@ def accuracy_table(accuracy):
     return "\n".join(lines)
 
 
-def main(arguments=None):
-    options = parse_command_line(
-        "training.finetune", __doc__, ("source", "config", "workdir"), arguments
-    )
+def main(arguments: Arguments = None) -> None:
+    options = finetune_options(__doc__, arguments)
     try:
-        config = load_config(options.config, options.overrides, FineTuneConfig)
-        metrics = finetune(config, options.source, options.workdir)
+        metrics = finetune(options.config, options.source, options.workdir)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     print(accuracy_table(metrics["accuracy"]))

@@ -1,12 +1,17 @@
-"""Trained models at other image sizes: what each way to get there is worth.
+"""Trained models at other image sizes: the accuracy of each way to get there.
 
     python -m training.image_sizes --source runs/compare --workdir runs/image_sizes \\
         --config training/configs/image_sizes.py
 
 The source is the folder of a comparison (`training.compare`). Each of its models, of the first
 seed, is taken to each size by each method of `keras_mlp.with_image_shape`, judged, fine-tuned
-briefly and judged again. A program that was stopped goes on where it was.
+briefly and judged again. A program that was stopped continues where it was.
 """
+
+from training.command_line import Arguments, image_sizes_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    image_sizes_options(__doc__)
 
 import functools
 import itertools
@@ -14,23 +19,29 @@ import json
 import logging
 import pathlib
 import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import keras
 import tqdm
 
 import keras_mlp
 from keras_mlp.arguments import check_choice, check_pair
-from training.command_line import parse_command_line
-from training.config import ImageSizes, load_config
+from keras_mlp.json_files import read_json
+from keras_mlp.whole_files import write_text
+from training.config import ImageSizes
 from training.data.pipeline import load_splits
+from training.data.splits import Splits
 from training.engine.tensorflow.evaluator import evaluate
 from training.engine.tensorflow.fitting import fit
-from training.engine.workdir import Workdir, write_text
+from training.engine.workdir import Workdir
 from training.reports.pictures import draw_image_sizes
 from training.reports.provenance import provenance
 
 
-def image_sizes(config, source, workdir):
+def image_sizes(
+    config: ImageSizes, source: str | pathlib.Path, workdir: str | pathlib.Path
+) -> list[dict[str, Any]]:
     """Judges every model at every size, by every method.
 
     Writes into the folder: `metrics.json`, `table.md` and `image_sizes.png`.
@@ -46,12 +57,12 @@ def image_sizes(config, source, workdir):
         method "trained".
 
     Raises:
-        ValueError: the source holds no such model, or the config does not fit.
+        ValueError: the source lacks a model, or the config does not fit.
     """
     files = _find_models(config, source)
     sizes = [check_pair("sizes", size) for size in config.sizes]
     folder = Workdir(workdir, config).path
-    # Every model has a step function of its own; TensorFlow would warn of the fifth.
+    # Each model has its own step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     done = _read(folder)
     trained = {name: keras.models.load_model(file) for name, file in files.items()}
@@ -67,8 +78,8 @@ def image_sizes(config, source, workdir):
     return done
 
 
-def size_table(entries):
-    """The entries as a Markdown table: accuracy before and after fine-tuning."""
+def size_table(entries: Iterable[Mapping[str, Any]]) -> str:
+    """A Markdown table of the entries: accuracy before and after fine-tuning."""
     lines = [
         "| architecture | size | method | as it is | fine-tuned |",
         "|---|---|---|---:|---:|",
@@ -80,7 +91,7 @@ def size_table(entries):
     return "\n".join(lines)
 
 
-def _find_models(config, source):
+def _find_models(config: ImageSizes, source: str | pathlib.Path) -> dict[str, pathlib.Path]:
     files = {}
     for name in config.architectures:
         check_choice("architectures", name, keras_mlp.ARCHITECTURES)
@@ -91,9 +102,14 @@ def _find_models(config, source):
     return files
 
 
-def _cases(trained, sizes, methods):
-    """What is to be judged: every model at its own size first, then all that is possible."""
-    cases, last_error = [], {}
+def _cases(
+    trained: Mapping[str, keras_mlp.VisionModel],
+    sizes: Sequence[tuple[int, int]],
+    methods: Sequence[str],
+) -> list[dict[str, Any]]:
+    """The cases to judge: every model at its own size first, then every possible change."""
+    cases: list[dict[str, Any]] = []
+    last_error: dict[tuple[int, int] | str, ValueError] = {}
     for name, model in trained.items():
         own = model.image_shape[:2]
         cases.append({"architecture": name, "size": list(own), "method": "trained"})
@@ -105,18 +121,25 @@ def _cases(trained, sizes, methods):
             else:
                 cases.append({"architecture": name, "size": list(size), "method": method})
     possible = {tuple(case["size"]) for case in cases} | {case["method"] for case in cases}
-    for value, error in last_error.items():
+    for value, reason in last_error.items():
         if value not in possible:
-            raise ValueError(f"No model can be taken to {value!r}: {error}")
+            raise ValueError(f"No model can be taken to {value!r}: {reason}")
     return cases
 
 
-def _resized(model, size, method):
+def _resized(
+    model: keras_mlp.VisionModel, size: Sequence[int], method: str
+) -> keras_mlp.VisionModel:
     image_shape = (*size, model.image_shape[-1])
     return keras_mlp.with_image_shape(model, image_shape, method=method)
 
 
-def _judge(model, case, config, open_splits):
+def _judge(
+    model: keras_mlp.VisionModel,
+    case: Mapping[str, Any],
+    config: ImageSizes,
+    open_splits: Callable[[tuple[int, int, int]], Splits],
+) -> dict[str, float]:
     """Accuracy on the test split, before and after fine-tuning."""
     keras.utils.set_random_seed(config.runtime.seed)
     method = "interpolate" if case["method"] == "trained" else case["method"]
@@ -129,24 +152,26 @@ def _judge(model, case, config, open_splits):
     return {"before": before, "after": after}
 
 
-def _read(folder):
+def _read(folder: pathlib.Path) -> list[dict[str, Any]]:
     file = folder / "metrics.json"
-    return json.loads(file.read_text())["entries"] if file.exists() else []
+    if not file.exists():
+        return []
+    way_out = "Remove it to judge every model again."
+    metrics = read_json(file, way_out, lambda metrics: size_table(metrics["entries"]))
+    entries: list[dict[str, Any]] = metrics["entries"]
+    return entries
 
 
-def _write(folder, entries):
+def _write(folder: pathlib.Path, entries: Sequence[Mapping[str, Any]]) -> None:
     metrics = {"entries": entries, **provenance()}
     write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     write_text(folder / "table.md", size_table(entries) + "\n")
 
 
-def main(arguments=None):
-    options = parse_command_line(
-        "training.image_sizes", __doc__, ("source", "config", "workdir"), arguments
-    )
+def main(arguments: Arguments = None) -> None:
+    options = image_sizes_options(__doc__, arguments)
     try:
-        config = load_config(options.config, options.overrides, ImageSizes)
-        entries = image_sizes(config, options.source, options.workdir)
+        entries = image_sizes(options.config, options.source, options.workdir)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     print(size_table(entries))

@@ -8,7 +8,11 @@ wait for each other. When one dies, the others cannot go on: all are ended and s
 the newest checkpoint. A SIGTERM is passed on, and the run can be resumed by the same command.
 """
 
-import argparse
+from training.command_line import launch_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    launch_options(__doc__)
+
 import functools
 import itertools
 import json
@@ -140,19 +144,8 @@ def _free_ports(count):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m training.launch",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--workers", type=int, required=True, help="how many processes")
-    parser.add_argument("--restarts", type=int, default=10, help="after deaths, at most (10)")
-    parser.add_argument("train", nargs="+", metavar="OPTION", help="of training.train, behind --")
-    options = parser.parse_args(arguments)
-    if options.workers < 1 or options.restarts < 0:
-        parser.error("--workers must be at least 1, --restarts at least 0.")
+    options = launch_options(__doc__, arguments)
     command = [sys.executable, "-m", "training.train", *options.train]
-    command += ["--set", "runtime.strategy=multi_worker_mirrored"]
     sys.exit(supervise([command] * options.workers, restarts=options.restarts))
 
 

@@ -1,24 +1,35 @@
-"""Writes what there is to see of a finished run into one page, `report.html`, in its folder:
+"""Writes the results of a finished run into one page, `report.html`, in its folder:
 
     python -m training.report runs/digits
 
 The page is one file that any browser shows without a server or a network. `training.train` writes
-it too; write it again after the run's folder got other pictures or another evaluation.
+it too; write it again when the run's folder has new pictures or a new evaluation.
 """
 
-import argparse
+from training.command_line import Arguments, report_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    report_options(__doc__)
+
 import json
 import pathlib
 import sys
+from collections.abc import Mapping
+from typing import Any
 
+from keras_mlp.json_files import read_json, read_json_lines
+from keras_mlp.whole_files import write_text
 from training.config import Config
 from training.engine.stored_config import as_stored, flat
-from training.engine.workdir import write_text
 from training.evaluate import CONFUSION_FILE, EVALUATION_FILE, RELIABILITY_FILE
 from training.reports.curves import learning_curves
 from training.reports.html_page import heading, page, paragraph, picture, table
 
 REPORT_FILE = "report.html"
+METRICS_WAY_OUT = (
+    "Remove it and give the command of training.train again: it is written anew from the last "
+    "checkpoint."
+)
 LISTED_CLASSES = 50  # of more, those with the lowest recall
 LISTED_PAIRS = 10
 _PICTURES = {
@@ -27,12 +38,12 @@ _PICTURES = {
 }
 
 
-def write_report(folder):
-    """Writes `report.html` from what lies in a run's folder.
+def write_report(folder: str | pathlib.Path) -> pathlib.Path:
+    """Writes `report.html` from the files in a run's folder.
 
     Args:
-        folder: of a finished run of `training.train`: its `metrics.json`, and as far as they are
-            there `history.jsonl`, `evaluation.json` with its pictures, `first_batch.png` and
+        folder: folder of a finished run of `training.train`. It must hold `metrics.json`, and may
+            hold `history.jsonl`, `evaluation.json` with its pictures, `first_batch.png` and
             `predictions.png`.
 
     Returns:
@@ -43,39 +54,36 @@ def write_report(folder):
     """
     folder = pathlib.Path(folder)
     metrics = _read_metrics(folder)
-    evaluation = _read_json(folder / EVALUATION_FILE)
-    try:
-        parts = [
-            *_summary(metrics),
-            *_curves(folder),
-            *_evaluation(folder, evaluation),
-            *_pictures(folder),
-            *_config(metrics["config"]),
-        ]
-    except (KeyError, TypeError, AttributeError) as error:  # JSON of another shape than ours
-        raise ValueError(f"A file in {folder} is damaged: {error!r}.") from error
+    parts = [
+        *_summary(metrics),
+        *_curves(folder),
+        *_evaluation(folder),
+        *_pictures(folder),
+        *_config(metrics["config"]),
+    ]
     write_text(folder / REPORT_FILE, page(folder.resolve().name, parts))
     return folder / REPORT_FILE
 
 
-def _read_metrics(folder):
-    metrics = _read_json(folder / "metrics.json")
-    if not isinstance(metrics, dict) or not {"test", "config", "parameters"} <= metrics.keys():
+def _read_metrics(folder: pathlib.Path) -> dict[str, Any]:
+    def check(metrics: dict[str, Any]) -> None:
+        if is_run(metrics):
+            _summary(metrics)
+            _config(metrics["config"])
+
+    def is_run(metrics: Any) -> bool:
+        return isinstance(metrics, dict) and {"test", "config", "parameters"} <= metrics.keys()
+
+    try:
+        metrics = read_json(folder / "metrics.json", METRICS_WAY_OUT, check)
+    except (FileNotFoundError, NotADirectoryError):
+        metrics = None
+    if not is_run(metrics):
         raise ValueError(f"{folder} holds no finished run of training.train.")
     return metrics
 
 
-def _read_json(file):
-    """What a file holds, or None where there is no file."""
-    try:
-        return json.loads(file.read_text())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except ValueError as error:
-        raise ValueError(f"{file} is damaged: {error}") from error
-
-
-def _summary(metrics):
+def _summary(metrics: Mapping[str, Any]) -> list[str]:
     test, model, hardware = metrics["test"], metrics["config"]["model"], metrics["hardware"]
     what = f"{model['architecture']} {model['variant']} on {metrics['config']['data']['name']}"
     gpus = [gpu.get("device_name", "GPU") for gpu in hardware["gpus"]]
@@ -98,26 +106,24 @@ def _summary(metrics):
     return [paragraph(what, quiet=True), table([row for row in rows if row[1] != ""])]
 
 
-def _versions(metrics):
+def _versions(metrics: Mapping[str, Any]) -> str:
     versions = {"Python": metrics["python"], **metrics["versions"]}
     return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def _duration(seconds):
-    minutes, seconds = divmod(round(seconds), 60)
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _curves(folder):
-    file = folder / "history.jsonl"
-    lines = file.read_text().splitlines() if file.exists() else []
-    try:
-        history = [json.loads(line) for line in lines]
-    except ValueError as error:
-        raise ValueError(f"{file} is damaged: {error}") from error
+def _curves(folder: pathlib.Path) -> list[str]:
+    file, way_out = folder / "history.jsonl", "Remove it for a page without learning curves."
+    history: list[dict[str, Any]] = []
+    if file.exists():
+        history = read_json_lines(file, way_out, _check_entry)
     if not history:
         return []
     text = "" if "validation" in history[-1] else "No images were held out for validation."
@@ -125,13 +131,27 @@ def _curves(folder):
     return [heading("Learning curves"), *([paragraph(text, quiet=True)] if text else []), curves]
 
 
-def _evaluation(folder, evaluation):
-    if evaluation is None:
+def _check_entry(entry: dict[str, Any]) -> None:
+    """Raises an error for what is not an entry of the learning curve."""
+    _ = entry["epoch"] + 0.0
+    for part in ("train", "validation"):
+        entry.get(part, {}).items()
+
+
+def _evaluation(folder: pathlib.Path) -> list[str]:
+    file = folder / EVALUATION_FILE
+    if not file.exists():
         text = (
             f"Not judged class by class: training.evaluate with --output {folder} does that; "
             "then write this report again."
         )
         return [heading("Confusion matrix and calibration"), paragraph(text, quiet=True)]
+    way_out = "Write it again by training.evaluate with --output, or remove it."
+    evaluation = read_json(file, way_out, lambda tree: _evaluation_parts(folder, tree))
+    return _evaluation_parts(folder, evaluation)
+
+
+def _evaluation_parts(folder: pathlib.Path, evaluation: dict[str, Any]) -> list[str]:
     error = evaluation["calibration_error"]
     return [
         heading("Confusion matrix"),
@@ -147,8 +167,8 @@ def _evaluation(folder, evaluation):
     ]
 
 
-def _most_confused(evaluation):
-    """A table of the largest counts off the diagonal; nothing where there are none."""
+def _most_confused(evaluation: Mapping[str, Any]) -> list[str]:
+    """A table of the largest counts off the diagonal; an empty list if there are none."""
     counts = [
         (count, sum(row), true, taken)
         for true, row in enumerate(evaluation["confusion"])
@@ -164,7 +184,7 @@ def _most_confused(evaluation):
     return [table(rows, header, numbers=(2, 3))] if rows else []
 
 
-def _classes(evaluation):
+def _classes(evaluation: Mapping[str, Any]) -> list[str]:
     rows = [
         (name, _share(each["precision"]), _share(each["recall"]), f"{each['count']:,}")
         for name, each in zip(evaluation["classes"], evaluation["per_class"], strict=True)
@@ -182,11 +202,11 @@ def _classes(evaluation):
     return [heading("Classes"), *note, table(rows, header, numbers=(1, 2, 3))]
 
 
-def _share(value):
+def _share(value: float | None) -> str:
     return "none" if value is None else f"{value:.1%}"
 
 
-def _pictures(folder):
+def _pictures(folder: pathlib.Path) -> list[str]:
     return [
         part
         for name, description in _PICTURES.items()
@@ -195,14 +215,15 @@ def _pictures(folder):
     ]
 
 
-def _stored(file, description, width=None):
+def _stored(file: pathlib.Path, description: str, width: int | None = None) -> list[str]:
     return [picture(file.read_bytes(), ".png", description, width)] if file.exists() else []
 
 
-def _config(config):
+def _config(config: dict[str, Any]) -> list[str]:
     """Every key of the config; those that differ from the defaults stand out."""
     defaults = flat(as_stored(Config()))
-    rows, marked = [], []
+    rows: list[tuple[str, str, str]] = []
+    marked: list[int] = []
     for number, (key, value) in enumerate(flat(config).items()):
         default = defaults.get(key)
         is_same = key in defaults and value == default
@@ -213,15 +234,10 @@ def _config(config):
     return [heading("Config"), table(rows, header, marked=marked)]
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m training.report",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("run", help="folder of a finished run of training.train")
+def main(arguments: Arguments = None) -> None:
+    options = report_options(__doc__, arguments)
     try:
-        print(write_report(parser.parse_args(arguments).run))
+        print(write_report(options.run))
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
 

@@ -4,24 +4,32 @@ A run that was stopped, by whatever means, goes on from its newest checkpoint wh
 is given again, and ends where it would have ended.
 """
 
+from training.command_line import train_options
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    train_options(__doc__)
+
 import json
 import logging
 import pathlib
 import sys
+from typing import Any
 
 import keras
 
 import keras_mlp
-from training.command_line import parse_command_line
-from training.config import load_config
+from keras_mlp.json_files import read_json
+from keras_mlp.whole_files import whole_file, write_text
+from training.config import Config
 from training.engine.chosen import Run, engine_for
 from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.optimizers import build_optimizer
 from training.engine.stored_config import as_stored
-from training.engine.workdir import Workdir, write_text, written_beside
-from training.evaluate import evaluate_model, write_evaluation, write_golden
+from training.engine.workdir import Workdir
+from training.evaluate import evaluate_model, store_golden, write_evaluation
+from training.models.arguments import check_model
 from training.models.from_config import build_model, model_image_shape
-from training.report import write_report
+from training.report import METRICS_WAY_OUT, write_report
 from training.reports.pictures import draw_predictions
 from training.reports.provenance import provenance
 
@@ -53,7 +61,9 @@ def train(config, workdir, *, accept_changes=False):
     return metrics
 
 
-def train_seeds(configs, workdirs, *, accept_changes=False):
+def train_seeds(
+    configs: list[Config], workdirs: list[pathlib.Path], *, accept_changes: bool = False
+) -> list[dict[str, Any]]:
     """Trains configs that differ in their seed alone: at once on JAX, else one after the other.
 
     Args:
@@ -70,6 +80,8 @@ def train_seeds(configs, workdirs, *, accept_changes=False):
         if (metrics := _finished(config, workdir))
     }
     due = [number for number in range(len(configs)) if number not in metrics]
+    for number in due:
+        check_model(configs[number].model)
     if due:
         engine = engine_for(configs[due[0]].runtime)
         groups = [due] if engine.trains_seeds_at_once else [[number] for number in due]
@@ -84,14 +96,14 @@ def train_seeds(configs, workdirs, *, accept_changes=False):
     return [metrics[number] for number in range(len(configs))]
 
 
-def _finished(config, workdir):
+def _finished(config: Config, workdir: str | pathlib.Path) -> dict[str, Any] | None:
     """The metrics of a run that is finished, or None."""
     metrics_file = pathlib.Path(workdir) / "metrics.json"
     if not metrics_file.exists():
         return None
     Workdir(workdir, config)
     print(f"{workdir} holds this run, finished.")
-    return json.loads(metrics_file.read_text())
+    return read_json(metrics_file, METRICS_WAY_OUT, _headline)
 
 
 def _train_group(engine, configs, workdirs, accept_changes):
@@ -161,7 +173,7 @@ def _check_batch(config, replicas):
 def _write_results(run, test, metrics):
     """Model, SavedModels, then the metrics that say that the run is finished, and its report."""
     config, folder, model = run.config, run.folder, run.model
-    with written_beside(folder.path / "model.keras") as path:
+    with whole_file(folder.path / "model.keras") as path:
         model.save(path)
     if config.runtime.export:
         if keras.backend.backend() == "tensorflow":
@@ -169,7 +181,7 @@ def _write_results(run, test, metrics):
                 keras_mlp.export_saved_model(
                     model, folder.path / name, output=output, overwrite=True
                 )
-            write_golden(model, test, folder.path / "saved_model")
+            store_golden(model, test, folder.path / "saved_model")
         else:
             print(
                 f"SavedModels need TensorFlow: `python -m saved_models.make {folder.path} --output "
@@ -190,16 +202,18 @@ def _draw_predictions(path, model, test, classes):
     draw_predictions(path, images, labels, logits, classes)
 
 
-def main(arguments=None):
-    options = parse_command_line(
-        "training.train", __doc__, ("config", "workdir"), arguments, flags=("accept-changes",)
+def _headline(metrics: dict[str, Any]) -> str:
+    accuracy, loss, examples = (metrics["test"][key] for key in ("accuracy", "loss", "examples"))
+    return (
+        f"test accuracy {accuracy:.2%}, loss {loss:.4f} on {examples} images\n"
+        f"{metrics['parameters']:,} parameters, {metrics['wall_seconds']:.0f} s of training"
     )
+
+
+def main(arguments=None):
+    options = train_options(__doc__, arguments)
     try:
-        metrics = train(
-            load_config(options.config, options.overrides),
-            options.workdir,
-            accept_changes=options.accept_changes,
-        )
+        metrics = train(options.config, options.workdir, accept_changes=options.accept_changes)
     except Interrupted:
         leave_resumable()
     except LostWorker as error:
@@ -207,9 +221,7 @@ def main(arguments=None):
         sys.exit(RESUMABLE)
     except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"error: {error}")
-    accuracy, loss, examples = (metrics["test"][key] for key in ("accuracy", "loss", "examples"))
-    print(f"test accuracy {accuracy:.2%}, loss {loss:.4f} on {examples} images")
-    print(f"{metrics['parameters']:,} parameters, {metrics['wall_seconds']:.0f} s of training")
+    print(_headline(metrics))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The contenders of the inference benchmark: names, needs, and where each is built.
+"""The contenders of the inference benchmark: their names, needs and factories.
 
 A factory takes the fields of a `Task` as a dict and returns a function without arguments that runs
-the batch and returns its logits (B, K) as a numpy array. It is called in a process of its own.
+the batch and returns its logits (B, K) as a numpy array. Each factory runs in its own process.
 """
 
 import dataclasses
@@ -12,11 +12,11 @@ class Contender:
     """One way to compute the task.
 
     Attributes:
-        name: as on the command line.
-        description: as in the table.
-        factory: "module:function", or what else its worker takes.
+        name: its name on the command line.
+        description: its description in the table.
+        factory: "module:function", or whatever its worker takes instead.
         libraries: top-level modules it needs; without them it is reported as missing.
-        worker: arguments of the interpreter that start the program of its process.
+        worker: the interpreter's arguments that start its process.
     """
 
     name: str

@@ -1,8 +1,12 @@
-"""One model as a Keras file and as files of other formats: pixels in, logits out.
+"""One model as a Keras file and in other formats: pixels in, logits out.
 
-Every factory runs the images of its task in batches of `task["batch"]`; a LiteRT file in batches of
-its own fixed size.
+Every factory runs the images of its task in batches of `task["batch"]`; a LiteRT file uses its own
+fixed batch size.
 """
+
+import types
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +16,7 @@ KERAS, KERAS_INT8, SAVED_MODEL = "Keras", "Keras int8", "SavedModel"
 LITERT, LITERT_INT8, ONNX, TFJS = "LiteRT", "LiteRT int8", "ONNX", "TensorFlow.js"
 
 
-def keras_file(task):
+def keras_file(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """A `.keras` file, as a `tf.function`."""
     tf = _tensorflow(task)
 
@@ -25,20 +29,20 @@ def keras_file(task):
     return _in_batches(lambda pixels: run(pixels).numpy(), task)
 
 
-def saved_model(task):
+def saved_model(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """The signature of a SavedModel that takes pixels."""
     tf = _tensorflow(task)
     loaded = tf.saved_model.load(task["model"])
 
-    def run(pixels):
-        # Looked up here: `loaded` must live as long as its signatures, which do not keep it.
+    def run(pixels: np.ndarray) -> np.ndarray:
+        # Look the signature up here: it does not keep `loaded` alive, which must outlive it.
         outputs = loaded.signatures["serving_uint8"](pixels=tf.constant(pixels))
         return outputs["logits"].numpy()
 
     return _in_batches(run, task)
 
 
-def litert(task):
+def litert(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """A `.tflite` file in LiteRT's own runtime."""
     from ai_edge_litert.interpreter import Interpreter
 
@@ -48,7 +52,7 @@ def litert(task):
     return _in_batches(lambda pixels: runner(pixels=pixels)["logits"], {**task, "batch": shape[0]})
 
 
-def onnx(task):
+def onnx(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """An `.onnx` file in ONNX Runtime."""
     import onnxruntime
 
@@ -58,7 +62,7 @@ def onnx(task):
     return _in_batches(lambda pixels: session.run(["logits"], {"pixels": pixels})[0], task)
 
 
-def _tensorflow(task):
+def _tensorflow(task: dict[str, Any]) -> types.ModuleType:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
@@ -66,18 +70,25 @@ def _tensorflow(task):
     return tf
 
 
-def _in_batches(run, task):
+def _in_batches(
+    run: Callable[[np.ndarray], np.ndarray], task: dict[str, Any]
+) -> Callable[[], np.ndarray]:
     images, size = np.load(task["images"]), task["batch"]
     starts = range(0, len(images), size)
     return lambda: np.concatenate([run(images[start : start + size]) for start in starts])
 
 
-def _contender(name, description, function, *libraries):
+def _contender(
+    name: str,
+    description: str,
+    function: Callable[[dict[str, Any]], Callable[[], np.ndarray]],
+    *libraries: str,
+) -> Contender:
     factory = f"{__name__}:{function.__name__}"
     return Contender(name, description, factory, (*libraries, "numpy"))
 
 
-_NODE = ("benchmarks/tfjs_worker.cjs",)  # its factory is a backend, no function of this module
+_NODE = ("benchmarks/tfjs_worker.cjs",)  # its factory is a backend, not a function of this module
 _TENSORFLOW = ("tensorflow", "keras")
 CONTENDERS = {
     contender.name: contender

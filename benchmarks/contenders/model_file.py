@@ -1,10 +1,13 @@
 """A model in a `.keras` file, on TensorFlow."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 
-def forward(task):
-    """The model as a `tf.function`, fed the batch as numpy."""
+def forward(task: dict[str, Any]) -> Callable[[], np.ndarray]:
+    """The model as a `tf.function` that takes the batch as numpy."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
@@ -18,7 +21,7 @@ def forward(task):
     images = np.load(task["images"])
 
     @tf.function
-    def run(images):
+    def run(images: tf.Tensor) -> tf.Tensor:
         return model(images, training=False)
 
     return lambda: run(images).numpy()

@@ -1,14 +1,17 @@
-"""keras_mlp's Mixer on TensorFlow, in the two forms that its dense layers choose from."""
+"""keras_mlp's Mixer on TensorFlow, in both forms of its dense layers."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 
-def flat(task):
-    """The form chosen without XLA: products of two matrices, fused with bias and GELU."""
+def flat(task: dict[str, Any]) -> Callable[[], np.ndarray]:
+    """The default form without XLA: matrix products, fused with bias and GELU."""
     return _forward(task, jit_compile=False)
 
 
-def all_axes_with_xla(task):
+def all_axes_with_xla(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """Keras' own product over all axes, compiled by XLA."""
     from keras_mlp.layers import backend
 
@@ -16,7 +19,7 @@ def all_axes_with_xla(task):
     return _forward(task, jit_compile=True)
 
 
-def _forward(task, jit_compile):
+def _forward(task: dict[str, Any], jit_compile: bool) -> Callable[[], np.ndarray]:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
@@ -29,7 +32,7 @@ def _forward(task, jit_compile):
     images = np.load(task["images"])
 
     @tf.function(jit_compile=jit_compile)
-    def forward(images):
+    def forward(images: tf.Tensor) -> tf.Tensor:
         return model(images, training=False)
 
     return lambda: forward(images).numpy()

@@ -1,30 +1,38 @@
 """timm's Mixer on PyTorch, as its users run it."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import torch
 from safetensors.torch import load_file
 
 
-def eager(task):
+def eager(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """The module as it is."""
     return _forward(task, lambda model: model)
 
 
-def compiled(task):
+def compiled(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """The module through torch.compile with its default settings."""
     return _forward(task, torch.compile)
 
 
-def _forward(task, prepare):
+def _forward(
+    task: dict[str, Any],
+    prepare: Callable[[torch.nn.Module], Callable[[torch.Tensor], torch.Tensor]],
+) -> Callable[[], np.ndarray]:
     torch.set_num_threads(task["threads"])
     model = _mixer(**task["sizes"]).eval()
     model.load_state_dict(load_file(task["weights"]), strict=True)
     model = prepare(model)
-    images = np.load(task["images"]).transpose(0, 3, 1, 2)  # PyTorch's order, outside the timing
+    images = np.load(task["images"]).transpose(
+        0, 3, 1, 2
+    )  # channels first for PyTorch, outside the timing
     images = torch.from_numpy(np.ascontiguousarray(images))
 
     @torch.inference_mode()
-    def forward():
+    def forward() -> np.ndarray:
         return model(images).numpy()
 
     return forward
@@ -32,14 +40,14 @@ def _forward(task, prepare):
 
 def _mixer(
     *,
-    image_shape,
-    patch_size,
-    num_layers,
-    hidden_dim,
-    token_mlp_dim,
-    channel_mlp_dim,
-    num_classes,
-):
+    image_shape: tuple[int, int, int],
+    patch_size: int,
+    num_layers: int,
+    hidden_dim: int,
+    token_mlp_dim: int,
+    channel_mlp_dim: int,
+    num_classes: int,
+) -> torch.nn.Module:
     declare_detection_ops()
     from timm.models.mlp_mixer import MlpMixer
 
@@ -54,13 +62,13 @@ def _mixer(
     )
 
 
-def declare_detection_ops():
-    """Lets a torchvision without its compiled part be imported.
+def declare_detection_ops() -> None:
+    """Makes a torchvision without its compiled operators importable.
 
-    timm imports torchvision. Where the two wheels were built for different devices (PyTorch for
-    CPU, torchvision for CUDA) torchvision's compiled operators do not load, and its import stops
-    at two of them, box suppressions for detectors. They are declared, not defined: a call would
-    still fail, and no classifier makes one.
+    timm imports torchvision. If the wheels of PyTorch and torchvision were built for different
+    devices (CPU and CUDA), torchvision's compiled operators do not load, and its import fails on
+    two of them, non-maximum suppression for detectors. This declares them without defining them: a
+    call would still fail, but classifiers never make one.
     """
     try:
         import torchvision  # noqa: F401

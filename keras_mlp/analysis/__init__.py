@@ -1,4 +1,4 @@
-"""What a model costs, how that grows with the image, and what its token mixing has learned."""
+"""What a model costs, how cost grows with the image, and what its token mixing has learned."""
 
 from keras_mlp.analysis.cost import PARTS, Cost, PartCost, cost, cost_of_variant
 from keras_mlp.analysis.resolution import ResolutionCurve, resolution_curve

@@ -1,6 +1,8 @@
-"""What the models cost, as Markdown: all published sizes, or one at several image sizes."""
+"""Prints what models cost, as Markdown: all published sizes, or one at several image sizes."""
 
 import argparse
+from collections.abc import Sequence
+from typing import Any
 
 from keras_mlp.analysis.resolution import resolution_curve
 from keras_mlp.analysis.side_by_side import costs_of_forms, published_costs, side_by_side
@@ -8,11 +10,11 @@ from keras_mlp.arguments import check_choice
 from keras_mlp.models import ARCHITECTURES
 
 
-def main(arguments=None):
-    """Prints tables; ends the program on an error.
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints tables, or ends the program with an error.
 
     Args:
-        arguments: list of strings; None for those of the process.
+        arguments: command-line arguments; None for those of the process.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -22,7 +24,7 @@ def main(arguments=None):
         parser.error(str(error))
 
 
-def _report(options):
+def _report(options: argparse.Namespace) -> str:
     if options.architecture is None:
         if options.variant or options.sides:
             raise ValueError("`--variant` and `--sides` need `--architecture`.")
@@ -40,8 +42,8 @@ def _report(options):
     )
 
 
-def _sides(text):
-    """Sides from "224,448" or "224x448,448x448"; None for None."""
+def _sides(text: str | None) -> list[Any] | None:
+    """Parses "224,448" or "224x448,448x448"; None for None."""
     if text is None:
         return None
     try:
@@ -51,11 +53,11 @@ def _sides(text):
     return [size[0] if len(size) == 1 else size for size in sizes]
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m keras_mlp.analysis", description=__doc__)
     add = parser.add_argument
-    add("--architecture", help=f"one of {', '.join(ARCHITECTURES)}; without, all published sizes")
-    add("--variant", help="one of its sizes, such as S/16; without, all of them")
+    add("--architecture", help=f"one of {', '.join(ARCHITECTURES)}; all published sizes if omitted")
+    add("--variant", help="one of its sizes, such as S/16; all of them if omitted")
     add("--sides", help="image sides in pixels, such as 224,448 or 224x448; needs --variant")
     return parser
 

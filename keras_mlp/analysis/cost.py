@@ -2,23 +2,22 @@
 
 import dataclasses
 import math
+from collections.abc import Iterable
+from typing import Any
+
+import keras
 
 from keras_mlp.analysis.markdown import markdown_table
 from keras_mlp.analysis.weightless import weightless
-from keras_mlp.analysis.work import tokens, works
+from keras_mlp.analysis.work import BETWEEN, tokens, works
 from keras_mlp.arguments import check_choice
-from keras_mlp.models import ARCHITECTURES, VisionModel
+from keras_mlp.models import ARCHITECTURES, VisionModel, check_model
+from keras_mlp.typing import ImageShape
 
 PARTS = ("stem", "token_mixing", "channel_mixing", "head", "other")
 
-# The first row that holds the name of a layer, or of one around it, says its part.
-_PARTS_BY_NAME = (
-    ("stem", {"stem"}),
-    ("head", {"head", "pre_logits"}),
-    ("other", {"reweight", "global_perceptron"}),
-    ("token_mixing", {"between", "token_mlp", "token_linear", "height", "width", "repmlp"}),
-    ("channel_mixing", {"channel_mlp", "ffn", "fc1", "fc2", "attention", "permute_mlp"}),
-)
+# The parts of layers outside the blocks. Those of layers inside are the architecture's to say.
+_OUTSIDE = {"stem": "stem", "head": "head", "pre_logits": "head"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,35 +60,35 @@ class Cost:
     """
 
     name: str
-    image_shape: tuple
+    image_shape: ImageShape
     tokens: int
-    parts: dict
+    parts: dict[str, PartCost]
     trainable_parameters: int
     batch_norm_statistics: int
     training_bytes: int
     inference_bytes: int
 
     @property
-    def parameters(self):
+    def parameters(self) -> int:
         """Parameters as papers count them: without BatchNorm statistics."""
         return sum(part.parameters for part in self.parts.values())
 
     @property
-    def macs(self):
+    def macs(self) -> int:
         """Multiply-accumulates of all products; biases, norms and activations are not counted."""
         return sum(part.macs for part in self.parts.values())
 
     @property
-    def macs_per_parameter(self):
+    def macs_per_parameter(self) -> float:
         """How often a parameter is used for one image, on average."""
         return self.macs / self.parameters
 
-    def table(self):
+    def table(self) -> list[tuple[str, int, int]]:
         """Rows (name of the part, parameters, macs), the last one the total."""
         rows = [(name, part.parameters, part.macs) for name, part in self.parts.items()]
         return [*rows, ("total", self.parameters, self.macs)]
 
-    def __str__(self):
+    def __str__(self) -> str:
         height, width, _ = self.image_shape
         rows = [(name, f"{parameters:,}", f"{macs:,}") for name, parameters, macs in self.table()]
         return (
@@ -103,34 +102,33 @@ class Cost:
         )
 
 
-def cost(model):
+def cost(model: VisionModel) -> Cost:
     """Counts what a model costs for one image.
 
     Args:
-        model: a `VisionModel`; one made by `weightless` will do. Nothing is run.
+        model: a `VisionModel`, possibly made by `weightless`. Nothing is run.
 
     Returns:
         A `Cost`.
 
     Raises:
-        ValueError: `model` is of another kind.
+        ValueError: `model` is not a keras_mlp model.
 
     Example:
 
     >>> cost(MLPMixer.from_variant("pico/2")).parts["stem"].macs  # 16 patches x 12 x 64
     12288
     """
-    if not isinstance(model, VisionModel):
-        raise ValueError(f"`model` must be a VisionModel, got {model!r}.")
+    check_model(model)
     parts = dict.fromkeys(PARTS, PartCost())
     trainable = statistics = kept = peak = 0
     for work in works(model):
         counted = [each for each in work.weights if not _is_statistic(each)]
         statistics += _numbers(each for each in work.weights if _is_statistic(each))
         trainable += _numbers(each for each in counted if each.trainable)
-        kept += work.results * work.number_bytes
+        kept += (work.results + work.activations) * work.number_bytes
         peak = max(peak, work.holds * work.number_bytes)
-        name = _part(work.path)
+        name = _part(model, work.path)
         part = parts[name]
         parts[name] = PartCost(part.parameters + _numbers(counted), part.macs + work.macs)
     return Cost(
@@ -138,7 +136,7 @@ def cost(model):
     )
 
 
-def cost_of_variant(architecture, variant, **overrides):
+def cost_of_variant(architecture: type[VisionModel] | str, variant: str, **overrides: Any) -> Cost:
     """Counts what a published size costs, without allocating its weights.
 
     Args:
@@ -151,7 +149,7 @@ def cost_of_variant(architecture, variant, **overrides):
         A `Cost`; its name is that of architecture and variant.
 
     Raises:
-        ValueError: there is no such architecture or variant, or an argument is wrong.
+        ValueError: the architecture or the variant is unknown, or an argument is wrong.
 
     Example:
 
@@ -166,21 +164,25 @@ def cost_of_variant(architecture, variant, **overrides):
     return dataclasses.replace(cost(model), name=name)
 
 
-def architecture_of(value):
+def architecture_of(value: Any) -> type[VisionModel]:
     """The class of a model, from itself or its name; ValueError for anything else."""
     if isinstance(value, type) and issubclass(value, VisionModel):
         return value
     return ARCHITECTURES[check_choice("architecture", value, ARCHITECTURES)]
 
 
-def _is_statistic(weight):
+def _is_statistic(weight: keras.Variable) -> bool:
     return weight.name in ("moving_mean", "moving_variance")
 
 
-def _numbers(weights):
+def _numbers(weights: Iterable[keras.Variable]) -> int:
     return sum(math.prod(weight.shape) for weight in weights)
 
 
-def _part(path):
-    names = set(path.split("/"))
-    return next((part for part, known in _PARTS_BY_NAME if names & known), "other")
+def _part(model: VisionModel, path: str) -> str:
+    """The part of the innermost layer of a path that has one."""
+    names = path.split("/")
+    if names[-1] == BETWEEN:
+        return "token_mixing"
+    parts = {**_OUTSIDE, **model.token_mixing.parts}
+    return next((parts[name] for name in reversed(names) if name in parts), "other")

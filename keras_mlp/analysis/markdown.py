@@ -1,15 +1,18 @@
-"""Tables in Markdown that are readable as plain text too."""
+"""Tables in Markdown that are also readable as plain text."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 
-def markdown_table(header, rows):
-    """Lines up the columns: the first to the left, the others, numbers, to the right.
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Returns a table whose first column is aligned left and the others, numbers, right.
 
     Args:
         header: names of the columns.
-        rows: lists of as many values, written by `str`.
+        rows: sequences of one value per column, converted by `str`.
 
     Returns:
-        Text without a line end behind the last row.
+        Text without a newline after the last row.
 
     >>> print(markdown_table(["part", "MACs"], [["stem", 12], ["head", 3456]]))
     | part | MACs |
@@ -24,6 +27,6 @@ def markdown_table(header, rows):
     return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])
 
 
-def _aligned(row, widths):
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     first, *others = zip(row, widths, strict=True)
     return [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]

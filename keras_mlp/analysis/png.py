@@ -1,39 +1,34 @@
-"""A PNG file from an array, with the standard library."""
+"""PNG files from arrays, with the standard library alone."""
 
 import os
-import pathlib
 import struct
-import uuid
 import zlib
 
+from keras_mlp.typing import Array
+from keras_mlp.whole_files import write_bytes
 
-def write_png(path, pixels):
-    """Writes a picture; the file appears whole or not at all.
+
+def write_png(path: str | os.PathLike[str], pixels: Array) -> None:
+    """Writes an image. The file appears complete or not at all.
 
     Args:
-        path: of the file.
-        pixels: uint8 array (H, W, 3), red, green and blue.
+        path: path of the file.
+        pixels: uint8 array (H, W, 3) in the order red, green, blue.
 
     Raises:
         OSError: `path` cannot be written.
     """
-    path = pathlib.Path(path)
-    beside = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
-    try:
-        beside.write_bytes(_png(pixels))
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_bytes(path, _png(pixels))
 
 
-def _png(pixels):
+def _png(pixels: Array) -> bytes:
     height, width, _ = pixels.shape
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits of each of 3 colours
-    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # 0: a row stored as it is
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits per channel, RGB
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # 0: an unfiltered row
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 6)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*each) for each in chunks)
 
 
-def _chunk(kind, content):
+def _chunk(kind: bytes, content: bytes) -> bytes:
     checksum = zlib.crc32(kind + content)
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)

@@ -4,10 +4,14 @@ import dataclasses
 import inspect
 import itertools
 import math
+from collections.abc import Sequence
+from typing import Any
 
-from keras_mlp.analysis.cost import architecture_of, cost_of_variant
+from keras_mlp.analysis.cost import Cost, architecture_of, cost_of_variant
 from keras_mlp.analysis.markdown import markdown_table
 from keras_mlp.arguments import check_choice, check_pair
+from keras_mlp.models import VisionModel
+from keras_mlp.typing import Pair
 
 _MULTIPLES = (0.5, 1, 1.5, 2, 3, 4)
 
@@ -17,25 +21,25 @@ class ResolutionCurve:
     """What one architecture costs at several image sizes.
 
     Attributes:
-        name: of architecture and variant.
-        costs: a `Cost` for each size, in the order asked for.
+        name: architecture and variant.
+        costs: a `Cost` for each size, in the requested order.
     """
 
     name: str
-    costs: tuple
+    costs: tuple[Cost, ...]
 
-    def exponents(self):
-        """How token mixing grows with the number of tokens: 1 is linear, 2 is quadratic.
+    def exponents(self) -> list[float | None]:
+        """Returns how token mixing grows with the number of tokens: 1 is linear, 2 quadratic.
 
         Returns:
-            For each size, d log(MACs of token mixing) / d log(tokens) between the size before and
-            this one; None for the first, and where the number of tokens is that before.
+            For each size, d log(MACs of token mixing) / d log(tokens) from the previous size to
+            this one; None for the first, and where the number of tokens does not change.
         """
         pairs = itertools.pairwise(self.costs)
         return [None, *(_exponent(before, after) for before, after in pairs)]
 
-    def table(self):
-        """Rows of a dict each: side, tokens, MACs of each part, and what `Cost` holds besides."""
+    def table(self) -> list[dict[str, Any]]:
+        """Returns a dict per size: image, tokens, MACs of each part, and the totals of `Cost`."""
         return [
             {
                 "image": cost.image_shape[:2],
@@ -50,7 +54,7 @@ class ResolutionCurve:
             for cost, exponent in zip(self.costs, self.exponents(), strict=True)
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         header = [
             "image",
             "tokens",
@@ -66,56 +70,61 @@ class ResolutionCurve:
         return f"{self.name}\n\n{markdown_table(header, rows)}"
 
 
-def resolution_curve(architecture, variant, sides=None, **overrides):
-    """What a published size costs at several image sizes, without allocating its weights.
+def resolution_curve(
+    architecture: type[VisionModel] | str,
+    variant: str,
+    sides: Sequence[Pair] | None = None,
+    **overrides: Any,
+) -> ResolutionCurve:
+    """Computes the cost of a published size at several image sizes, without allocating weights.
 
-    All other arguments stay those of the variant: a Mixer keeps the width of its token MLPs, an
-    `FFOnly` whose width is not given keeps four times its tokens.
+    All other arguments remain those of the variant: a Mixer keeps the width of its token MLPs, and
+    an `FFOnly` without a given width keeps four times its tokens.
 
     Args:
         architecture: class of the model, or its name in `ARCHITECTURES`.
         variant: a key of its `variants`.
-        sides: image sides in pixels, numbers or pairs (H, W), in any order; None for those of 1/2,
-            1, 3/2, 2, 3 and 4 times the variant's own sides that the design takes.
-        **overrides: arguments of the constructor that differ from the published ones.
+        sides: image sides in pixels, numbers or pairs (H, W), in any order; None for 1/2, 1, 3/2,
+            2, 3 and 4 times the sides of the variant, without those that the design does not allow.
+        **overrides: arguments of the constructor that override the published ones.
 
     Returns:
         A `ResolutionCurve`.
 
     Raises:
-        ValueError: as for `cost_of_variant`. A size that the design does not take is refused in
-            the words of its constructor: `VisionPermutator` wants square maps whose side divides
-            the channels, `RepMLPNet` maps that its stages can halve.
+        ValueError: as for `cost_of_variant`, or the constructor refuses a size that the design does
+            not allow: `VisionPermutator` needs square maps whose side divides the channels,
+            `RepMLPNet` maps that its stages can halve.
 
     Example:
 
     >>> resolution_curve("ResMLP", "S12", sides=(224, 448)).exponents()
     [None, 2.0]
     """
-    architecture = architecture_of(architecture)
-    check_choice("variant", variant, architecture.variants)
+    kind = architecture_of(architecture)
+    check_choice("variant", variant, kind.variants)
     if "image_shape" in overrides:
-        raise ValueError("`image_shape` cannot be given beside `sides`, which are its sides.")
-    *own, channels = _own_image_shape(architecture, variant)
+        raise ValueError("`image_shape` cannot be given: `sides` sets it.")
+    *own, channels = _own_image_shape(kind, variant)
     costs = []
     for size in _sizes(sides, own):
         image_shape = (*size, channels)
         try:
-            cost = cost_of_variant(architecture, variant, image_shape=image_shape, **overrides)
+            cost = cost_of_variant(kind, variant, image_shape=image_shape, **overrides)
         except ValueError:
             if sides is None and list(size) != own:
-                continue  # not asked for by name: the design does not take this multiple
+                continue  # a default multiple that the design does not allow
             raise
         costs.append(cost)
     return ResolutionCurve(costs[0].name, tuple(costs))
 
 
-def _own_image_shape(architecture, variant):
+def _own_image_shape(architecture: type[VisionModel], variant: str) -> tuple[int, int, int]:
     default = inspect.signature(architecture.__init__).parameters["image_shape"].default
     return architecture.variants[variant].get("image_shape", default)
 
 
-def _sizes(sides, own):
+def _sizes(sides: Sequence[Pair] | None, own: Sequence[int]) -> list[tuple[int, ...]]:
     if sides is None:
         return [tuple(int(side * multiple) for side in own) for multiple in _MULTIPLES]
     if not isinstance(sides, (tuple, list)) or not sides:
@@ -123,13 +132,13 @@ def _sizes(sides, own):
     return [check_pair("sides", side) for side in sides]
 
 
-def _exponent(before, after):
+def _exponent(before: Cost, after: Cost) -> float | None:
     growth = math.log(after.tokens / before.tokens)
     macs = after.parts["token_mixing"].macs / before.parts["token_mixing"].macs
     return round(math.log(macs) / growth, 10) if growth else None
 
 
-def _row(cost, exponent):
+def _row(cost: Cost, exponent: float | None) -> tuple[Any, ...]:
     height, width, _ = cost.image_shape
     mixing, channels = (cost.parts[part].macs for part in ("token_mixing", "channel_mixing"))
     return (

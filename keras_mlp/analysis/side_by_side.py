@@ -1,19 +1,21 @@
-"""All published sizes beside each other."""
+"""All published sizes side by side."""
 
 import inspect
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from keras_mlp.analysis.cost import cost_of_variant
+from keras_mlp.analysis.cost import Cost, cost_of_variant
 from keras_mlp.analysis.markdown import markdown_table
 from keras_mlp.models import ARCHITECTURES
 
 _OURS = ("nano/", "pico/")
 
 
-def published_costs():
-    """A `Cost` for every size of the papers, RepMLPNet's in both forms; takes about a minute.
+def published_costs() -> Iterator[Cost]:
+    """Yields a `Cost` for every published size, RepMLPNet's in both forms; takes about a minute.
 
-    Returns:
-        An iterator, in the order of `ARCHITECTURES`.
+    Yields:
+        Costs in the order of `ARCHITECTURES`.
     """
     for name, architecture in ARCHITECTURES.items():
         for variant in architecture.variants:
@@ -21,18 +23,18 @@ def published_costs():
                 yield from costs_of_forms(name, variant)
 
 
-def costs_of_forms(name, variant):
-    """A `Cost` for each form of a size: the one that trains, and the deployed one if there is."""
+def costs_of_forms(name: str, variant: str) -> Iterator[Cost]:
+    """Yields a `Cost` for the training form of a size, and for its deployed form if it has one."""
     yield cost_of_variant(name, variant)
     if "deployed" in inspect.signature(ARCHITECTURES[name]).parameters:
         yield cost_of_variant(name, variant, deployed=True)
 
 
-def side_by_side(costs):
-    """A table of several `Cost`s in Markdown, one a row.
+def side_by_side(costs: Iterable[Cost]) -> str:
+    """Returns a Markdown table with one row per `Cost`.
 
-    Behind the parameters stands the share that is in token mixing, behind the multiply-accumulates
-    the shares of token and channel mixing; memory is that of the activations of one image.
+    The parameters are followed by the share that is in token mixing, the multiply-accumulates by
+    the shares of token and channel mixing. Memory is that of the activations of one image.
 
     Example:
 
@@ -55,7 +57,7 @@ def side_by_side(costs):
     return markdown_table(header, [_row(cost) for cost in costs])
 
 
-def _row(cost):
+def _row(cost: Cost) -> tuple[Any, ...]:
     height, width, _ = cost.image_shape
     mixing, channels = (cost.parts[part] for part in ("token_mixing", "channel_mixing"))
     return (

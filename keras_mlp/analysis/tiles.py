@@ -1,25 +1,27 @@
-"""Many small maps as one picture."""
+"""Many small maps as one image."""
 
 import math
 
 import numpy as np
+
+from keras_mlp.typing import Array
 
 _NEGATIVE, _POSITIVE = np.array([33, 102, 172.0]), np.array([178, 24, 43.0])
 _GAP = 2
 _SIDE = 48
 
 
-def tiled_picture(maps):
-    """Maps side by side, in reading order: blue below zero, white at zero, red above.
+def tiled_picture(maps: Array) -> Array:
+    """Draws maps side by side, in reading order: blue below zero, white at zero, red above.
 
-    Each map is divided by its own largest absolute value, so that weak ones are seen too, and is
-    enlarged by a whole number to about 48 pixels.
+    Each map is divided by its own largest absolute value, so that weak ones are visible too, and
+    enlarged by an integer factor to about 48 pixels.
 
     Args:
-        maps: (units, h, w), finite, at least one.
+        maps: one or more maps (units, h, w) of finite numbers.
 
     Returns:
-        uint8 array (H, W, 3) with white gaps.
+        A uint8 array (H, W, 3) with white gaps between the maps.
     """
     units, height, width = maps.shape
     peaks = np.abs(maps).max(axis=(1, 2), keepdims=True)
@@ -36,8 +38,8 @@ def tiled_picture(maps):
     return picture[:-_GAP, :-_GAP]
 
 
-def _colours(values):
-    """Numbers in [-1, 1] as colours."""
+def _colours(values: Array) -> Array:
+    """Numbers in [-1, 1] -> RGB colours on a new last axis, uint8."""
     ends = np.where(values[..., None] < 0, _NEGATIVE, _POSITIVE)
     strength = np.abs(values)[..., None]
     return np.rint(255 + strength * (ends - 255)).astype("uint8")

@@ -1,6 +1,7 @@
 """What the token mixing of a block has learned, as pictures on the grid of the image."""
 
 import numbers
+import os
 import pathlib
 
 import numpy as np
@@ -8,22 +9,22 @@ from keras import ops
 
 from keras_mlp.analysis.png import write_png
 from keras_mlp.analysis.tiles import tiled_picture
-from keras_mlp.arguments import check_choice, check_pair, check_positive_int, patch_grid
-from keras_mlp.models import (
-    FFOnlyBlock,
-    GMLPBlock,
-    MixerBlock,
-    PermutatorBlock,
-    RepMLPNetUnit,
-    ResMLPBlock,
-    VisionModel,
-    ViTBlock,
-)
+from keras_mlp.arguments import check_choice, check_positive_int
+from keras_mlp.models import VisionModel, check_model
+from keras_mlp.models.block import Block
+from keras_mlp.typing import Array
 
 ORDERS = ("stored", "norm", "frequency")
 
 
-def token_mixing_maps(model, block, path=None, *, units=None, order="stored"):
+def token_mixing_maps(
+    model: VisionModel,
+    block: int | str,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    units: int | None = None,
+    order: str = "stored",
+) -> Array:
     """The learned weights with which one block reads the grid of tokens.
 
     | model | one map is | number of maps |
@@ -62,89 +63,48 @@ def token_mixing_maps(model, block, path=None, *, units=None, order="stored"):
     >>> token_mixing_maps(MLPMixer.from_variant("pico/2"), block=0).shape
     (32, 4, 4)
     """
-    if not isinstance(model, VisionModel):
-        raise ValueError(f"`model` must be a VisionModel, got {model!r}.")
+    reader = check_model(model).token_mixing.maps
+    if reader is None:
+        raise ValueError(
+            f"`model` is a {type(model).__name__}, which has no weights between tokens: how its "
+            "attention mixes depends on the image."
+        )
     layer = _block(model, block)
     check_choice("order", order, ORDERS)
     count = None if units is None else check_positive_int("units", units)
     if path is not None:
         path = _check_path(path)
-    maps = _READERS[type(layer)](model, layer)
+    maps = _on_grid(model, ops.convert_to_numpy(reader(layer)).astype("float32"))
     maps = np.ascontiguousarray(_ordered(maps, order)[:count])
     if path is not None:
         write_png(path, tiled_picture(maps))
     return maps
 
 
-def _block(model, block):
-    if any(isinstance(layer, ViTBlock) for layer in model.layers):
-        raise ValueError(
-            f"`model` is a {type(model).__name__}, which has no weights between tokens: how its "
-            "attention mixes depends on the image."
-        )
-    blocks = {layer.name: layer for layer in model.layers if type(layer) in _READERS}
-    is_number = isinstance(block, numbers.Integral) and not isinstance(block, bool)
-    if is_number and 0 <= block < len(blocks):
-        return list(blocks.values())[block]
-    if is_number:
+def _block(model: VisionModel, block: int | str) -> Block:
+    blocks = {layer.name: layer for layer in model.blocks}
+    if isinstance(block, numbers.Integral) and not isinstance(block, bool):
+        if 0 <= block < len(blocks):
+            return model.blocks[int(block)]
         raise ValueError(f"`block` must be in 0 to {len(blocks) - 1} or a name, got {block}.")
     return blocks[check_choice("block", block, blocks)]
 
 
-def _check_path(path):
+def _check_path(path: str | os.PathLike[str]) -> pathlib.Path:
     path = pathlib.Path(path)
     if path.suffix != ".png" or not path.absolute().parent.is_dir():
         raise ValueError(f"`path` must be a .png file in an existing folder, got {str(path)!r}.")
     return path
 
 
-def _array(variable):
-    return ops.convert_to_numpy(variable).astype("float32")
+def _on_grid(model: VisionModel, maps: Array) -> Array:
+    """Rows (units, tokens) as maps (units, h, w), without the class token; maps as they are."""
+    if maps.ndim == 3:
+        return maps
+    return maps[:, int(model.has_class_token) :].reshape(-1, *model.grid)
 
 
-def _on_grid(model, rows):
-    """Weights (units, S), one per token, as maps."""
-    grid = patch_grid(model.image_shape, check_pair("patch_size", model.patch_size))
-    return rows.reshape(-1, *grid)
-
-
-def _mixer(model, block):
-    return _on_grid(model, _array(block.token_mlp.fc1.kernel).T)
-
-
-def _ff_only(model, block):
-    return _on_grid(model, _array(block.token_mlp.fc1.kernel).T[:, 1:])
-
-
-def _resmlp(model, block):
-    return _on_grid(model, _array(block.token_linear.kernel).T)
-
-
-def _gmlp(model, block):
-    return _on_grid(model, _array(block.gate.token_linear.kernel).T)
-
-
-def _permutator(model, block):
-    mixing = block.permute_mlp
-    return np.stack([_array(layer.kernel).T for layer in (mixing.height, mixing.width)])
-
-
-def _repmlpnet(model, block):
-    kernel = _array(block.repmlp.fc3.kernel)  # (matrices, inputs, outputs)
-    return kernel.transpose(0, 2, 1).reshape(-1, *block.repmlp.partition)
-
-
-_READERS = {
-    MixerBlock: _mixer,
-    FFOnlyBlock: _ff_only,
-    ResMLPBlock: _resmlp,
-    GMLPBlock: _gmlp,
-    PermutatorBlock: _permutator,
-    RepMLPNetUnit: _repmlpnet,
-}
-
-
-def _ordered(maps, order):
+def _ordered(maps: Array, order: str) -> Array:
     if order == "stored":
         return maps
     if order == "norm":
@@ -152,7 +112,7 @@ def _ordered(maps, order):
     return maps[np.argsort(_mean_frequencies(maps), kind="stable")]
 
 
-def _mean_frequencies(maps):
+def _mean_frequencies(maps: Array) -> Array:
     """Spatial frequency in cycles per token, weighted by power; 0 for a map of zeros."""
     power = np.square(np.abs(np.fft.fft2(maps)))
     rows, columns = (np.fft.fftfreq(side) for side in maps.shape[1:])

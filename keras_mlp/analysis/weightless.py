@@ -1,19 +1,24 @@
-"""Models that have shapes but no numbers."""
+"""Models with shapes but without values."""
 
 import concurrent.futures
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import keras
 
+_T = TypeVar("_T")
 
-def weightless(make, *args, **kwargs):
-    """Calls a constructor so that no weight of the new model is allocated.
 
-    The model knows its layers and the shapes of its weights, which is all that `cost` needs, and
-    is good for nothing else: its weights have no values.
+def weightless(make: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
+    """Builds a model without allocating its weights.
+
+    The model has layers and the shapes of its weights, which is all that `cost` needs. Nothing
+    else works, since the weights have no values.
 
     Args:
         make: a function that builds a model, such as `ViT.from_variant` or `MLPMixer`.
-        *args, **kwargs: for it.
+        *args: positional arguments for it.
+        **kwargs: keyword arguments for it.
 
     Returns:
         What `make` returns.
@@ -26,12 +31,12 @@ def weightless(make, *args, **kwargs):
     """
     policy = keras.config.dtype_policy()
 
-    def build():
+    def build() -> _T:
         keras.config.set_dtype_policy(policy)
         with keras.StatelessScope(initialize_variables=False):
             return make(*args, **kwargs)
 
-    # Keras lists variables without a value, and gives them one at the next chance. It has a list
-    # per thread (and a dtype policy): that of this thread ends with it.
+    # Keras keeps a list of uninitialized variables per thread and initializes them later. The list
+    # of a new thread, like its dtype policy, ends with the thread.
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(build).result()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable, Iterator
 
 import keras
 
@@ -16,6 +17,13 @@ from keras_mlp.layers import (
     SpatialGatingUnit,
     TinyAttention,
 )
+from keras_mlp.layers.tree import children
+from keras_mlp.models import VisionModel
+from keras_mlp.models.block import Block
+from keras_mlp.typing import Shape
+
+# Stands in a path for the step of a layer that none of the layers inside it takes.
+BETWEEN = "between"
 
 _BYTES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 
@@ -27,9 +35,11 @@ class Work:
     Attributes:
         path: names of the layers around it and of itself, joined by "/".
         macs: multiply-accumulates of its products.
-        results: numbers in its output and, where an activation function follows, in that of it.
+        results: numbers in its output.
+        activations: numbers in the output of the activation function that follows, if any.
         holds: numbers that must exist at once while its product runs: input, output and, inside a
-            block, the block's input, which waits for the residual; 0 without a product.
+            block, the block's input, which the residual connection needs later; 0 without a
+            product.
         number_bytes: bytes of one of these numbers.
         weights: Keras variables of the layer.
     """
@@ -37,56 +47,49 @@ class Work:
     path: str
     macs: int
     results: int
+    activations: int
     holds: int
     number_bytes: int
     weights: tuple = ()
 
 
-def works(model):
+def works(model: VisionModel) -> Iterator[Work]:
     """The `Work` of every layer with weights, in the order of the model's layers."""
     for layer in model.layers:
-        waits = math.prod(_input_shape(layer)[1:]) if _is_block(layer) else 0
+        waits = math.prod(_input_shape(layer)[1:]) if isinstance(layer, Block) else 0
         yield from _works(layer, layer.name, waits)
 
 
-def tokens(model):
+def tokens(model: VisionModel) -> int:
     """Positions that the first block mixes, class token included."""
-    block = next(layer for layer in model.layers if _is_block(layer))
-    return math.prod(_input_shape(block)[1:-1])
+    return math.prod(_input_shape(model.blocks[0])[1:-1])
 
 
-def _works(layer, path, waits, times=1):
-    children = _children(layer)
-    if not children and (layer.weights or isinstance(layer, PixelNormalization)):
+def _works(layer: keras.layers.Layer, path: str, waits: int, times: int = 1) -> Iterator[Work]:
+    inside = children(layer)
+    if not inside and (layer.weights or isinstance(layer, PixelNormalization)):
         yield _work_of_layer(layer, path, waits, times)
-    for child in children:
+    for child in inside:
         yield from _works(child, f"{path}/{child.name}", waits, times * _times(layer, child))
     if type(layer) in _STEPS:
-        macs, results, holds = _STEPS[type(layer)](layer, _input_shape(layer))
-        holds = holds + waits if macs else 0
-        yield Work(f"{path}/between", macs, results, holds, _BYTES[layer.compute_dtype])
+        step = _STEPS[type(layer)](layer, _input_shape(layer))
+        holds = step.holds + waits if step.macs else 0
+        number_bytes = _BYTES[layer.compute_dtype]
+        yield Work(
+            f"{path}/{BETWEEN}", step.macs, step.results, step.activations, holds, number_bytes
+        )
 
 
-def _children(layer):
-    # Keras has no public name for the layers inside a layer.
-    return layer._flatten_layers(include_self=False, recursive=False)
-
-
-def _is_block(layer):
-    """Whether a layer of the model is a residual block: made of layers, and keeps the shape."""
-    return bool(_children(layer)) and _output_shape(layer) == tuple(_input_shape(layer))
-
-
-def _input_shape(layer):
+def _input_shape(layer: keras.layers.Layer) -> Shape:
     return layer.get_build_config()["input_shape"]
 
 
-def _output_shape(layer):
+def _output_shape(layer: keras.layers.Layer) -> Shape:
     inputs = keras.KerasTensor(_input_shape(layer), dtype=layer.compute_dtype)
     return tuple(layer.compute_output_spec(inputs).shape)
 
 
-def _times(layer, child):
+def _times(layer: keras.layers.Layer, child: keras.layers.Layer) -> int:
     """How often a layer is called on the input that it was built for, for one image."""
     if not isinstance(layer, RepMLPBlock) or child is layer.global_perceptron:
         return 1
@@ -95,7 +98,7 @@ def _times(layer, child):
     return math.prod(_input_shape(layer)[1:]) // (layer.num_sharesets * pixels)
 
 
-def _work_of_layer(layer, path, waits, times):
+def _work_of_layer(layer: keras.layers.Layer, path: str, waits: int, times: int) -> Work:
     output = _output_shape(layer)
     reads, writes = (times * math.prod(each[1:]) for each in (_input_shape(layer), output))
     macs = times * _kernel_macs(layer, output)
@@ -103,44 +106,60 @@ def _work_of_layer(layer, path, waits, times):
     return Work(
         path,
         macs,
-        results=writes if is_linear else 2 * writes,
+        results=writes,
+        activations=0 if is_linear else writes,
         holds=reads + writes + waits if macs else 0,
         number_bytes=_BYTES[layer.compute_dtype],
         weights=tuple(layer.weights),
     )
 
 
-def _kernel_macs(layer, output_shape):
+def _kernel_macs(layer: keras.layers.Layer, output_shape: Shape) -> int:
     """Every number of a kernel is multiplied once at each position of the output."""
     if getattr(layer, "kernel", None) is None:
         return 0
-    # The groups of a GroupedDense are no positions: each has numbers of its own.
+    # The groups of a GroupedDense are not positions: each has numbers of its own.
     positions = 1 if isinstance(layer, GroupedDense) else math.prod(output_shape[1:-1])
     return positions * math.prod(layer.kernel.shape)
 
 
-def _attention(positions, channels, heads):
+@dataclasses.dataclass(frozen=True)
+class _Step:
+    """What a layer does between the layers inside it; attributes as of `Work`."""
+
+    macs: int = 0
+    results: int = 0
+    activations: int = 0
+    holds: int = 0
+
+
+def _attention(positions: int, channels: int, heads: int) -> _Step:
     """Queries by keys; a softmax, in place; the map by values."""
     maps, values = heads * positions**2, positions * channels
-    return 2 * positions**2 * channels, maps + values, 3 * values + maps
+    return _Step(2 * positions**2 * channels, values, maps, 3 * values + maps)
 
 
-def _gate(layer, shape):
-    return 0, math.prod(_output_shape(layer)[1:]), 0
+def _gate(layer: keras.layers.Layer, shape: Shape) -> _Step:
+    return _Step(results=math.prod(_output_shape(layer)[1:]))
 
 
-def _fusion(layer, shape):
+def _fusion(layer: PermuteMLP, shape: Shape) -> _Step:
     """The weighted sum of three branches, and the softmax over them."""
-    return 0, math.prod(shape[1:]) + (3 * shape[-1] if layer.weighted else 0), 0
+    weights = 3 * shape[-1] if layer.weighted else 0
+    return _Step(results=math.prod(shape[1:]), activations=weights)
 
 
-# Of each layer: (macs, results, holds) of the step inside it that no layer of its own takes.
-_STEPS = {
+# What each of these layers does in a step that no layer inside it takes.
+_STEPS: dict[type, Callable[..., _Step]] = {
     SelfAttention: lambda layer, shape: _attention(shape[1], shape[2], layer.num_heads),
     TinyAttention: lambda layer, shape: _attention(shape[1], layer.attention_dim, 1),
     SpatialGatingUnit: _gate,
     RepMLPBlock: _gate,
     PermuteMLP: _fusion,
-    FFNBlock: lambda layer, shape: (0, math.prod(shape[1:-1]) * layer.hidden_dim, 0),  # GELU
-    ConvNormReLU: lambda layer, shape: (0, math.prod(_output_shape(layer)[1:]), 0),  # ReLU
+    FFNBlock: lambda layer, shape: _Step(  # GELU
+        activations=math.prod(shape[1:-1]) * layer.hidden_dim
+    ),
+    ConvNormReLU: lambda layer, shape: _Step(  # ReLU
+        activations=math.prod(_output_shape(layer)[1:])
+    ),
 }

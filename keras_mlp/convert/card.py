@@ -1,8 +1,13 @@
 """The card of a converted model: what it is, where it comes from and what was checked."""
 
 import sys
+from typing import Any
 
 import keras
+
+from keras_mlp.models import VisionModel
+from keras_mlp.typing import Array
+from keras_mlp.weights import Preset
 
 _USE = """\
 ```python
@@ -12,18 +17,29 @@ model = tf.saved_model.load("saved_model")        # without keras_mlp
 """
 
 
-def card(model, *, title, preset, source_name, source_sha256, difference, reference, golden):
-    """The text of a card, Markdown.
+def card(
+    model: VisionModel,
+    *,
+    title: str,
+    preset: Preset | None,
+    source_name: str,
+    source_sha256: str,
+    difference: float | None,
+    reference: str | None,
+    golden: Array,
+) -> str:
+    """Returns the text of a card in Markdown.
 
     Args:
-        model: as converted.
-        title: of the card.
-        preset: a `keras_mlp.weights.Preset`, or None for weights that the catalogue does not have.
+        model: the converted model.
+        title: title of the card.
+        preset: the preset; None for weights that are not in the catalogue.
         source_name: name of the file that was converted.
-        source_sha256: its digest.
-        difference: largest absolute difference to the reference's logits; None without reference.
-        reference: name of the reference's file.
-        golden: outputs for the images in `golden.npz`, (B, K).
+        source_sha256: SHA-256 of that file.
+        difference: largest absolute difference from the reference's logits; None without a
+            reference.
+        reference: name of the reference file; None without a reference.
+        golden: outputs (B, K) for the images in `golden.npz`.
     """
     facts = {**_model_facts(model), **_preset_facts(preset)}
     facts["source file"] = f"`{source_name}`, SHA-256 `{source_sha256}`"
@@ -51,12 +67,12 @@ def card(model, *, title, preset, source_name, source_sha256, difference, refere
     )
 
 
-def _subject(model, preset):
+def _subject(model: VisionModel, preset: Preset | None) -> str:
     kind = type(model).__name__
     return f"{kind} weights" if preset is None else f"{kind} {preset.variant}, `{preset.name}`"
 
 
-def _model_facts(model):
+def _model_facts(model: VisionModel) -> dict[str, Any]:
     facts = {
         "architecture": type(model).__name__,
         "parameters": f"{model.count_params():,}",
@@ -70,15 +86,15 @@ def _model_facts(model):
             f"mean {model.pixel_mean}, deviation {model.pixel_std}, of pixels in [0, 1]"
         )
     else:
-        facts["both take"] = "float32 images, normalised already"
+        facts["both take"] = "float32 images that are already normalised"
     if hasattr(model, "gelu_approximate"):
         facts["GELU"] = "tanh approximation" if model.gelu_approximate else "exact"
     return facts
 
 
-def _preset_facts(preset):
+def _preset_facts(preset: Preset | None) -> dict[str, Any]:
     if preset is None:
-        return {"licence": "not stated here: that of the source"}
+        return {"licence": "that of the source, which is not known here"}
     facts = {
         "central crop": preset.crop,
         "interpolation": preset.interpolation,
@@ -91,11 +107,11 @@ def _preset_facts(preset):
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def _check(difference, reference):
+def _check(difference: float | None, reference: str | None) -> str:
     if difference is None:
         return (
-            "No reference outputs were given: whether the logits are those of the authors' code "
-            "was not checked here."
+            "No reference outputs were given, so the logits were not compared with those of the "
+            "authors' code."
         )
     return (
         f"On the images of `{reference}` the logits differ from the reference's by at most "

@@ -1,7 +1,9 @@
-"""A published file into a folder: `model.keras`, a SavedModel, golden outputs and a card."""
+"""Converts a published file to a folder: model.keras, SavedModel, golden outputs and card."""
 
 import dataclasses
+import os
 import pathlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,55 +11,55 @@ import numpy as np
 from keras_mlp.arguments import check_choice
 from keras_mlp.convert.card import card
 from keras_mlp.convert.reference import difference, read_reference
-from keras_mlp.export import (
-    check_tensorflow_backend,
-    export_saved_model,
-    replacing_folder,
-    sha256_of,
-)
+from keras_mlp.export import check_tensorflow_backend, export_saved_model, sha256_of
+from keras_mlp.golden import write_golden
 from keras_mlp.models import ARCHITECTURES, VisionModel
+from keras_mlp.typing import Array
+from keras_mlp.weights import Preset
 from keras_mlp.weights.catalogue import find_preset
 from keras_mlp.weights.download import cache_folder
+from keras_mlp.whole_files import check_replaceable, whole_folder
 
-MODEL_FILE, SAVED_MODEL, GOLDEN_FILE, CARD = "model.keras", "saved_model", "golden.npz", "README.md"
+MODEL_FILE, SAVED_MODEL, CARD = "model.keras", "saved_model", "README.md"
 _GOLDEN_IMAGES = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What is converted.
+    """What to convert.
 
     Attributes:
-        name: of a preset, or the path of a file in a published naming.
-        architecture: key of `ARCHITECTURES`, for a file; a preset says itself what it is.
-        variant: key of its `variants`, for a file.
-        file: where you have the preset's file; None to take it from the cache or the network.
-        arguments: further arguments of the constructor, as a dict.
+        name: name of a preset, or path of a file in a published naming.
+        architecture: key of `ARCHITECTURES` for a file; None for a preset.
+        variant: key of the architecture's `variants`, for a file.
+        file: path of the preset's file, if you have it; None to download it or use the cache.
+        arguments: further arguments of the constructor.
     """
 
     name: str
     architecture: str | None = None
     variant: str | None = None
     file: str | None = None
-    arguments: dict = dataclasses.field(default_factory=dict)
+    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def is_preset(self):
+    def is_preset(self) -> bool:
+        """Returns whether `name` is a preset's."""
         return self.architecture is None
 
-    def preset(self):
-        """The row of the catalogue, or None for a file."""
+    def preset(self) -> Preset | None:
+        """Returns the preset, or None for a file."""
         return find_preset(self.name) if self.is_preset() else None
 
-    def path(self):
-        """Where the file lies, once the model has been built."""
-        if not self.is_preset():
-            return pathlib.Path(self.name)
+    def path(self) -> pathlib.Path:
+        """Returns the path of the file. A preset's exists once the model has been built."""
         row = self.preset()
+        if row is None:
+            return pathlib.Path(self.name)
         return pathlib.Path(self.file or cache_folder() / f"{row.name}{row.suffix}")
 
-    def build(self):
-        """The model with its weights; errors as of `VisionModel.from_preset`."""
-        if self.is_preset():
+    def build(self) -> VisionModel:
+        """Returns the model with its weights. Raises what `VisionModel.from_preset` raises."""
+        if self.architecture is None:
             return VisionModel.from_preset(self.name, file=self.file, **self.arguments)
         check_choice("architecture", self.architecture, ARCHITECTURES)
         path = pathlib.Path(self.name)
@@ -66,30 +68,37 @@ class Source:
         )
 
 
-def convert(source, output, *, reference=None, overwrite=False):
-    """Converts a published file.
+def convert(
+    source: Source,
+    output: str | os.PathLike[str],
+    *,
+    reference: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+) -> pathlib.Path:
+    """Converts a published file to a folder of files that are ready to use.
 
     The folder holds `model.keras`; `saved_model`, see `export_saved_model`; `golden.npz`, with
-    random `images` (B, H, W, C), uint8, and the model's `outputs` for them; and `README.md`, which
-    says what it is and what was checked.
+    random uint8 `images` (B, H, W, C) and the model's `outputs` for them; and `README.md`, a card
+    that describes the model and what was checked.
 
     Args:
-        source: a `Source`.
-        output: folder to write, in an existing folder. It appears whole or not at all.
-        reference: path of a `.npz`, see `keras_mlp.convert.reference.read_reference`, that the
-            logits of the reloaded `model.keras` are compared with; None for no comparison.
+        source: what to convert.
+        output: folder to write, in an existing folder. It appears complete or not at all.
+        reference: path of a `.npz` with reference logits to compare those of the reloaded
+            `model.keras` with, see `keras_mlp.convert.reference.read_reference`; None for no
+            comparison.
         overwrite: replace a folder that was converted before.
 
     Returns:
         `output`, as a `pathlib.Path`.
 
     Raises:
-        FileExistsError: there is something at `output`, and `overwrite` is False or it is no
-            folder with a `model.keras`.
-        ValueError: there is no such preset, or the file does not fit the model, or the model does
-            not compute what the reference says.
-        OSError: a file cannot be had, or `output` cannot be written.
-        RuntimeError: Keras runs on another backend than TensorFlow.
+        FileExistsError: `output` exists, and `overwrite` is False or it is not a folder with a
+            `model.keras`.
+        ValueError: the preset does not exist, the file does not fit the model, or the logits
+            differ from the reference.
+        OSError: a file cannot be obtained, or `output` cannot be written.
+        RuntimeError: Keras runs on a backend other than TensorFlow.
 
     Example:
 
@@ -97,10 +106,12 @@ def convert(source, output, *, reference=None, overwrite=False):
     """
     check_tensorflow_backend()
     output, preset = pathlib.Path(output), source.preset()
-    _check_output(output, overwrite)
+    check_replaceable(
+        output, overwrite, lambda path: (path / MODEL_FILE).is_file(), f"holds no {MODEL_FILE}"
+    )
     expected = None if reference is None else read_reference(reference)
     model = source.build()
-    with replacing_folder(output.resolve()) as folder:
+    with whole_folder(output) as folder:
         model.save(folder / MODEL_FILE)
         model = keras.saving.load_model(folder / MODEL_FILE)
         found = None if expected is None else difference(model, expected)
@@ -113,28 +124,17 @@ def convert(source, output, *, reference=None, overwrite=False):
             source_name=source.path().name,
             source_sha256=sha256_of(source.path()),
             difference=found,
-            reference=reference and pathlib.Path(reference).name,
+            reference=None if reference is None else pathlib.Path(reference).name,
             golden=golden,
         )
         (folder / CARD).write_text(text)
     return output
 
 
-def _check_output(output, overwrite):
-    if not output.exists():
-        return
-    if not overwrite:
-        raise FileExistsError(f"There is something at {output} already; `overwrite` is False.")
-    if not (output / MODEL_FILE).is_file():
-        raise FileExistsError(
-            f"{output} holds no {MODEL_FILE}: `overwrite` replaces only what was converted before."
-        )
-
-
-def _write_golden(model, folder):
-    """Stores outputs for random pixels; returns them."""
+def _write_golden(model: VisionModel, folder: pathlib.Path) -> Array:
+    """Writes the outputs for random pixels and returns them."""
     shape = (_GOLDEN_IMAGES, *model.image_shape)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype="uint8")
     outputs = keras.ops.convert_to_numpy(model(images, training=False))
-    np.savez_compressed(folder / GOLDEN_FILE, images=images, outputs=outputs)
+    write_golden(folder, images, outputs=outputs)
     return outputs

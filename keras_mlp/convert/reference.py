@@ -1,16 +1,21 @@
-"""What a reference implementation computed, and how far a model is from it."""
+"""Outputs of a reference implementation, and how far those of a model differ."""
 
 import dataclasses
+import os
 import pathlib
 
 import keras
 import numpy as np
 
-TOLERANCE = 2e-5  # of the largest difference, over the logits' deviation where that is above 1
+from keras_mlp.models import VisionModel
+from keras_mlp.typing import Array
+from keras_mlp.weights.tensor_files import read_npz
+
+TOLERANCE = 2e-5  # largest allowed difference, relative to the logits' deviation if that is above 1
 
 
 class Disagreement(ValueError):
-    """A model does not compute what the reference computed."""
+    """A model's logits differ from the reference's."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,43 +25,46 @@ class Reference:
     Attributes:
         images: (B, H, W, C).
         logits: (B, K).
-        normalized: whether the images are normalised already; otherwise pixels in [0, 255].
+        normalized: whether the images are already normalised, or pixels in [0, 255].
     """
 
-    images: np.ndarray
-    logits: np.ndarray
+    images: Array
+    logits: Array
     normalized: bool
 
 
-def read_reference(path):
-    """Reads a `.npz` with `images` (pixels in [0, 255]) and `logits`, or with `x` (images that are
-    normalised already) and `y` (logits).
+def read_reference(path: str | os.PathLike[str]) -> Reference:
+    """Reads images and logits from a `.npz` file.
+
+    Args:
+        path: file with `images` (pixels in [0, 255]) and `logits`, or with `x` (images that are
+            already normalised) and `y` (logits).
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no such archive.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file cannot be read, or does not hold these arrays.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no reference file at {path}.")
     try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            for images, logits, normalized in (("images", "logits", False), ("x", "y", True)):
-                if images in arrays and logits in arrays:
-                    return Reference(arrays[images], arrays[logits], normalized)
-            names = ", ".join(arrays) or "nothing"
+        arrays = read_npz(path)
     except Exception as error:  # damaged bytes raise whatever they happen to break
         raise ValueError(f"{path} cannot be read; it may be damaged: {error}") from error
+    for images, logits, normalized in (("images", "logits", False), ("x", "y", True)):
+        if images in arrays and logits in arrays:
+            return Reference(arrays[images], arrays[logits], normalized)
+    names = ", ".join(arrays) or "nothing"
     raise ValueError(f"{path} must hold `images` and `logits`, or `x` and `y`; it holds {names}.")
 
 
-def difference(model, reference):
-    """The largest absolute difference of a model's logits to the reference's.
+def difference(model: VisionModel, reference: Reference) -> float:
+    """Returns the largest absolute difference between a model's logits and the reference's.
 
     Raises:
-        Disagreement: it is above `TOLERANCE` times the larger of 1 and the deviation of the
-            reference's logits, or not finite.
-        ValueError: the images or logits are of another shape than the model's.
+        Disagreement: the difference exceeds `TOLERANCE` times the larger of 1 and the standard
+            deviation of the reference's logits, or is not finite.
+        ValueError: the shape of the images or logits differs from the model's.
     """
     for name, found, shape in (
         ("images", reference.images.shape, (None, *model.image_shape)),
@@ -72,6 +80,6 @@ def difference(model, reference):
     if not found <= allowed:  # so that NaN fails too
         raise Disagreement(
             f"The logits differ from the reference's by {found:.1e}; {allowed:.1e} is allowed. "
-            "Which GELU and which normalisation the weights want is an argument of the model."
+            "Check the model's arguments for GELU and normalisation."
         )
     return found

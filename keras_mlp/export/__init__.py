@@ -1,7 +1,7 @@
-"""SavedModels that serve and can be trained further: TF Hub's Reusable SavedModel interface."""
+"""SavedModels for serving and further training, with TF Hub's Reusable SavedModel interface."""
 
 from keras_mlp.export.description import INFO_FILE, saved_model_info
-from keras_mlp.export.folders import replacing_folder, sha256_of
+from keras_mlp.export.folders import sha256_of
 from keras_mlp.export.saved_model import check_tensorflow_backend, export_saved_model
 from keras_mlp.export.sizes import export_at_sizes
 
@@ -10,7 +10,6 @@ __all__ = [
     "check_tensorflow_backend",
     "export_at_sizes",
     "export_saved_model",
-    "replacing_folder",
     "saved_model_info",
     "sha256_of",
 ]

@@ -1,64 +1,78 @@
-"""What a SavedModel says of itself, in a file that is read without TensorFlow."""
+"""The description of a SavedModel, in a file that can be read without TensorFlow."""
 
 import json
+import os
 import pathlib
 import sys
+from typing import Any
 
 import keras
 
 from keras_mlp.export.folders import sha256_of_files
+from keras_mlp.export.selection import Selection
+from keras_mlp.json_files import read_json
 from keras_mlp.models import VisionModel
 
 INFO_FILE = "keras_mlp.json"
 FORMAT_VERSION = 1
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+_KEYS = ("class_name", "config", "output", "image_shape", "inputs", "features", "class_names")
+_WAY_OUT = "Export the model again."
 
 
-def saved_model_info(path):
-    """What `export_saved_model` wrote down about a SavedModel.
+def saved_model_info(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Reads the description that `export_saved_model` wrote into a SavedModel.
 
     Args:
         path: folder of the SavedModel.
 
     Returns:
         A dict: "format_version"; "class_name" of the model; "config", from which
-        `ARCHITECTURES[class_name].from_config` builds a `VisionModel` again (None for other
-        models); "output", "logits" or "features"; "image_shape" of the model; "inputs", a list of
-        {"signature", "argument", "dtype", "range"}, one per signature (range None: whatever the
-        model takes, or files), for files with "resize", how they are brought to the model's size;
-        "features", "class_names" and "resize" as they were given; "versions" of the packages;
-        "sha256" of each file.
+        `ARCHITECTURES[class_name].from_config` rebuilds a `VisionModel` (None for other models);
+        "output", "logits" or "features"; "image_shape" of the model; "inputs", a list with a dict
+        {"signature", "argument", "dtype", "range"} per signature, where range None means files or
+        whatever the model takes, and files have "resize", the method that resizes them; "features",
+        "class_names" and "resize" as they were given; "versions" of the packages; "sha256" of each
+        file.
 
     Raises:
-        ValueError: there is no such description, it is damaged, or of a newer format.
+        ValueError: the description is missing, damaged, or of another format version.
     """
     file = pathlib.Path(path) / INFO_FILE
     try:
-        info = json.loads(file.read_text())
-        version, _ = info["format_version"], info["sha256"].items()
-    except FileNotFoundError as error:
+        info = read_json(file, _WAY_OUT, _check)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ValueError(f"{path} was not written by keras_mlp: it has no {INFO_FILE}.") from error
-    except _UNREADABLE as error:
-        raise ValueError(f"{file} is damaged: {error!r}.") from error
+    version = info["format_version"]
     if version != FORMAT_VERSION:
         raise ValueError(f"{file} has format {version!r}; this keras_mlp reads {FORMAT_VERSION}.")
+    missing = [key for key in _KEYS if key not in info]
+    if missing:
+        raise ValueError(f"{file} is damaged: it has no {missing[0]!r}. {_WAY_OUT}")
     return info
 
 
-def write_description(folder, selection, inputs):
-    """Writes the description of the SavedModel that lies, whole, in `folder`.
+def _check(info: Any) -> None:
+    """Raises an error unless the format and the files can be read from a description."""
+    _ = info["format_version"]
+    info["sha256"].items()
+
+
+def write_description(
+    folder: pathlib.Path, selection: Selection, inputs: list[dict[str, Any]]
+) -> None:
+    """Writes the description of a complete SavedModel.
 
     Args:
-        folder: `pathlib.Path`.
-        selection: a `Selection`.
-        inputs: as `input_conventions` gives them.
+        folder: folder of the SavedModel.
+        selection: what was exported.
+        inputs: the result of `input_conventions`.
     """
     info = _describe(selection, inputs)
     info["sha256"] = sha256_of_files(folder)
     (folder / INFO_FILE).write_text(json.dumps(info, indent=2) + "\n")
 
 
-def _describe(selection, inputs):
+def _describe(selection: Selection, inputs: list[dict[str, Any]]) -> dict[str, Any]:
     import tensorflow as tf
 
     model = selection.model

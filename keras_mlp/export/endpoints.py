@@ -1,15 +1,19 @@
-"""The functions of a SavedModel: every endpoint leads to one of two graphs of the model."""
+"""The functions of a SavedModel: every endpoint calls one of two graphs of the model."""
 
 import itertools
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 
 from keras_mlp.export.pictures import DECODED_CHANNELS, decoded, refuse_pixels, resized
+from keras_mlp.export.selection import Selection
 from keras_mlp.models import VisionModel
+from keras_mlp.typing import Shape, Tensor
 
 
-def input_conventions(selection):
-    """What each signature takes, as `saved_model_info` tells it.
+def input_conventions(selection: Selection) -> list[dict[str, Any]]:
+    """Returns what each signature takes: "inputs" in `saved_model_info`.
 
     Raises:
         ValueError: the model takes neither floats nor uint8.
@@ -25,10 +29,14 @@ def input_conventions(selection):
     return inputs
 
 
-def _tensor_inputs(selection):
+def _tensor_inputs(selection: Selection) -> list[dict[str, Any]]:
     model, dtype = selection.model, selection.part.input.dtype
-    images = {"signature": "serving_default", "argument": "images", "dtype": "float32"}
-    pixels = {"signature": "serving_uint8", "argument": "pixels", "dtype": "uint8"}
+    images: dict[str, Any] = {
+        "signature": "serving_default",
+        "argument": "images",
+        "dtype": "float32",
+    }
+    pixels: dict[str, Any] = {"signature": "serving_uint8", "argument": "pixels", "dtype": "uint8"}
     pixels["range"] = [0, 255]
     if isinstance(model, VisionModel) and model.include_preprocessing:
         return [{**images, "range": [0, 1]}, pixels]
@@ -40,31 +48,31 @@ def _tensor_inputs(selection):
     return [{**images, "range": None}]
 
 
-def reusable(selection, inputs):
-    """The object to save and its signatures.
+def reusable(selection: Selection, inputs: list[dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
+    """Returns the object to save and its signatures.
 
-    A holder of our own, because TensorFlow would not find the states of the random generators
-    inside a Keras model.
+    The object is not the Keras model, because TensorFlow would not find the states of the random
+    generators inside it.
 
     Args:
-        selection: a `Selection`.
-        inputs: as `input_conventions` gives them.
+        selection: what to export.
+        inputs: the result of `input_conventions`.
     """
     import tensorflow as tf
 
     class ReusableSavedModel(tf.Module):
-        # Hides the properties of tf.Module, so that lists can be set, and are saved.
-        variables = None
-        trainable_variables = None
+        # Replaces the properties of tf.Module, so that lists can be assigned and are saved.
+        variables: Any = None
+        trainable_variables: Any = None
 
     model = selection.inference_model()
     infer, train = _graphs(selection, model)
     prepared = _preparation(selection, inputs)
 
-    def call(images, training=False):
+    def call(images: Tensor, training: bool = False) -> Tensor:
         return train(prepared(images)) if training else infer(prepared(images))[0]
 
-    def features(images):
+    def features(images: Tensor) -> dict[str, Tensor]:
         return infer(prepared(images))[1]
 
     specs = _specs(selection, inputs)
@@ -82,35 +90,35 @@ def reusable(selection, inputs):
     return holder, _signatures(selection, inputs, call, features)
 
 
-def _graphs(selection, model):
-    """The functions for inference and for training: only these two hold the model's graph."""
+def _graphs(selection: Selection, model: keras.Model) -> tuple[Any, Any]:
+    """Returns the functions for inference and training, the only ones with the model's graph."""
     import tensorflow as tf
 
-    def as_float32(outputs):
+    def as_float32(outputs: Any) -> Any:
         return keras.tree.map_structure(lambda each: tf.cast(each, tf.float32), outputs)
 
     @tf.function
-    def infer(images):
+    def infer(images: Tensor) -> Any:
         return as_float32(model(images, training=False))
 
     @tf.function
-    def train(images):
+    def train(images: Tensor) -> Tensor:
         return as_float32(selection.part(images, training=True))
 
     spec = tf.TensorSpec(selection.part.input.shape, selection.part.input.dtype)
     return infer.get_concrete_function(spec), train.get_concrete_function(spec)
 
 
-def _preparation(selection, inputs):
-    """The function from what the endpoints take, but for files, to what the model takes."""
+def _preparation(selection: Selection, inputs: list[dict[str, Any]]) -> Callable[[Tensor], Tensor]:
+    """Returns the function from what the endpoints take, except files, to the model's input."""
     import tensorflow as tf
 
     shape, dtype = _taken_shape(selection), selection.part.input.dtype
     size = selection.part.input.shape[1:3]
     takes_unit_floats = any(kind["range"] == [0, 1] for kind in inputs)
 
-    def prepared(images):
-        # Nobody else looks at what a signature gets: TensorFlow would compute something, or crash.
+    def prepared(images: Tensor) -> Tensor:
+        # TensorFlow does not validate signature inputs: it would return garbage or crash.
         images = tf.ensure_shape(images, shape)
         is_unit_float = takes_unit_floats and images.dtype == tf.float32
         if is_unit_float:
@@ -122,29 +130,35 @@ def _preparation(selection, inputs):
     return prepared
 
 
-def _specs(selection, inputs):
-    """One `tf.TensorSpec` per dtype of images that are taken."""
+def _specs(selection: Selection, inputs: list[dict[str, Any]]) -> list[Any]:
+    """Returns a `tf.TensorSpec` per dtype of images that the model takes."""
     import tensorflow as tf
 
     dtypes = dict.fromkeys(kind["dtype"] for kind in inputs if kind["dtype"] != "string")
     return [tf.TensorSpec(_taken_shape(selection), dtype) for dtype in dtypes]
 
 
-def _taken_shape(selection):
+def _taken_shape(selection: Selection) -> Shape:
     shape = selection.part.input.shape
     return shape if selection.resize is None else (None, None, None, shape[-1])
 
 
-def _signatures(selection, inputs, call, features):
-    """A concrete function per signature."""
+def _signatures(
+    selection: Selection,
+    inputs: list[dict[str, Any]],
+    call: Callable[[Tensor], Tensor],
+    features: Callable[[Tensor], dict[str, Tensor]],
+) -> dict[str, Any]:
+    """Returns a concrete function per signature."""
     import tensorflow as tf
 
-    def serve(images):
+    def serve(images: Tensor) -> dict[str, Tensor]:
         return {selection.key: call(images)}
 
     signatures = {}
     for kind in inputs:
-        function, shape = serve, _taken_shape(selection)
+        function: Callable[[Tensor], dict[str, Tensor]] = serve
+        shape = _taken_shape(selection)
         if kind["signature"] == "serving_features":
             function = features
         if kind["dtype"] == "string":
@@ -154,33 +168,35 @@ def _signatures(selection, inputs, call, features):
     return signatures
 
 
-def _from_files(serve, selection, method):
+def _from_files(
+    serve: Callable[[Tensor], dict[str, Tensor]], selection: Selection, method: str
+) -> Callable[[Tensor], dict[str, Tensor]]:
     shape = selection.part.input.shape[1:]
     return lambda encoded: serve(decoded(encoded, shape, method))
 
 
-def _traced(function, calls):
-    """A `tf.function` that is saved with one trace for each tuple of arguments."""
+def _traced(function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Any:
+    """Returns a `tf.function` that is saved with one trace per tuple of arguments."""
     import tensorflow as tf
 
-    function = tf.function(function)
+    traced = tf.function(function)
     for arguments in calls:
-        function.get_concrete_function(*arguments)
-    return function
+        traced.get_concrete_function(*arguments)
+    return traced
 
 
-def _losses(model):
-    """A function without arguments per regularised weight, and per loss of a loaded SavedModel."""
+def _losses(model: keras.Model) -> list[Callable[[], Tensor]]:
+    """Returns a function without arguments per regularised weight and per loss of a SavedModel."""
 
-    def loss_of(weight):
+    def loss_of(weight: keras.Variable) -> Callable[[], Tensor]:
         return lambda: weight.regularizer(weight)
 
     regularized = [weight for weight in model.trainable_weights if weight.regularizer]
     return [loss_of(weight) for weight in regularized] + _loaded_losses(model)
 
 
-def _loaded_losses(model):
-    losses = []
+def _loaded_losses(model: keras.Model) -> list[Callable[[], Tensor]]:
+    losses: list[Callable[[], Tensor]] = []
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             losses += _loaded_losses(layer)

@@ -1,18 +1,22 @@
-"""Pictures inside a graph: files become pixels, sizes become the model's, mistakes are refused."""
+"""Images inside a graph: decoding files, resizing to the model's size, refusing mistakes."""
 
+from collections.abc import Sequence
+
+from keras_mlp.typing import Tensor
+
+# Those that do not change an image which already has the size.
 RESIZE_METHODS = ("nearest", "bilinear", "bicubic", "area")
 DECODED_CHANNELS = (1, 3, 4)
 
 
-def decoded(encoded, image_shape, method):
-    """Pixels of picture files.
+def decoded(encoded: Tensor, image_shape: tuple[int, int, int], method: str) -> Tensor:
+    """Decodes image files to pixels.
 
     Args:
-        encoded: string tensor (B,), each a JPEG or PNG file. Grey pictures become coloured and
-            coloured ones grey as the channels ask; alpha is kept by 4 channels only; of 16 bits
-            the upper 8 are kept.
-        image_shape: (H, W, C) that each picture is brought to, C one of `DECODED_CHANNELS`.
-        method: of `resized`.
+        encoded: string tensor (B,) of JPEG or PNG files. Images are converted to or from greyscale
+            to match C. Alpha is kept with 4 channels only, and the upper 8 of 16 bits.
+        image_shape: (H, W, C) of the result, C one of `DECODED_CHANNELS`.
+        method: how to resize, see `resized`.
 
     Returns:
         A uint8 tensor (B, H, W, C).
@@ -24,33 +28,34 @@ def decoded(encoded, image_shape, method):
 
     *size, channels = image_shape
 
-    def picture(contents):
-        # It reads PNG files too, and has the exact inverse transform of other libraries: pixels of
-        # `decode_image` were off by 3, at quality 100 by 10. Never one channel: TensorFlow makes
-        # grey of few kinds of files, and truncates.
+    def picture(contents: Tensor) -> Tensor:
+        # `decode_jpeg` reads PNG files too, and has the exact inverse transform of other libraries,
+        # unlike `decode_image`. Never one channel: TensorFlow converts few kinds of files to
+        # greyscale, and truncates.
         pixels = tf.io.decode_jpeg(contents, max(channels, 3), dct_method="INTEGER_ACCURATE")
         pixels = tf.ensure_shape(pixels, (None, None, max(channels, 3)))
         return resized(_grey(pixels) if channels == 1 else pixels, size, method)
 
-    # One after the other, as they differ in size until they are resized.
+    # One by one, since they differ in size until they are resized.
     return tf.map_fn(picture, encoded, fn_output_signature=tf.TensorSpec(image_shape, tf.uint8))
 
 
-def _grey(pixels):
-    """Luma (ITU-R BT.601), as in JPEG files; exactly the pixel where all three are equal."""
+def _grey(pixels: Tensor) -> Tensor:
+    """Returns the luma (ITU-R BT.601), as in JPEG files; exact where all channels are equal."""
     import tensorflow as tf
 
     weights = tf.constant([[0.299], [0.587], [0.114]])
     return tf.cast(tf.round(tf.tensordot(tf.cast(pixels, tf.float32), weights, 1)), tf.uint8)
 
 
-def resized(images, size, method):
-    """Images of another size, antialiased; exactly the images where they have that size.
+def resized(images: Tensor, size: Sequence[int], method: str) -> Tensor:
+    """Resizes images with antialiasing. Images that already have the size are not changed.
 
     Args:
-        images: uint8 or float32 (B, H, W, C) or (H, W, C). uint8 stay so, rounded and saturated.
+        images: uint8 or float32 (B, H, W, C) or (H, W, C). uint8 remains uint8, rounded and
+            saturated.
         size: (height, width).
-        method: of `RESIZE_METHODS`, those under which an image of that size stays as it is.
+        method: one of `RESIZE_METHODS`.
     """
     import tensorflow as tf
 
@@ -60,10 +65,10 @@ def resized(images, size, method):
     return pixels
 
 
-def refuse_pixels(images):
-    """Stops where uint8 pixels became floats on their way: they would be scaled twice, silently.
+def refuse_pixels(images: Tensor) -> None:
+    """Fails, when run, on uint8 pixels that were cast to float, which would be scaled twice.
 
-    Not-a-numbers pass. XLA leaves the check out.
+    NaNs pass. XLA omits the check.
     """
     import tensorflow as tf
 
@@ -71,5 +76,5 @@ def refuse_pixels(images):
         "Float images must lie in [0, 1], got pixels as floats: pass uint8, or divide by 255. "
         'In front of a layer put keras.Input(..., dtype="uint8").'
     )
-    # Interpolation may leave [0, 1] a little.
+    # Interpolation may exceed [0, 1] a little.
     tf.debugging.Assert(tf.logical_not(tf.reduce_any(images > 2.0)), [message])

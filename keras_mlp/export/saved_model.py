@@ -1,85 +1,85 @@
 """A model as a SavedModel that plain TensorFlow serves and trains further."""
 
 import contextlib
+import os
 import pathlib
 import tempfile
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 
 from keras_mlp.export.description import write_description
 from keras_mlp.export.endpoints import input_conventions, reusable
-from keras_mlp.export.folders import check_destination, replacing_folder
+from keras_mlp.export.folders import is_saved_model
 from keras_mlp.export.selection import select
+from keras_mlp.whole_files import check_replaceable, whole_folder, write_errors
 
 LABELS_FILE = "labels.txt"
 
 
 def export_saved_model(
-    model,
-    path,
+    model: keras.Model,
+    path: str | os.PathLike[str],
     *,
-    output="logits",
-    features=(),
-    class_names=None,
-    resize=None,
-    overwrite=False,
-):
+    output: str = "logits",
+    features: Sequence[str] = (),
+    class_names: Sequence[str] | None = None,
+    resize: str | None = None,
+    overwrite: bool = False,
+) -> pathlib.Path:
     """Writes a model as a SavedModel that plain TensorFlow serves and trains further.
 
     The loaded object has `__call__(images, training=False)` (`training` is a Python bool),
-    `variables`, `trainable_variables` (without the layers that are frozen now) and
+    `variables`, `trainable_variables` (without layers that are frozen) and
     `regularization_losses`; `serve` and `train` for `keras.layers.TFSMLayer`; with `features`,
-    `features(images)`; and signatures. Outputs are float32 and the batch size is free. What it
-    takes:
+    `features(images)`; and signatures. Outputs are float32 and the batch size is free. Inputs are:
 
     | model | float32, `serving_default` | uint8, `serving_uint8` | files, `serving_bytes` |
     |---|---|---|---|
     | `VisionModel` with `include_preprocessing` | [0, 1], as on TF Hub | [0, 255] | taken |
-    | any other model with float input | what the model takes | not taken | not taken |
+    | any other model with float input | as the model takes them | not taken | not taken |
     | any other model with uint8 input | not taken | [0, 255]; `serving_default` too | taken |
 
-    (Images in [0, 1] cannot become pixels again without rounding, hence the last row.) Float images
-    above 2 where [0, 1] is taken are an error of the call, as they are pixels that became floats on
-    their way; XLA, and some converters, leave this check out.
+    (Images in [0, 1] cannot be converted to pixels without rounding, hence the last row.) Where
+    [0, 1] is taken, the call fails on float images above 2, which are pixels that were cast to
+    float. XLA and some converters omit this check.
 
-    `serving_bytes` takes a batch of JPEG or PNG files in strings, (B,), where the model has one
-    image size and 1, 3 or 4 channels. They are decoded to uint8, resized if need be (antialiased,
-    by `resize`, or bilinear) and rounded. Alpha is dropped unless the model has 4 channels, which
-    only PNG files have; 16 bits become 8; EXIF orientation is not looked at. A damaged file, or an
-    animation, is an error of the call.
+    `serving_bytes` takes a batch of JPEG or PNG files as strings (B,), if the model has a fixed
+    image size and 1, 3 or 4 channels. They are decoded to uint8, resized if necessary (antialiased,
+    with `resize`, or bilinear) and rounded. Alpha is dropped unless the model has 4 channels, which
+    only PNG files provide; 16 bits become 8; EXIF orientation is ignored. The call fails on damaged
+    files and animations.
 
-    A `RepMLPNet` is exported as it is: in the form that trains, unless it comes from `deploy`.
+    A `RepMLPNet` is exported as it is: in its training form, unless it comes from `deploy`.
 
-    `tf.Variable.trainable` stays True for frozen layers. Consumers that read that flag instead of
+    `tf.Variable.trainable` remains True for frozen layers. Consumers that read this flag instead of
     `trainable_variables`, as `TFSMLayer` does, would train them.
 
     Args:
         model: a `VisionModel`, or a built functional or sequential Keras model from one image
             (B, H, W, channels) to one tensor.
         path: folder to write, in an existing folder.
-        output: "logits" for the model's own output, under the signature key "logits" ("default"
-            for a `VisionModel` without top); "features" for what the classifier of a
-            `VisionModel` sees, pooled features (B, C), under the key "default".
-        features: names, as `model.features` takes them, of what a `VisionModel` computes on its
-            way. Then `features(images)`, and the signature `serving_features`, give a dict of
-            float32 maps (B, h, w, C) at inference.
-        class_names: list of one str per logit, stored in `assets/labels.txt`, one per line.
-        resize: None to take images of the model's size only; "nearest", "bilinear", "bicubic" or
-            "area" to take any height and width and resize, antialiased: uint8 rounded, as
-            picture libraries do; floats as they come. XLA compiles only "nearest".
-        overwrite: replace a SavedModel that is there. It stays until the new one is complete.
+        output: "logits" for the model's output, under the signature key "logits" ("default" for a
+            `VisionModel` without top); "features" for the input of a `VisionModel`'s classifier,
+            pooled features (B, C), under the key "default".
+        features: names of intermediate outputs of a `VisionModel`, as for `model.features`. Then
+            `features(images)` and the signature `serving_features` return a dict of float32 maps
+            (B, h, w, C) at inference.
+        class_names: one name per logit, stored in `assets/labels.txt`, one per line.
+        resize: None to take only images of the model's size; "nearest", "bilinear", "bicubic" or
+            "area" to take any height and width and resize with antialiasing. uint8 is rounded, as
+            in image libraries; floats are not. XLA compiles only "nearest".
+        overwrite: replace an existing SavedModel, which remains until the new one is complete.
 
     Returns:
-        `path`, as a `pathlib.Path`. Beside the SavedModel, the folder holds `keras_mlp.json`; see
-        `saved_model_info`.
+        `path`, as a `pathlib.Path`. The folder also holds `keras_mlp.json`; see `saved_model_info`.
 
     Raises:
-        ValueError: an argument is none of what it may be; or the model has no such output, or is
-            not of that kind.
-        FileExistsError: there is something at `path`, and `overwrite` is False or it is not a
-            SavedModel.
+        ValueError: an argument is not allowed, or the model is of another kind or lacks the output.
+        FileExistsError: `path` exists, and `overwrite` is False or it is not a SavedModel.
         OSError: `path` cannot be written.
-        RuntimeError: Keras runs on another backend than TensorFlow.
+        RuntimeError: Keras runs on a backend other than TensorFlow.
 
     Example:
 
@@ -92,18 +92,18 @@ def export_saved_model(
     )
     inputs = input_conventions(selection)
     path = pathlib.Path(path)
-    check_destination(path, overwrite)
+    check_replaceable(path, overwrite, is_saved_model, "is not a SavedModel")
     import tensorflow as tf
 
-    with replacing_folder(path.resolve()) as folder:
+    with whole_folder(path) as folder:
         holder, signatures = reusable(selection, inputs)
-        with _labels(holder, selection.class_names):
+        with _labels(holder, selection.class_names), write_errors(path, tf.errors.OpError):
             tf.saved_model.save(holder, str(folder), signatures)
         write_description(folder, selection, inputs)
     return path
 
 
-def check_tensorflow_backend():
+def check_tensorflow_backend() -> None:
     """Raises RuntimeError unless Keras runs on TensorFlow."""
     backend = keras.backend.backend()
     if backend != "tensorflow":
@@ -114,8 +114,8 @@ def check_tensorflow_backend():
 
 
 @contextlib.contextmanager
-def _labels(holder, class_names):
-    """Gives the object to save its labels, in a file that TensorFlow copies while it saves."""
+def _labels(holder: Any, class_names: Sequence[str] | None) -> Iterator[None]:
+    """Attaches the labels to the object to save, as a file that TensorFlow copies on saving."""
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as folder:

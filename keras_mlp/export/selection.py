@@ -1,10 +1,12 @@
-"""What of a model is exported, checked before anything is written."""
+"""Which parts of a model to export, checked before anything is written."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
-from keras_mlp.arguments import check_choice, check_optional
+from keras_mlp.arguments import check_choice
 from keras_mlp.export.pictures import RESIZE_METHODS
 from keras_mlp.models import VisionModel
 from keras_mlp.models.feature_taps import tap_names
@@ -12,55 +14,62 @@ from keras_mlp.models.feature_taps import tap_names
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """What of a model is exported.
+    """Which parts of a model to export.
 
     Attributes:
-        model: as it was given.
-        part: functional model from its images to the one output; what serves and trains.
+        model: the given model.
+        part: functional model from images to the one output, for serving and training.
         key: name of that output in the signatures.
-        features: names of what else is given at inference.
-        class_names: list of str, or None.
-        resize: how images of another size are brought to that of the model; None for refused.
+        features: names of intermediate outputs to export for inference.
+        class_names: one name per logit, or None.
+        resize: how to resize images of another size; None to refuse them.
     """
 
     model: keras.Model
     part: keras.Model
     key: str
-    features: list
-    class_names: list | None
+    features: list[str]
+    class_names: list[str] | None
     resize: str | None
 
-    def inference_model(self):
-        """A functional model to (output, dict of features)."""
+    def inference_model(self) -> keras.Model:
+        """Returns a functional model from images to (output, dict of features)."""
         if not self.features:
             return keras.Model(self.part.input, (self.part.output, {}))
-        # Asked for by the name of its layer, so that the blocks run once for all of them.
+        # Requests the output by its layer's name, so that blocks run once for it and all features.
         last = next(each for each in self.model.layers if each.output is self.part.output)
         taps = self.model.features(list(dict.fromkeys([*self.features, last.name]))).output
         features = {name: taps[name] for name in self.features}
         return keras.Model(self.part.input, (taps[last.name], features))
 
 
-def select(model, *, output, features, class_names, resize):
-    """The `Selection` that the arguments of `export_saved_model` ask for.
+def select(
+    model: keras.Model,
+    *,
+    output: str,
+    features: Sequence[str],
+    class_names: Sequence[str] | None,
+    resize: str | None,
+) -> Selection:
+    """Returns the `Selection` that the arguments of `export_saved_model` describe.
 
     Raises:
         ValueError: as `export_saved_model` does.
     """
     check_choice("output", output, ("logits", "features"))
-    check_optional("resize", resize, lambda *each: check_choice(*each, RESIZE_METHODS))
+    check_choice("resize", resize, (None, *RESIZE_METHODS))
     part, key = _part_to_export(model, output)
     _check_ends(part)
     _check_size(part, resize)
     _check_features(model, features)
-    names = check_optional("class_names", class_names, lambda _, names: _class_names(part, names))
+    names = None if class_names is None else _class_names(part, class_names)
     if names is not None and key != "logits":
-        raise ValueError(f"`class_names` are of logits, and {model.name} is exported to features.")
+        raise ValueError(f"`class_names` name logits, and {model.name} is exported without them.")
     return Selection(model, part, key, list(features), names, resize)
 
 
-def _part_to_export(model, output):
-    """The functional model that gives this output, and the output's key in the signatures."""
+def _part_to_export(model: keras.Model, output: str) -> tuple[keras.Model, str]:
+    """Returns the functional model with this output, and the output's key in the signatures."""
     if not (isinstance(model, keras.Model) and model.built and hasattr(model, "inputs")):
         raise ValueError(f"`model` must be a built functional Keras model, got {model!r}.")
     if output == "features":
@@ -71,7 +80,7 @@ def _part_to_export(model, output):
     return model, "default" if without_top else "logits"
 
 
-def _pooled_features(model):
+def _pooled_features(model: keras.Model) -> keras.KerasTensor:
     if isinstance(model, VisionModel) and model.include_top:
         return model.get_layer("head").input
     if isinstance(model, VisionModel) and model.pooling is not None:
@@ -82,7 +91,7 @@ def _pooled_features(model):
     )
 
 
-def _check_ends(model):
+def _check_ends(model: keras.Model) -> None:
     for name, tensor in {"input": model.input, "output": model.output}.items():
         if not isinstance(tensor, keras.KerasTensor):
             raise ValueError(f"`model` {model.name} must have one tensor as {name}, has {tensor}.")
@@ -94,7 +103,7 @@ def _check_ends(model):
         )
 
 
-def _check_size(model, resize):
+def _check_size(model: keras.Model, resize: str | None) -> None:
     if resize is not None and None in model.input.shape[1:]:
         raise ValueError(
             f"`resize`={resize!r} needs a model of one image size; {model.name} takes "
@@ -102,7 +111,7 @@ def _check_size(model, resize):
         )
 
 
-def _check_features(model, features):
+def _check_features(model: keras.Model, features: Any) -> None:
     if not isinstance(features, (list, tuple)):
         raise ValueError(f"`features` must be a list of names, got {features!r}.")
     if features and not isinstance(model, VisionModel):
@@ -116,8 +125,8 @@ def _check_features(model, features):
         raise ValueError(f"`features` must differ, got {twice[0]!r} more than once.")
 
 
-def _class_names(model, names):
-    """The names as a list, or ValueError unless there is one per logit, each on a line."""
+def _class_names(model: keras.Model, names: Any) -> list[str]:
+    """Returns the names as a list, or raises ValueError unless each logit has one of one line."""
     shape = model.output.shape
     if not isinstance(names, (list, tuple)) or len(shape) != 2 or len(names) != shape[-1]:
         found = f"{len(names)} names" if isinstance(names, (list, tuple)) else repr(names)

@@ -1,36 +1,48 @@
 """One set of weights as SavedModels for several image sizes."""
 
+import os
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
-from keras_mlp.export.folders import check_overwrite, is_saved_model, replacing_folder
+from keras_mlp.export.folders import is_saved_model
 from keras_mlp.export.saved_model import check_tensorflow_backend, export_saved_model
+from keras_mlp.models import VisionModel
 from keras_mlp.weights import with_image_shape
+from keras_mlp.whole_files import check_replaceable, whole_folder
 
 
-def export_at_sizes(model, folder, image_shapes, *, overwrite=False, **kwargs):
+def export_at_sizes(
+    model: VisionModel,
+    folder: str | os.PathLike[str],
+    image_shapes: Sequence[tuple[int, int, int]],
+    *,
+    overwrite: bool = False,
+    **kwargs: Any,
+) -> pathlib.Path:
     """Writes a SavedModel per image shape, all from the weights of one model.
 
-    The weights are made to fit each shape as `with_image_shape` does by default; what that is worth
-    without fine-tuning, docs/image_sizes.md measures.
+    The weights are resized to each shape with the defaults of `with_image_shape`;
+    docs/image_sizes.md shows the accuracy without fine-tuning.
 
     Args:
-        model: of one of the architectures of `keras_mlp`. It is not changed.
-        folder: to write, in an existing folder: a SavedModel in `<folder>/<H>x<W>` per shape. It
-            appears whole or not at all.
-        image_shapes: list of (H, W, channels), the channels those of `model`.
-        overwrite: replace a folder of SavedModels that is there.
+        model: a model of one of the architectures of `keras_mlp`. It is not changed.
+        folder: folder to write, in an existing folder, with a SavedModel `<folder>/<H>x<W>` per
+            shape. It appears complete or not at all.
+        image_shapes: distinct shapes (H, W, channels) with the channels of `model`.
+        overwrite: replace an existing folder of SavedModels.
         **kwargs: `output`, `features`, `class_names` and `resize`, as for `export_saved_model`.
 
     Returns:
         `folder`, as a `pathlib.Path`.
 
     Raises:
-        ValueError: `image_shapes` is no list of shapes that differ; a shape does not fit the model,
-            or its architecture is of one size (`VisionPermutator`); or as `export_saved_model`.
-        FileExistsError: there is something at `folder`, and `overwrite` is False or it holds
-            anything but SavedModels.
+        ValueError: `image_shapes` is not a list of distinct shapes, a shape does not fit the model,
+            its architecture has a fixed size (`VisionPermutator`), or as `export_saved_model`.
+        FileExistsError: `folder` exists, and `overwrite` is False or it holds anything but
+            SavedModels.
         OSError: `folder` cannot be written.
-        RuntimeError: Keras runs on another backend than TensorFlow.
+        RuntimeError: Keras runs on a backend other than TensorFlow.
 
     Example:
 
@@ -43,17 +55,19 @@ def export_at_sizes(model, folder, image_shapes, *, overwrite=False, **kwargs):
             f"`image_shapes` must be a list of (height, width, channels), got {image_shapes!r}."
         )
     folder = pathlib.Path(folder)
-    _check_destination(folder, overwrite)
+    check_replaceable(
+        folder, overwrite, _holds_saved_models, "holds something other than SavedModels"
+    )
     models = _models(model, image_shapes)
-    with replacing_folder(folder.resolve()) as partial:
+    with whole_folder(folder) as partial:
         for name, resized in models.items():
             export_saved_model(resized, partial / name, **kwargs)
     return folder
 
 
-def _models(model, image_shapes):
-    """From "HxW" to the model of that size: all of them, before anything is written."""
-    models = {}
+def _models(model: VisionModel, image_shapes: Sequence[Any]) -> dict[str, VisionModel]:
+    """Returns a model per size by "HxW". All are built before anything is written."""
+    models: dict[str, VisionModel] = {}
     for shape in image_shapes:
         resized = with_image_shape(model, shape)
         height, width, _ = resized.image_shape
@@ -64,12 +78,6 @@ def _models(model, image_shapes):
     return models
 
 
-def _check_destination(folder, overwrite):
-    if not folder.exists():
-        return
-    check_overwrite(folder, overwrite)
+def _holds_saved_models(folder: pathlib.Path) -> bool:
     entries = list(folder.iterdir()) if folder.is_dir() else []
-    if not entries or not all(map(is_saved_model, entries)):
-        raise FileExistsError(
-            f"{folder} holds something else than SavedModels: `overwrite` replaces nothing else."
-        )
+    return bool(entries) and all(map(is_saved_model, entries))

@@ -1,4 +1,4 @@
-"""Inference in other runtimes: LiteRT, ONNX and TensorFlow.js."""
+"""Files for inference in other runtimes: LiteRT, ONNX and TensorFlow.js."""
 
 from keras_mlp.formats.litert import export_litert
 from keras_mlp.formats.onnx import export_onnx

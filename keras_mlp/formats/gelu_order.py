@@ -1,18 +1,26 @@
-"""The exact GELU in an order of operations that TensorFlow's graph optimizer does not fuse."""
+"""Reorders the exact GELU so that TensorFlow's graph optimizer does not fuse it."""
+
+import pathlib
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+# A protobuf message, which has no static type here, and the name of a tensor.
+_Node: TypeAlias = Any
+_Users: TypeAlias = dict[str, list[tuple[_Node, str]]]
 
 
-def reorder_gelu(folder):
+def reorder_gelu(folder: pathlib.Path) -> int:
     """Turns `(0.5 * x) * (1 + erf)` into `x * (0.5 + 0.5 * erf)` throughout a SavedModel.
 
-    The converter to TensorFlow.js fuses the first form into the matrix product before it, as an
-    activation "geluexact" that TensorFlow.js does not have. Halving is exact in floating point, so
-    both forms give the same bits.
+    The converter to TensorFlow.js fuses the first form into the preceding matmul, as an activation
+    "geluexact" that TensorFlow.js does not have. Halving is exact in floating point, so both forms
+    give the same bits.
 
     Args:
-        folder: path of a SavedModel, which is changed in place.
+        folder: folder of a SavedModel, which is changed in place.
 
     Returns:
-        How many were found.
+        The number of GELUs found.
     """
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -24,17 +32,17 @@ def reorder_gelu(folder):
     return count
 
 
-def _reorder(nodes):
+def _reorder(nodes: Iterable[_Node]) -> int:
     by_name = {node.name: node for node in nodes}
-    users = {}
+    users: _Users = {}
     for node in nodes:
         for tensor in node.input:
             users.setdefault(_source(tensor), []).append((node, tensor))
     return sum(_reorder_one(erf, by_name, users) for erf in nodes if erf.op == "Erf")
 
 
-def _reorder_one(erf, by_name, users):
-    """Rewires the nodes around one erf; False where they are not those of `gelu`."""
+def _reorder_one(erf: _Node, by_name: dict[str, _Node], users: _Users) -> bool:
+    """Rewires the nodes around one erf; returns False if they are not those of `gelu`."""
     add, erf_tensor = _only_user(erf, users, "AddV2")
     product, total = _only_user(add, users, "Mul")
     if product is None or product.input[0] == product.input[1]:
@@ -42,8 +50,10 @@ def _reorder_one(erf, by_name, users):
     (half_x,) = [tensor for tensor in product.input if tensor != total]
     half = by_name.get(_source(half_x))
     one = _constant(add, by_name, 1.0)
-    one_half = half is not None and half.op == "Mul" and _constant(half, by_name, 0.5)
-    if not one or not one_half or len(users[half.name]) != 1:
+    if half is None or half.op != "Mul" or len(users[half.name]) != 1:
+        return False
+    one_half = _constant(half, by_name, 0.5)
+    if one is None or one_half is None:
         return False
     (x,) = [tensor for tensor in half.input if tensor != one_half]
     _replace(half, x, erf_tensor)
@@ -53,14 +63,14 @@ def _reorder_one(erf, by_name, users):
     return True
 
 
-def _only_user(node, users, op):
-    """The one node that takes a node's output, and what it calls that; None unless it is an op."""
+def _only_user(node: _Node, users: _Users, op: str) -> tuple[_Node, str]:
+    """Returns the only node that uses a node's output, and the output's name, if it is an `op`."""
     found = users.get(node.name, []) if node is not None else []
-    return found[0] if len(found) == 1 and found[0][0].op == op else (None, None)
+    return found[0] if len(found) == 1 and found[0][0].op == op else (None, "")
 
 
-def _constant(node, by_name, value):
-    """What a node calls its input that is a constant of this value; None if there is none."""
+def _constant(node: _Node, by_name: dict[str, _Node], value: float) -> str | None:
+    """Returns the name of the input that is a constant with this value; None if there is none."""
     import tensorflow as tf
 
     for tensor in node.input:
@@ -72,10 +82,10 @@ def _constant(node, by_name, value):
     return None
 
 
-def _replace(node, old, new):
+def _replace(node: _Node, old: str, new: str) -> None:
     node.input[list(node.input).index(old)] = new
 
 
-def _source(tensor):
-    """The name of the node that gives a tensor, "node:output:0" in a function."""
+def _source(tensor: str) -> str:
+    """Returns the name of the node that computes a tensor, "node:output:0" in a function."""
     return tensor.split(":")[0]

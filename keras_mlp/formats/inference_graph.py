@@ -1,6 +1,9 @@
 """What all formats start from: a model at inference, from one image tensor to one output."""
 
 import dataclasses
+import os
+import pathlib
+from typing import Any
 
 import keras
 
@@ -9,19 +12,21 @@ from keras_mlp.deploy import deploy
 from keras_mlp.export import check_tensorflow_backend
 from keras_mlp.models import RepMLPNet, VisionModel
 from keras_mlp.models.layer_changes import is_quantized, layers_by_path
+from keras_mlp.typing import Tensor
+from keras_mlp.whole_files import write_errors
 
 _TWO_GB = 2**31
 
 
 @dataclasses.dataclass(frozen=True)
 class InferenceGraph:
-    """A model and how its one input and one output are called outside Keras.
+    """A model, and the names of its one input and one output outside Keras.
 
     Attributes:
-        model: the Keras model, deployed where that was asked for.
-        input_name: "pixels" in [0, 255] for a `VisionModel` with `include_preprocessing`, and for
-            any model with uint8 input; otherwise "images", and their range is the model's own.
-        dtype: "uint8" for pixels, which makes them exact; otherwise "float32".
+        model: the Keras model, deployed if requested.
+        input_name: "pixels" in [0, 255] for a `VisionModel` with `include_preprocessing` and for
+            any model with uint8 input; otherwise "images", in the range of the model's own input.
+        dtype: "uint8" for pixels, which represents them exactly; otherwise "float32".
         output_name: "logits", or "default" for a `VisionModel` without top, as in SavedModels.
     """
 
@@ -30,41 +35,42 @@ class InferenceGraph:
     dtype: str
     output_name: str
 
-    def spec(self, batch_size=None):
-        """The `tf.TensorSpec` of the input, its batch size free where it is None."""
+    def spec(self, batch_size: int | None = None) -> Any:
+        """Returns the `tf.TensorSpec` of the input; the batch size is free if it is None."""
         import tensorflow as tf
 
         shape = (batch_size, *self.model.input.shape[1:])
         return tf.TensorSpec(shape, self.dtype, self.input_name)
 
-    def function(self, batch_size=None):
-        """A `tf.function` of the input that returns a dict of the output, in float32.
+    def function(self, batch_size: int | None = None) -> Any:
+        """Returns a `tf.function` from the input to a dict of the output, in float32.
 
-        Traced without XLA, so that the dense layers take their form of two matrices: converters
-        make one fully connected operation of it.
+        It is traced without XLA, so that the dense layers multiply two matrices, which converters
+        turn into one fully connected operation.
         """
         import tensorflow as tf
 
-        def infer(images):
+        def infer(images: Tensor) -> dict[str, Tensor]:
             return {self.output_name: tf.cast(self.model(images, training=False), tf.float32)}
 
         return tf.function(infer, input_signature=[self.spec(batch_size)])
 
-    def save(self, folder, batch_size=None):
+    def save(self, folder: str | os.PathLike[str], batch_size: int | None = None) -> None:
         """Writes a SavedModel with this function as its only signature.
 
-        Converters read it from there with its weights: from a function alone, LiteRT's converter
-        leaves them out and reports no error.
+        Converters read function and weights from it. Given the function alone, LiteRT's converter
+        drops the weights without an error.
         """
         import tensorflow as tf
 
         holder = tf.Module()
         holder.weights = [variable.value for variable in self.model.variables]
         signature = self.function(batch_size).get_concrete_function()
-        tf.saved_model.save(holder, str(folder), {"serving_default": signature})
+        with write_errors(pathlib.Path(folder), tf.errors.OpError):
+            tf.saved_model.save(holder, str(folder), {"serving_default": signature})
 
-    def check_fits_one_file(self):
-        """Raises ValueError for 2 GB of weights: LiteRT and ONNX address their files by 31 bits."""
+    def check_fits_one_file(self) -> None:
+        """Raises ValueError for 2 GB of weights: LiteRT and ONNX address files with 31 bits."""
         size = 4 * self.model.count_params()
         if size >= _TWO_GB:
             raise ValueError(
@@ -73,17 +79,17 @@ class InferenceGraph:
             )
 
 
-def inference_graph(model, deployed):
-    """The graph of a model that a format can hold.
+def inference_graph(model: keras.Model, deployed: bool) -> InferenceGraph:
+    """Returns the graph of a model that a format can hold.
 
     Args:
         model: a `VisionModel`, or a built functional or sequential Keras model from one image
             (B, H, W, channels), float or uint8, to one tensor.
-        deployed: take the deployed form of a `RepMLPNet`.
+        deployed: use the deployed form of a `RepMLPNet`.
 
     Raises:
-        ValueError: the model is not of that kind, or does not compute in float32.
-        RuntimeError: Keras runs on another backend than TensorFlow.
+        ValueError: the model is of another kind, or does not compute in float32.
+        RuntimeError: Keras runs on a backend other than TensorFlow.
     """
     check_tensorflow_backend()
     check_bool("deployed", deployed)
@@ -102,7 +108,7 @@ def inference_graph(model, deployed):
     return InferenceGraph(model, name, dtype, "default" if without_top else "logits")
 
 
-def _check_ends(model):
+def _check_ends(model: keras.Model) -> None:
     for name, tensor in {"input": model.input, "output": model.output}.items():
         if not isinstance(tensor, keras.KerasTensor):
             raise ValueError(f"`model` {model.name} must have one tensor as {name}, has {tensor}.")
@@ -116,12 +122,12 @@ def _check_ends(model):
         raise ValueError(f"`model` {model.name} must take float32 or uint8, takes {dtype}.")
 
 
-def _check_precision(model):
+def _check_precision(model: keras.Model) -> None:
     for path, layer in layers_by_path(model).items():
         if is_quantized(layer):
             raise ValueError(
-                f"`model` {model.name} is quantized, in its layer {path}; a format quantizes by "
-                "itself. Export the model as it was before."
+                f"`model` {model.name} is quantized, in its layer {path}; formats quantize by "
+                "themselves. Export the model as it was before quantization."
             )
         if layer.compute_dtype not in ("float32", "uint8"):
             raise ValueError(

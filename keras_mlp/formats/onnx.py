@@ -1,19 +1,32 @@
 """ONNX: one file for ONNX Runtime, OpenVINO, TensorRT and others."""
 
+import os
+import pathlib
 import sys
+from typing import Any
 
-from keras_mlp.formats.destination import check_destination, check_installed, write_whole
-from keras_mlp.formats.inference_graph import inference_graph
+import keras
+
+from keras_mlp.errors import first_line
+from keras_mlp.formats.destination import check_destination, check_installed
+from keras_mlp.formats.inference_graph import InferenceGraph, inference_graph
+from keras_mlp.whole_files import write_bytes
 
 OPSET = 18  # the newest that tf2onnx 1.17 writes
 
 
-def export_onnx(model, path, *, deployed=True, overwrite=False):
+def export_onnx(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    *,
+    deployed: bool = True,
+    overwrite: bool = False,
+) -> pathlib.Path:
     """Writes a model as an `.onnx` file, in float32, with a free batch size.
 
-    Input and output have the names, types and ranges of `export_litert`: `pixels`, uint8 in
-    [0, 255], for a `VisionModel` with `include_preprocessing`. The metadata of the file are
-    "keras_mlp", the version, and "class_name" of the model.
+    Input and output have the names, dtypes and ranges of `export_litert`: `pixels`, uint8 in
+    [0, 255], for a `VisionModel` with `include_preprocessing`. The file's metadata are "keras_mlp",
+    the version, and "class_name", that of the model.
 
     Needs `tf2onnx`: `python -m pip install 'keras_mlp[onnx]'`.
 
@@ -21,18 +34,18 @@ def export_onnx(model, path, *, deployed=True, overwrite=False):
         model: a `VisionModel`, or a built functional or sequential Keras model from one image
             (B, H, W, channels) to one tensor, that computes in float32.
         path: file to write, ending in `.onnx`, in an existing folder.
-        deployed: a `RepMLPNet` in the form that trains is exported in its deployed form.
-        overwrite: replace a file that is there, once the new one is complete.
+        deployed: export a `RepMLPNet` in its deployed form.
+        overwrite: replace an existing file, once the new one is complete.
 
     Returns:
         `path`, as a `pathlib.Path`.
 
     Raises:
         ImportError: `tf2onnx` is not installed.
-        ValueError: an argument is wrong, or the model is not of that kind, or too large, or has an
-            operation that ONNX does not know.
-        OSError: there is something at `path` and `overwrite` is False, or it cannot be written.
-        RuntimeError: Keras runs on another backend than TensorFlow.
+        ValueError: an argument is wrong, or the model is of another kind, too large, or has an
+            operation that ONNX does not support.
+        OSError: `path` exists and `overwrite` is False, or it cannot be written.
+        RuntimeError: Keras runs on a backend other than TensorFlow.
 
     Example:
 
@@ -46,27 +59,27 @@ def export_onnx(model, path, *, deployed=True, overwrite=False):
     graph.check_fits_one_file()
     proto = _converted(graph)
     _describe(proto, graph.model)
-    write_whole(path, proto.SerializeToString())
+    write_bytes(path, proto.SerializeToString())
     return path
 
 
-def _converted(graph):
+def _converted(graph: InferenceGraph) -> Any:
     import onnx
     import tf2onnx
 
     proto, _ = tf2onnx.convert.from_function(graph.function(), [graph.spec()], opset=OPSET)
-    # tf2onnx names the free dimension by a counter; every reader shows this name.
+    # tf2onnx names the free dimension with a counter, and readers show the name.
     for end in (*proto.graph.input, *proto.graph.output):
         end.type.tensor_type.shape.dim[0].dim_param = "batch"
     try:
         onnx.checker.check_model(proto)
     except onnx.checker.ValidationError as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"`model` {graph.model.name} has no form in ONNX: {reason}") from error
+        message = f"`model` {graph.model.name} cannot be converted to ONNX: {first_line(error)}"
+        raise ValueError(message) from error
     return proto
 
 
-def _describe(proto, model):
+def _describe(proto: Any, model: keras.Model) -> None:
     proto.graph.name = model.name
     version = sys.modules["keras_mlp"].__version__
     for key, value in {"keras_mlp": version, "class_name": type(model).__name__}.items():

@@ -1,4 +1,4 @@
-"""TensorFlow.js: a folder that browsers and node load."""
+"""TensorFlow.js: a folder that browsers and Node.js load."""
 
 import os
 import pathlib
@@ -6,15 +6,17 @@ import shutil
 import subprocess
 import tempfile
 
-from keras_mlp.export import replacing_folder
+import keras
+
 from keras_mlp.formats.destination import check_destination
 from keras_mlp.formats.gelu_order import reorder_gelu
 from keras_mlp.formats.inference_graph import inference_graph
+from keras_mlp.whole_files import whole_folder
 
 CONVERTER = "tensorflowjs_converter"
 MODEL_FILE = "model.json"
-# It pins a TensorFlow older than this package's, hence no extra in setup.cfg. The last two: newer
-# ydf wants another protobuf than that TensorFlow, and newer setuptools have no pkg_resources.
+# It pins an older TensorFlow than this package, so it cannot be an extra of it. The last two are
+# pinned because newer ydf needs another protobuf, and newer setuptools lack pkg_resources.
 REQUIREMENTS = (
     "tensorflowjs==4.22.0",
     "tensorflow-decision-forests==1.12.0",
@@ -27,32 +29,39 @@ _INSTALL = (
 )
 
 
-def export_tfjs(model, path, *, converter=None, deployed=True, overwrite=False):
-    """Writes a model as a folder with `model.json` and weights, a graph model of TensorFlow.js.
+def export_tfjs(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    *,
+    converter: str | os.PathLike[str] | None = None,
+    deployed: bool = True,
+    overwrite: bool = False,
+) -> pathlib.Path:
+    """Writes a model as a TensorFlow.js graph model: a folder with `model.json` and weights.
 
     In float32, with a free batch size. The input is `pixels` in [0, 255] for a `VisionModel` with
-    `include_preprocessing`, of the dtype int32 that `tf.browser.fromPixels` gives; otherwise
-    `images`, float32, what the model itself takes. The output is one float32 tensor.
+    `include_preprocessing`, with the dtype int32 that `tf.browser.fromPixels` returns; otherwise
+    `images`, float32, as the model takes them. The output is one float32 tensor.
 
-    The conversion is a program of its own, `tensorflowjs_converter`, whose libraries do not get on
-    with this package's: install it in an environment of its own (`docs/formats.md`).
+    A separate program, `tensorflowjs_converter`, converts the model. Its requirements conflict with
+    those of this package, so install it in an environment of its own (`docs/formats.md`).
 
     Args:
         model: a `VisionModel`, or a built functional or sequential Keras model from one image
             (B, H, W, channels) to one tensor, that computes in float32.
         path: folder to write, in an existing folder.
-        converter: path of `tensorflowjs_converter`; None to look for it on the PATH.
-        deployed: a `RepMLPNet` in the form that trains is exported in its deployed form.
-        overwrite: replace a folder with a `model.json` that is there, once the new one is complete.
+        converter: path of `tensorflowjs_converter`; None to search the PATH.
+        deployed: export a `RepMLPNet` in its deployed form.
+        overwrite: replace an existing folder with a `model.json`, once the new one is complete.
 
     Returns:
         `path`, as a `pathlib.Path`.
 
     Raises:
-        ImportError: there is no converter.
-        ValueError: an argument is wrong, or the model is not of that kind.
-        OSError: there is something at `path` and `overwrite` is False, or it cannot be written.
-        RuntimeError: the converter failed; or Keras runs on another backend than TensorFlow.
+        ImportError: the converter is not installed.
+        ValueError: an argument is wrong, or the model is of another kind.
+        OSError: `path` exists and `overwrite` is False, or it cannot be written.
+        RuntimeError: the converter failed, or Keras runs on a backend other than TensorFlow.
 
     Example:
 
@@ -67,14 +76,14 @@ def export_tfjs(model, path, *, converter=None, deployed=True, overwrite=False):
     path = check_destination(path, overwrite, marker=MODEL_FILE)
     program = _find(converter)
     graph = inference_graph(model, deployed)
-    with tempfile.TemporaryDirectory() as source, replacing_folder(path.resolve()) as folder:
+    with tempfile.TemporaryDirectory() as source, whole_folder(path) as folder:
         graph.save(source)
         reorder_gelu(pathlib.Path(source))
         _run(program, source, folder)
     return path
 
 
-def _find(converter):
+def _find(converter: str | os.PathLike[str] | None) -> str:
     program = shutil.which(converter or CONVERTER)
     if program is None:
         where = "on the PATH" if converter is None else f"at `converter`={str(converter)!r}"
@@ -82,15 +91,15 @@ def _find(converter):
     return program
 
 
-def _run(program, source, folder):
+def _run(program: str, source: str, folder: pathlib.Path) -> None:
     order = ["--input_format=tf_saved_model", "--output_format=tfjs_graph_model"]
     finished = subprocess.run(
         [program, *order, "--signature_name=serving_default", source, str(folder)],
-        # What this process needs to find its modules is wrong for the converter's environment.
+        # The module path of this process is wrong for the converter's environment.
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,
         text=True,
     )
     if finished.returncode or not (pathlib.Path(folder) / MODEL_FILE).is_file():
-        last = (finished.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (finished.stderr.strip().splitlines() or ["without a message"])[-1]
         raise RuntimeError(f"{program} failed: {last}. {_INSTALL}")

@@ -1,4 +1,4 @@
-"""The layers that the architectures are made of, one a file."""
+"""The layers that the architectures are built from, one per file."""
 
 from keras_mlp.layers.activations import gelu, gelu_tanh
 from keras_mlp.layers.affine import Affine

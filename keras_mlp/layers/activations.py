@@ -1,35 +1,37 @@
-"""The exact GELU in the one spelling that every runtime understands."""
+"""GELU, exact and approximate, in a form that every runtime supports."""
 
 import math
 
 import keras
 from keras import ops
 
+from keras_mlp.typing import Tensor
+
 
 @keras.saving.register_keras_serializable("keras_mlp")
-def gelu(x):
+def gelu(x: Tensor) -> Tensor:
     """Exact Gaussian error linear unit, `x * Phi(x)` (Hendrycks and Gimpel, arXiv:1606.08415).
 
-    Written with `erf`. Keras' own exact GELU lowers to the op `Erfc` on TensorFlow, which the ONNX
-    and TensorFlow.js converters refuse; TensorFlow fuses both spellings into the matrix product.
+    Written with `erf`. On TensorFlow, Keras' own exact GELU lowers to the op `Erfc`, which the ONNX
+    and TensorFlow.js converters reject. TensorFlow fuses either form into the preceding matmul.
 
     Args:
-        x: tensor of any shape.
+        x: tensor of any shape and floating-point dtype.
 
     Returns:
-        Tensor of the shape and dtype of `x`.
+        A tensor with the shape and dtype of `x`.
     """
     return 0.5 * x * (1.0 + ops.erf(x * (1.0 / math.sqrt(2.0))))
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-def gelu_tanh(x):
-    """The tanh approximation of `gelu`, which Google's JAX models (ViT, Mixer) were trained with.
+def gelu_tanh(x: Tensor) -> Tensor:
+    """The tanh approximation of `gelu`, used to train Google's JAX models (ViT, Mixer).
 
     Args:
-        x: tensor of any shape.
+        x: tensor of any shape and floating-point dtype.
 
     Returns:
-        Tensor of the shape and dtype of `x`.
+        A tensor with the shape and dtype of `x`.
     """
     return ops.gelu(x, approximate=True)

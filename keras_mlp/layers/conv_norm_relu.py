@@ -1,21 +1,25 @@
-"""The convolution that embeds patches, in RepMLPNet."""
+"""The patch embedding of RepMLPNet."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_mlp.arguments import check_pair, check_positive_int, patch_grid
 from keras_mlp.layers.initializers import torch_uniform
+from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.layers.torch_defaults import torch_batch_norm
+from keras_mlp.typing import Config, Pair, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class ConvNormReLU(keras.layers.Layer):
-    """A convolution whose stride is its size, without bias; BatchNorm; ReLU.
+    """A convolution without bias whose stride equals its kernel size, BatchNorm, ReLU.
 
     Args:
         filters: number of output channels D.
-        patch_size: side P of the kernel, or (height, width).
-        **kwargs: as for `keras.layers.Layer`.
+        patch_size: side P of the kernel in pixels, or (height, width).
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Shapes: (B, H, W, C) -> (B, H / P, W / P, D).
 
@@ -26,13 +30,13 @@ class ConvNormReLU(keras.layers.Layer):
     (2, 2, 3, 8)
     """
 
-    def __init__(self, filters, patch_size, **kwargs):
+    def __init__(self, filters: int, patch_size: Pair, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters = check_positive_int("filters", filters)
         self.patch_size = check_pair("patch_size", patch_size)
 
-    def build(self, input_shape):
-        patch_grid(tuple(input_shape[1:]), self.patch_size)
+    def build(self, input_shape: Shape) -> None:
+        output_shape = self.compute_output_shape(input_shape)
         self.convolution = keras.layers.Conv2D(
             self.filters,
             self.patch_size,
@@ -40,24 +44,25 @@ class ConvNormReLU(keras.layers.Layer):
             use_bias=False,
             data_format="channels_last",
             kernel_initializer=torch_uniform(
-                self.patch_size[0] * self.patch_size[1] * input_shape[-1]
+                self.patch_size[0] * self.patch_size[1] * known_axis(input_shape, -1)
             ),
             dtype=self.dtype_policy,
             name="convolution",
         )
         self.convolution.build(input_shape)
         self.norm = torch_batch_norm(self.dtype_policy, "norm")
-        self.norm.build(self.compute_output_shape(input_shape))
+        self.norm.build(output_shape)
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         return ops.relu(self.norm(self.convolution(inputs), training=training))
 
-    def compute_output_shape(self, input_shape):
-        grid = patch_grid(tuple(input_shape[1:]), self.patch_size)
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        image_shape = tuple(known_axis(input_shape, axis) for axis in (1, 2, 3))
+        grid = patch_grid(image_shape, self.patch_size)
         return (input_shape[0], *grid, self.filters)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "filters": self.filters,

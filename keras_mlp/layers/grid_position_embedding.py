@@ -1,4 +1,6 @@
-"""Learned positions on a stored grid, interpolated to the grid of the tokens."""
+"""Learned position embeddings on a stored grid, interpolated to the grid of the tokens."""
+
+from typing import Any
 
 import keras
 import numpy as np
@@ -6,32 +8,40 @@ from keras import ops
 
 from keras_mlp.arguments import check_pair
 from keras_mlp.layers.resampling import bilinear_matrix
+from keras_mlp.typing import Config, Initializer, Pair, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class GridPositionEmbedding(keras.layers.Layer):
-    """Adds learned positions that are stored on a grid of their own.
+    """Adds learned position embeddings that are stored on a grid of their own.
 
-    As in FF-only (Melas-Kyriazi, arXiv:2105.02723) and not in the Vision Transformer: where the
-    tokens form another grid, the stored one is interpolated in every call: bilinear, pixel centres
-    at halves, no antialiasing. The class token has a vector of its own.
+    As in FF-only (Melas-Kyriazi, arXiv:2105.02723), and unlike the Vision Transformer, every call
+    interpolates the stored grid if the tokens form a different one: bilinear, with half-pixel
+    centres and without antialiasing. The class token has its own embedding.
 
     Args:
-        grid: (h, w) of the tokens behind the class token, or one number for both.
-        stored_grid: (height, width) of the stored positions; None for that of the tokens.
-        initializer: of all positions; None for the paper's, normal with a deviation of 0.02.
-        **kwargs: as for `keras.layers.Layer`.
+        grid: (h, w) of the tokens after the class token, or one number for both.
+        stored_grid: (height, width) of the stored embeddings; None for the grid of the tokens.
+        initializer: initializer of all embeddings; None for the paper's, normal with a standard
+            deviation of 0.02.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Shapes: (B, 1 + h * w, C) -> (B, 1 + h * w, C).
 
     Raises:
-        ValueError: an argument is out of range, or the tokens do not form the grid.
+        ValueError: an argument is out of range, or the number of tokens does not match `grid`.
 
     >>> tuple(GridPositionEmbedding((2, 3), stored_grid=14)(numpy.ones((2, 7, 8))).shape)
     (2, 7, 8)
     """
 
-    def __init__(self, grid, stored_grid=None, initializer=None, **kwargs):
+    def __init__(
+        self,
+        grid: Pair,
+        stored_grid: Pair | None = None,
+        initializer: Initializer = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.grid = check_pair("grid", grid)
         self.stored_grid = check_pair("stored_grid", grid if stored_grid is None else stored_grid)
@@ -39,7 +49,7 @@ class GridPositionEmbedding(keras.layers.Layer):
             initializer or keras.initializers.RandomNormal(stddev=0.02)
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if input_shape[1] != 1 + self.grid[0] * self.grid[1]:
             raise ValueError(
                 f"`grid`={self.grid} and a class token need {1 + self.grid[0] * self.grid[1]} "
@@ -56,17 +66,17 @@ class GridPositionEmbedding(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         positions = self.embeddings
         if self.stored_grid != self.grid:
             positions = self._interpolated(positions)
         positions = ops.reshape(positions, (1, -1, inputs.shape[-1]))
         return inputs + ops.concatenate([self.class_token, positions], axis=1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "grid": self.grid,
@@ -74,8 +84,8 @@ class GridPositionEmbedding(keras.layers.Layer):
             "initializer": keras.initializers.serialize(self.initializer),
         }
 
-    def _interpolated(self, positions):
-        # Products of matrices: every runtime has them, unlike the image operation's gradient.
+    def _interpolated(self, positions: Tensor) -> Tensor:
+        # Matmuls run everywhere; the gradient of the image operation does not.
         for axis, form in enumerate(("oi,ixc->oxc", "oi,yic->yoc")):
             matrix = bilinear_matrix(self.stored_grid[axis], self.grid[axis])
             matrix = ops.cast(matrix.astype(np.float32), positions.dtype)

@@ -1,38 +1,49 @@
-"""A dense layer for each of several groups of features."""
+"""A separate dense layer for each group of features."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_mlp.arguments import check_bool, check_positive_int
 from keras_mlp.layers.initializers import torch_uniform
+from keras_mlp.layers.known_axis import known_axis
+from keras_mlp.typing import Config, Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class GroupedDense(keras.layers.Layer):
-    """Multiplies each group of features by a matrix of its own.
+    """Multiplies each group of features by its own matrix.
 
-    PyTorch writes this as a 1 x 1 convolution with groups, which TensorFlow has on some devices
-    only; here it is one batched matrix product.
+    PyTorch writes this as a grouped 1 x 1 convolution, which TensorFlow supports on some devices
+    only. Here it is one batched matmul.
 
     Args:
-        units: number of outputs D of a group.
-        use_bias: add a bias, one number per group and output.
-        kernel_initializer, bias_initializer: None for PyTorch's default, uniform in
+        units: number of outputs D per group.
+        use_bias: add a bias per group and output.
+        kernel_initializer: initializer of the kernel; None for PyTorch's default, uniform in
             +-1 / sqrt(F).
-        **kwargs: as for `keras.layers.Layer`.
+        bias_initializer: initializer of the bias; None for the same default.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Shapes: (B, G, F) -> (B, G, D).
 
     Raises:
-        ValueError: `units` is no count, or the input has another rank than 3.
+        ValueError: `units` is not a positive integer, `use_bias` is not a bool, or the inputs do
+            not have rank 3.
 
     >>> tuple(GroupedDense(8)(numpy.ones((2, 4, 3))).shape)
     (2, 4, 8)
     """
 
     def __init__(
-        self, units, use_bias=True, kernel_initializer=None, bias_initializer=None, **kwargs
-    ):
+        self,
+        units: int,
+        use_bias: bool = True,
+        kernel_initializer: Initializer = None,
+        bias_initializer: Initializer = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.units = check_positive_int("units", units)
         self.use_bias = check_bool("use_bias", use_bias)
@@ -40,8 +51,8 @@ class GroupedDense(keras.layers.Layer):
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
-    def build(self, input_shape):
-        _, groups, features = input_shape
+    def build(self, input_shape: Shape) -> None:
+        groups, features = known_axis(input_shape, 1), known_axis(input_shape, 2)
         self.kernel = self.add_weight(
             name="kernel",
             shape=(groups, features, self.units),
@@ -56,14 +67,14 @@ class GroupedDense(keras.layers.Layer):
             )
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         outputs = ops.einsum("ngi,gio->ngo", inputs, self.kernel)
         return outputs if self.bias is None else outputs + self.bias
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "units": self.units,

@@ -1,15 +1,17 @@
-"""Initial values that Keras has no name for."""
+"""Initializers that Keras does not have."""
 
 import math
 
 import keras
 
+from keras_mlp.typing import Config, Tensor
 
-def torch_uniform(fan_in):
-    """PyTorch's default for the kernel and for the bias of a linear or convolutional layer.
+
+def torch_uniform(fan_in: int) -> keras.initializers.Initializer:
+    """PyTorch's default initializer for kernel and bias of linear and convolutional layers.
 
     Args:
-        fan_in: number of inputs of one output: channels of its group, times the kernel's area.
+        fan_in: number of inputs per output: channels of its group times the area of the kernel.
 
     Returns:
         A Keras initializer, uniform in +-1 / sqrt(fan_in).
@@ -20,23 +22,23 @@ def torch_uniform(fan_in):
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class GroupedOrthogonal(keras.initializers.Initializer):
-    """Makes the kernels (G, inputs, outputs) of all groups one semi-orthogonal matrix.
+    """Initializes kernels (G, inputs, outputs) of all groups as one semi-orthogonal matrix.
 
-    It is the matrix (G * outputs, inputs) that PyTorch's `orthogonal_` sees in the kernel of a
-    1 x 1 convolution with groups.
+    This is the matrix (G * outputs, inputs) that PyTorch's `orthogonal_` sees in the kernel of a
+    grouped 1 x 1 convolution.
 
     Args:
-        seed: optional integer.
+        seed: seed of the random numbers; None for a random seed.
     """
 
-    def __init__(self, seed=None):
+    def __init__(self, seed: int | None = None) -> None:
         self.seed = seed
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: tuple[int, int, int], dtype: str | None = None) -> Tensor:
         groups, inputs, outputs = shape
         matrix = keras.initializers.Orthogonal(seed=self.seed)((groups * outputs, inputs), dtype)
         kernel = keras.ops.reshape(matrix, (groups, outputs, inputs))
         return keras.ops.transpose(kernel, (0, 2, 1))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"seed": self.seed}

@@ -1,20 +1,23 @@
 """A learned factor per channel on a residual branch."""
 
+from typing import Any
+
 import keras
 
 from keras_mlp.arguments import check_positive
+from keras_mlp.typing import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class LayerScale(keras.layers.Layer):
     """Multiplies every channel by its own learned factor (Touvron et al., arXiv:2103.17239).
 
-    Behind a residual branch, with a small first value, it lets deep networks start near the
-    identity.
+    At the end of a residual branch, with a small initial value, it makes deep networks start near
+    the identity.
 
     Args:
-        init_value: of every factor, above 0.
-        **kwargs: as for `keras.layers.Layer`.
+        init_value: initial value of every factor, above 0.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Shapes: (B, ..., C) -> (B, ..., C).
 
@@ -25,12 +28,12 @@ class LayerScale(keras.layers.Layer):
     0.5
     """
 
-    def __init__(self, init_value, **kwargs):
+    def __init__(self, init_value: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.init_value = check_positive("init_value", init_value)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.gamma = self.add_weight(
             name="gamma",
             shape=(input_shape[-1],),
@@ -38,11 +41,11 @@ class LayerScale(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return inputs * self.gamma
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "init_value": self.init_value}

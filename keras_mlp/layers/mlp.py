@@ -1,25 +1,29 @@
-"""The two-layer perceptron over channels."""
+"""The two-layer MLP over channels."""
+
+from collections.abc import Callable
+from typing import Any
 
 import keras
 
-from keras_mlp.arguments import check_bool, check_positive_int, check_rate
+from keras_mlp.arguments import check_bool, check_optional, check_positive_int, check_rate
 from keras_mlp.layers.activations import gelu, gelu_tanh
 from keras_mlp.layers.dense import Dense
+from keras_mlp.layers.known_axis import known_axis
+from keras_mlp.typing import Config, Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class MLP(keras.layers.Layer):
-    """Dense, GELU, dense, over the last axis.
-
-    Dropout follows the GELU and the second product.
+    """Dense, GELU, dense, over the last axis, with dropout after the GELU and at the end.
 
     Args:
         hidden_dim: number of hidden units.
         dropout_rate: in [0, 1).
         gelu_approximate: use the tanh approximation of GELU.
-        kernel_initializer, bias_initializer: of both dense layers.
-        output_dim: number of outputs D; None for as many as inputs.
-        **kwargs: as for `keras.layers.Layer`.
+        kernel_initializer: initializer of both kernels.
+        bias_initializer: initializer of both biases.
+        output_dim: number of output channels D; None for C.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Shapes: (B, ..., C) -> (B, ..., D).
 
@@ -32,29 +36,28 @@ class MLP(keras.layers.Layer):
 
     def __init__(
         self,
-        hidden_dim,
-        dropout_rate=0.0,
-        gelu_approximate=False,
-        kernel_initializer="lecun_normal",
-        bias_initializer="zeros",
-        output_dim=None,
-        **kwargs,
-    ):
+        hidden_dim: int,
+        dropout_rate: float = 0.0,
+        gelu_approximate: bool = False,
+        kernel_initializer: Initializer = "lecun_normal",
+        bias_initializer: Initializer = "zeros",
+        output_dim: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.hidden_dim = check_positive_int("hidden_dim", hidden_dim)
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
         self.gelu_approximate = check_bool("gelu_approximate", gelu_approximate)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
-        is_given = output_dim is not None
-        self.output_dim = check_positive_int("output_dim", output_dim) if is_given else None
+        self.output_dim = check_optional("output_dim", output_dim, check_positive_int)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         activation = gelu_tanh if self.gelu_approximate else gelu
         hidden_shape = (*input_shape[:-1], self.hidden_dim)
         self.fc1 = self._dense(self.hidden_dim, "fc1", activation)
         self.dropout1 = keras.layers.Dropout(self.dropout_rate, dtype=self.dtype_policy)
-        self.fc2 = self._dense(self.output_dim or input_shape[-1], "fc2")
+        self.fc2 = self._dense(self.output_dim or known_axis(input_shape, -1), "fc2")
         self.dropout2 = keras.layers.Dropout(self.dropout_rate, dtype=self.dtype_policy)
         self.fc1.build(input_shape)
         self.dropout1.build(hidden_shape)
@@ -62,14 +65,14 @@ class MLP(keras.layers.Layer):
         self.dropout2.build((*input_shape[:-1], self.fc2.units))
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         hidden = self.dropout1(self.fc1(inputs), training=training)
         return self.dropout2(self.fc2(hidden), training=training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.output_dim or input_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "hidden_dim": self.hidden_dim,
@@ -80,11 +83,13 @@ class MLP(keras.layers.Layer):
             "output_dim": self.output_dim,
         }
 
-    def _dense(self, units, name, activation=None):
+    def _dense(
+        self, units: int, name: str, activation: Callable[[Tensor], Tensor] | None = None
+    ) -> Dense:
         return Dense(
             units,
             activation=activation,
-            # Clones: an unseeded initializer object used twice would repeat its numbers.
+            # Clones: an unseeded initializer returns the same values each time it is called.
             kernel_initializer=self.kernel_initializer.clone(),
             bias_initializer=self.bias_initializer.clone(),
             dtype=self.dtype_policy,

@@ -1,29 +1,35 @@
-"""Image to tokens: one linear map shared by all patches."""
+"""Images to tokens: one linear map shared by all patches."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_mlp.arguments import check_bool, check_pair, check_positive_int
+from keras_mlp.layers.known_axis import known_axis
+from keras_mlp.typing import Config, Initializer, Pair, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class PatchEmbedding(keras.layers.Layer):
     """Cuts images into patches and maps each to a token (Dosovitskiy et al., arXiv:2010.11929).
 
-    A convolution whose stride is its size. Tokens are in row-major order: index = row * w + column.
+    A convolution whose stride equals its kernel size. Tokens are in row-major order:
+    index = row * w + column.
 
     Args:
         patch_size: side P of a patch in pixels, or (height, width).
         hidden_dim: number of channels C of a token.
-        kernel_initializer, bias_initializer: as for `keras.layers.Conv2D`.
-        flatten: False keeps the grid of the tokens.
-        **kwargs: as for `keras.layers.Layer`.
+        kernel_initializer: initializer of the convolution's kernel.
+        bias_initializer: initializer of its bias.
+        flatten: False to keep the grid of tokens.
+        **kwargs: arguments of `keras.layers.Layer`.
 
-    Shapes: (B, H, W, channels) -> (B, S, C) with S = (H / P) * (W / P), or, not flattened,
-        (B, H / P, W / P, C).
+    Shapes: (B, H, W, channels) -> (B, S, C) with S = (H / P) * (W / P);
+        (B, H / P, W / P, C) without `flatten`.
 
     Raises:
-        ValueError: an argument is out of range, or an image side is not a multiple of the patch.
+        ValueError: an argument is out of range, or the patch does not divide the image.
 
     >>> tuple(PatchEmbedding(patch_size=4, hidden_dim=16)(numpy.ones((2, 8, 12, 3))).shape)
     (2, 6, 16)
@@ -31,13 +37,13 @@ class PatchEmbedding(keras.layers.Layer):
 
     def __init__(
         self,
-        patch_size,
-        hidden_dim,
-        kernel_initializer="lecun_normal",
-        bias_initializer="zeros",
-        flatten=True,
-        **kwargs,
-    ):
+        patch_size: Pair,
+        hidden_dim: int,
+        kernel_initializer: Initializer = "lecun_normal",
+        bias_initializer: Initializer = "zeros",
+        flatten: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.patch_size = check_pair("patch_size", patch_size)
         self.hidden_dim = check_positive_int("hidden_dim", hidden_dim)
@@ -53,7 +59,7 @@ class PatchEmbedding(keras.layers.Layer):
             name="projection",
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if len(input_shape) != 4:
             raise ValueError(f"Images must have shape (B, H, W, channels), got {input_shape}.")
         for side, patch in zip(input_shape[1:3], self.patch_size, strict=True):
@@ -65,19 +71,19 @@ class PatchEmbedding(keras.layers.Layer):
         self.projection.build(input_shape)
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         tokens = self.projection(inputs)
         if not self.flatten:
             return tokens
         return ops.reshape(tokens, (-1, tokens.shape[1] * tokens.shape[2], self.hidden_dim))
 
-    def compute_output_shape(self, input_shape):
-        (_, height, width, _), (patch_height, patch_width) = input_shape, self.patch_size
-        grid = (height // patch_height, width // patch_width)
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        height, width = known_axis(input_shape, 1), known_axis(input_shape, 2)
+        grid = (height // self.patch_size[0], width // self.patch_size[1])
         tokens = (grid[0] * grid[1],) if self.flatten else grid
         return (input_shape[0], *tokens, self.hidden_dim)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "patch_size": self.patch_size,

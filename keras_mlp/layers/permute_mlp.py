@@ -1,34 +1,40 @@
 """Mixing along height, width and channels: the layer of Vision Permutator."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_mlp.arguments import check_bool, check_rate
 from keras_mlp.layers.dense import Dense
+from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.layers.mlp import MLP
+from keras_mlp.typing import Config, Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class PermuteMLP(keras.layers.Layer):
     """Encodes a map along its height, its width and its channels (Hou et al., arXiv:2106.12368).
 
-    The channels are cut into as many segments as the map has rows, so that one column of one
-    segment has C numbers again: a C x C product mixes the rows. The same along the width; a plain
-    product mixes the channels. The map is therefore square, and its side divides C.
+    The channels are split into as many segments as the map has rows, so that one column of one
+    segment has C values again: a C x C dense layer mixes the rows. A second one mixes the columns
+    in the same way, and a third the channels. The map must therefore be square, and its side must
+    divide C.
 
     Args:
         weighted: fuse the three branches by split attention (Weighted Permute-MLP), with weights
-            per sample and channel that add up to 1. False: the plain sum (algorithm 1).
-        qkv_bias: the three products have biases.
-        dropout_rate: in [0, 1), after the last product.
-        kernel_initializer, bias_initializer: of all products.
-        **kwargs: as for `keras.layers.Layer`.
+            per sample and channel that sum to 1. False for the plain sum (algorithm 1).
+        qkv_bias: add a bias in each of the three branches.
+        dropout_rate: in [0, 1), applied to the output.
+        kernel_initializer: initializer of all kernels.
+        bias_initializer: initializer of all biases.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Shapes: (B, h, h, C) -> (B, h, h, C).
 
     Raises:
-        ValueError: an argument is out of range, or the map is not square, or its side does not
-            divide the channels.
+        ValueError: an argument is out of range, the map is not square, or its side does not divide
+            C.
 
     >>> tuple(PermuteMLP()(numpy.ones((2, 4, 4, 8))).shape)
     (2, 4, 4, 8)
@@ -36,13 +42,13 @@ class PermuteMLP(keras.layers.Layer):
 
     def __init__(
         self,
-        weighted=True,
-        qkv_bias=False,
-        dropout_rate=0.0,
-        kernel_initializer="lecun_normal",
-        bias_initializer="zeros",
-        **kwargs,
-    ):
+        weighted: bool = True,
+        qkv_bias: bool = False,
+        dropout_rate: float = 0.0,
+        kernel_initializer: Initializer = "lecun_normal",
+        bias_initializer: Initializer = "zeros",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.weighted = check_bool("weighted", weighted)
         self.qkv_bias = check_bool("qkv_bias", qkv_bias)
@@ -50,8 +56,9 @@ class PermuteMLP(keras.layers.Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
-    def build(self, input_shape):
-        _, height, width, channels = input_shape
+    def build(self, input_shape: Shape) -> None:
+        _, height, width, _ = input_shape
+        channels = known_axis(input_shape, -1)
         if height is None or height != width or channels % height:
             raise ValueError(
                 "PermuteMLP takes square maps of a known side that divides the channels, got "
@@ -77,27 +84,27 @@ class PermuteMLP(keras.layers.Layer):
         self.dropout = keras.layers.Dropout(self.dropout_rate, dtype=self.dtype_policy)
         self.built = True
 
-    def call(self, inputs, training=None):
-        # Each exchange of a grid axis with the segments is its own inverse.
-        rows = _exchange(self.height(_exchange(inputs, 1)), 1)
-        columns = _exchange(self.width(_exchange(inputs, 2)), 2)
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        # Swapping a grid axis with the segments is its own inverse.
+        rows = _swap_segments(self.height(_swap_segments(inputs, 1)), 1)
+        columns = _swap_segments(self.width(_swap_segments(inputs, 2)), 2)
         fused = self._fuse(rows, columns, self.channel(inputs))
         return self.dropout(self.projection(fused), training=training)
 
-    def _fuse(self, rows, columns, channels):
+    def _fuse(self, rows: Tensor, columns: Tensor, channels: Tensor) -> Tensor:
         total = rows + columns + channels
         if not self.weighted:
             return total
         size = total.shape[-1]
         weights = self.reweight(ops.mean(total, axis=(1, 2)))
-        # The branches are the fast axis, as in the authors' code: 3 * channel + branch.
+        # The branch is the fastest axis, as in the authors' code: index = 3 * channel + branch.
         weights = ops.softmax(ops.reshape(weights, (-1, 1, 1, size, 3)), axis=-1)
         return rows * weights[..., 0] + columns * weights[..., 1] + channels * weights[..., 2]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "weighted": self.weighted,
@@ -107,7 +114,7 @@ class PermuteMLP(keras.layers.Layer):
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
         }
 
-    def _dense(self, units, use_bias, name):
+    def _dense(self, units: int, use_bias: bool, name: str) -> Dense:
         return Dense(
             units,
             use_bias=use_bias,
@@ -118,8 +125,8 @@ class PermuteMLP(keras.layers.Layer):
         )
 
 
-def _exchange(x, axis):
-    """Exchanges a grid axis (1 or 2) with the segments of the channels, (B, h, h, C) both times."""
+def _swap_segments(x: Tensor, axis: int) -> Tensor:
+    """Swaps a grid axis (1 or 2) with the segments of the channels, keeping shape (B, h, h, C)."""
     _, side, _, channels = x.shape
     x = ops.reshape(x, (-1, side, side, side, channels // side))
     x = ops.transpose(x, (0, 3, 2, 1, 4) if axis == 1 else (0, 1, 3, 2, 4))

@@ -1,18 +1,23 @@
-"""Learned positions, one vector per token."""
+"""Learned position embeddings, one vector per token."""
+
+from typing import Any
 
 import keras
+
+from keras_mlp.typing import Config, Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class PositionEmbedding(keras.layers.Layer):
     """Adds a learned vector to every token (Dosovitskiy et al., arXiv:2010.11929).
 
-    The class token, where there is one, has a vector too. The table belongs to one number of tokens
-    N; `keras_mlp.weights.resize_positions` makes one for another image size.
+    The class token, if there is one, has a vector too. The table is made for a fixed number of
+    tokens N; `keras_mlp.weights.resize_positions` interpolates it to another image size.
 
     Args:
-        initializer: of the table; None for the paper's, normal with a deviation of 0.02.
-        **kwargs: as for `keras.layers.Layer`.
+        initializer: initializer of the table; None for the paper's, normal with a standard
+            deviation of 0.02.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Shapes: (B, N, C) -> (B, N, C).
 
@@ -20,24 +25,24 @@ class PositionEmbedding(keras.layers.Layer):
     (2, 5, 8)
     """
 
-    def __init__(self, initializer=None, **kwargs):
+    def __init__(self, initializer: Initializer = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.initializer = keras.initializers.get(
             initializer or keras.initializers.RandomNormal(stddev=0.02)
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.embeddings = self.add_weight(
             name="embeddings", shape=(1, *input_shape[1:]), initializer=self.initializer
         )
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return inputs + self.embeddings
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         initializer = keras.initializers.serialize(self.initializer)
         return {**super().get_config(), "initializer": initializer}

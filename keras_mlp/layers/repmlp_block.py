@@ -1,13 +1,23 @@
-"""The block of RepMLPNet: global, channel and local perceptron, and its deployed form."""
+"""The block of RepMLPNet: global, channel and local perceptron, and the deployed form."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_mlp.arguments import check_bool, check_kernel_sizes, check_pair, check_positive_int
+from keras_mlp.arguments import (
+    check_bool,
+    check_kernel_sizes,
+    check_optional,
+    check_pair,
+    check_positive_int,
+)
 from keras_mlp.layers.depthwise_conv2d import DepthwiseConv2D
 from keras_mlp.layers.grouped_dense import GroupedDense
 from keras_mlp.layers.initializers import torch_uniform
+from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.layers.locality_injection import (
     batch_norm_affine,
     convolution_matrix,
@@ -15,11 +25,17 @@ from keras_mlp.layers.locality_injection import (
 )
 from keras_mlp.layers.partitions import from_partitions, partition_map, to_partitions
 from keras_mlp.layers.torch_defaults import torch_batch_norm, torch_dense
+from keras_mlp.typing import Array, Config, Pair, Shape, Tensor
 
 
-def check_block(input_shape, num_sharesets, partition_size, reduction):
-    """As `partition_map`; also checks what a `RepMLPBlock` asks of the channels."""
-    channels = input_shape[-1]
+def check_block(
+    input_shape: Shape,
+    num_sharesets: int,
+    partition_size: tuple[int, int] | None,
+    reduction: int,
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Like `partition_map`, but also checks the channels of a `RepMLPBlock`."""
+    channels = known_axis(input_shape, -1)
     if channels % num_sharesets:
         raise ValueError(
             f"`num_sharesets`={num_sharesets} does not divide the {channels} channels."
@@ -31,11 +47,11 @@ def check_block(input_shape, num_sharesets, partition_size, reduction):
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class GlobalPerceptron(keras.layers.Layer):
-    """A gate per channel from the mean over the map, as in squeeze-and-excitation.
+    """A gate per channel, computed from the mean over the map, as in squeeze-and-excitation.
 
     Args:
         hidden_dim: number of hidden units.
-        **kwargs: as for `keras.layers.Layer`.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Shapes: (B, H, W, C) -> (B, 1, 1, C), in (0, 1).
 
@@ -43,53 +59,52 @@ class GlobalPerceptron(keras.layers.Layer):
     (2, 1, 1, 8)
     """
 
-    def __init__(self, hidden_dim, **kwargs):
+    def __init__(self, hidden_dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.hidden_dim = check_positive_int("hidden_dim", hidden_dim)
 
-    def build(self, input_shape):
-        channels = input_shape[-1]
+    def build(self, input_shape: Shape) -> None:
+        channels = known_axis(input_shape, -1)
         self.fc1 = torch_dense(channels, self.hidden_dim, self.dtype_policy, "fc1", "relu")
         self.fc2 = torch_dense(self.hidden_dim, channels, self.dtype_policy, "fc2", "sigmoid")
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self.fc2(self.fc1(ops.mean(inputs, axis=(1, 2), keepdims=True)))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], 1, 1, input_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "hidden_dim": self.hidden_dim}
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class RepMLPBlock(keras.layers.Layer):
-    """Mixes the pixels of a map by a matrix that carries a convolution inside (arXiv:2112.11081).
+    """Mixes the pixels of a map by matrices into which convolutions fold (arXiv:2112.11081).
 
-    The map is cut into partitions of h x w pixels. Channel c takes the h*w x h*w matrix number
-    c modulo `num_sharesets` (channel perceptron). While training, depthwise convolutions run beside
-    it (local perceptron); `keras_mlp.deploy` adds them, and all BatchNorms, to the matrix. The sum
-    is multiplied by a gate per channel (global perceptron).
+    The map is cut into partitions of h x w pixels. Channel c uses the h*w x h*w matrix with index
+    c modulo `num_sharesets` (channel perceptron). In the training form, depthwise convolutions run
+    in parallel to it (local perceptron); `keras_mlp.deploy` folds them and the BatchNorms into the
+    matrices. The sum is multiplied by a gate per channel (global perceptron).
 
     Args:
-        partition_size: (h, w) or one number; None for the whole map.
-        num_sharesets: number of matrices S; divides the channels.
-        kernel_sizes: of the convolutions, odd; may be empty.
-        reduction: channels over hidden units of the global perceptron.
-        official_reassembly: with more than one partition, put the results together as the
-            authors' code does, which deals the results of a sample out to partitions and channel
-            groups in another order than they came from. False: every result returns to its
-            place. No difference with one partition, as in all published models, or with as many
-            sharesets as channels.
-        deployed: the form that has a bias in place of convolutions and BatchNorms. Made from the
-            weights of the other form by `keras_mlp.deploy`.
-        **kwargs: as for `keras.layers.Layer`.
+        partition_size: (h, w) of a partition in pixels, or one number; None for the whole map.
+        num_sharesets: number of matrices S; must divide C.
+        kernel_sizes: distinct odd sizes of the convolutions; may be empty.
+        reduction: ratio of channels to hidden units in the global perceptron.
+        official_reassembly: reassemble several partitions as the authors' code does, which returns
+            the results of a sample to partitions and channel groups in a different order from the
+            one they were taken in. False to return every result to its place. Makes no difference
+            with a single partition, as in all published models, or with `num_sharesets` = C.
+        deployed: build the deployed form, which has a bias in place of convolutions and
+            BatchNorms. Its weights come from the training form, by `keras_mlp.deploy`.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Shapes: (B, H, W, C) -> (B, H, W, C).
 
     Raises:
-        ValueError: an argument is out of range, or does not divide the map or its channels.
+        ValueError: an argument is out of range, or does not divide the map or the channels.
 
     >>> tuple(RepMLPBlock(num_sharesets=2)(numpy.ones((2, 4, 6, 8))).shape)
     (2, 4, 6, 8)
@@ -97,25 +112,24 @@ class RepMLPBlock(keras.layers.Layer):
 
     def __init__(
         self,
-        partition_size=None,
-        num_sharesets=1,
-        kernel_sizes=(1, 3),
-        reduction=4,
-        official_reassembly=True,
-        deployed=False,
-        **kwargs,
-    ):
+        partition_size: Pair | None = None,
+        num_sharesets: int = 1,
+        kernel_sizes: int | Sequence[int] = (1, 3),
+        reduction: int = 4,
+        official_reassembly: bool = True,
+        deployed: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        is_given = partition_size is not None
-        self.partition_size = check_pair("partition_size", partition_size) if is_given else None
+        self.partition_size = check_optional("partition_size", partition_size, check_pair)
         self.num_sharesets = check_positive_int("num_sharesets", num_sharesets)
         self.kernel_sizes = check_kernel_sizes(kernel_sizes)
         self.reduction = check_positive_int("reduction", reduction)
         self.official_reassembly = check_bool("official_reassembly", official_reassembly)
         self.deployed = check_bool("deployed", deployed)
 
-    def build(self, input_shape):
-        channels, share = input_shape[-1], self.num_sharesets
+    def build(self, input_shape: Shape) -> None:
+        channels, share = known_axis(input_shape, -1), self.num_sharesets
         self.grid, self.partition = check_block(
             input_shape, share, self.partition_size, self.reduction
         )
@@ -128,8 +142,9 @@ class RepMLPBlock(keras.layers.Layer):
             height * width, use_bias=self.deployed, dtype=self.dtype_policy, name="fc3"
         )
         self.fc3.build((None, share, height * width))
-        # Two flat lists: Keras does not save layers in tuples inside a list.
-        self.convolutions, self.convolution_norms = [], []
+        # Two flat lists: Keras does not save layers that are in tuples inside a list.
+        self.convolutions: list[keras.layers.DepthwiseConv2D] = []
+        self.convolution_norms: list[keras.layers.BatchNormalization] = []
         if not self.deployed:
             self.fc3_norm = torch_batch_norm(self.dtype_policy, "fc3_norm", axis=1)
             self.fc3_norm.build((None, share, height * width))
@@ -137,7 +152,7 @@ class RepMLPBlock(keras.layers.Layer):
                 self._build_convolution(size, (None, height, width, share))
         self.built = True
 
-    def _build_convolution(self, size, shape):
+    def _build_convolution(self, size: int, shape: Shape) -> None:
         convolution = DepthwiseConv2D(
             size,
             padding="same",
@@ -153,7 +168,7 @@ class RepMLPBlock(keras.layers.Layer):
         self.convolutions.append(convolution)
         self.convolution_norms.append(norm)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         rows = to_partitions(inputs, self.grid, self.partition)
         rows = ops.reshape(rows, (-1, self.num_sharesets, self.partition[0] * self.partition[1]))
         mixed = self.fc3(rows)
@@ -163,7 +178,7 @@ class RepMLPBlock(keras.layers.Layer):
         outputs = from_partitions(self._reorder(mixed, inputs), self.grid, self.partition)
         return outputs * self.global_perceptron(inputs)
 
-    def _add_local(self, mixed, rows, training):
+    def _add_local(self, mixed: Tensor, rows: Tensor, training: bool | None) -> Tensor:
         if not self.convolutions:
             return mixed
         height, width = self.partition
@@ -174,21 +189,21 @@ class RepMLPBlock(keras.layers.Layer):
         local = ops.transpose(local, (0, 3, 1, 2))
         return mixed + ops.reshape(local, (-1, self.num_sharesets, height * width))
 
-    def _reorder(self, rows, inputs):
-        """The rows, in order of sample, partition and channel group, as the grid takes them."""
+    def _reorder(self, rows: Tensor, inputs: Tensor) -> Tensor:
+        """Rows by sample, partition and channel group -> (B, rows, columns, C, h, w)."""
         share, pixels = self.num_sharesets, self.partition[0] * self.partition[1]
         groups, partitions = inputs.shape[-1] // share, self.grid[0] * self.grid[1]
         if self.official_reassembly and groups > 1 and partitions > 1:
-            # Read as if the channel group came before the partition.
+            # Read as if the channel group came before the partition, as in the authors' code.
             rows = ops.reshape(rows, (-1, groups, partitions, share * pixels))
             rows = ops.transpose(rows, (0, 2, 1, 3))
         return ops.reshape(rows, (-1, *self.grid, inputs.shape[-1], *self.partition))
 
-    def deployed_weights(self):
-        """The weights of this block's deployed form, as its `set_weights` takes them.
+    def deployed_weights(self) -> list[Array]:
+        """Returns the weights of the deployed form, in the order of its `set_weights`.
 
         Returns:
-            A list of float32 arrays: the global perceptron's, and kernel and bias of `fc3`.
+            A list of float32 arrays: those of the global perceptron, then kernel and bias of `fc3`.
         """
         if self.deployed:
             return self.get_weights()
@@ -197,7 +212,7 @@ class RepMLPBlock(keras.layers.Layer):
         kernel = np.asarray(self.fc3.kernel, "float64") * scale[:, None, None]
         bias = np.repeat(shift[:, None], height * width, axis=1)
         if self.convolutions:
-            # Depthwise kernels (k, k, S, 1) are those of a convolution from 1 to S channels.
+            # Depthwise kernels (k, k, S, 1) equal those of a convolution from 1 to S channels.
             kernels = [np.swapaxes(each.kernel, 2, 3) for each in self.convolutions]
             local, local_bias = merged_convolutions(kernels, self.convolution_norms)
             matrix = convolution_matrix(local, height, width)
@@ -207,10 +222,10 @@ class RepMLPBlock(keras.layers.Layer):
         fc3 = [kernel.astype("float32"), bias.astype("float32")]
         return self.global_perceptron.get_weights() + fc3
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "partition_size": self.partition_size,

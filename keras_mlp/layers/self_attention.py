@@ -1,25 +1,30 @@
-"""Multi-head self-attention: every token asks every other."""
+"""Multi-head self-attention."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_mlp.arguments import check_positive_int, check_rate
 from keras_mlp.layers.dense import Dense
+from keras_mlp.layers.known_axis import known_axis
+from keras_mlp.typing import Config, Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class SelfAttention(keras.layers.Layer):
-    """Scaled dot-product attention of a sequence to itself (Vaswani et al., arXiv:1706.03762).
+    """Multi-head scaled dot-product self-attention (Vaswani et al., arXiv:1706.03762).
 
-    The A heads share the C channels, d = C / A each. Queries, keys and values are three dense
-    layers of their own, so that a variance-scaling initializer sees the fans of each. Where the
-    backend has a flash kernel, it is used. The attention map itself has no dropout.
+    Each of the A heads has d = C / A channels. Queries, keys and values come from three separate
+    dense layers, so that a variance-scaling initializer sees the fans of each. A flash kernel is
+    used where the backend has one. There is no dropout on the attention weights.
 
     Args:
-        num_heads: number of heads A; divides C.
-        dropout_rate: in [0, 1), of the output.
-        kernel_initializer, bias_initializer: of the four dense layers.
-        **kwargs: as for `keras.layers.Layer`.
+        num_heads: number of heads A; must divide C.
+        dropout_rate: in [0, 1), applied to the output.
+        kernel_initializer: initializer of the kernels of all four dense layers.
+        bias_initializer: initializer of their biases.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Shapes: (B, N, C) -> (B, N, C).
 
@@ -32,20 +37,20 @@ class SelfAttention(keras.layers.Layer):
 
     def __init__(
         self,
-        num_heads,
-        dropout_rate=0.0,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        **kwargs,
-    ):
+        num_heads: int,
+        dropout_rate: float = 0.0,
+        kernel_initializer: Initializer = "glorot_uniform",
+        bias_initializer: Initializer = "zeros",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_heads = check_positive_int("num_heads", num_heads)
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
-    def build(self, input_shape):
-        channels = input_shape[-1]
+    def build(self, input_shape: Shape) -> None:
+        channels = known_axis(input_shape, -1)
         self.head_dim = head_dim(channels, self.num_heads)
         self.query = self._dense(channels, "query")
         self.key = self._dense(channels, "key")
@@ -56,7 +61,7 @@ class SelfAttention(keras.layers.Layer):
             layer.build(input_shape)
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         query, key, value = (
             self._split(dense(inputs)) for dense in (self.query, self.key, self.value)
         )
@@ -64,10 +69,10 @@ class SelfAttention(keras.layers.Layer):
         attended = ops.reshape(attended, (-1, *inputs.shape[1:]))
         return self.dropout(self.projection(attended), training=training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "num_heads": self.num_heads,
@@ -76,14 +81,14 @@ class SelfAttention(keras.layers.Layer):
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
         }
 
-    def _split(self, x):
+    def _split(self, x: Tensor) -> Tensor:
         """(B, N, C) -> (B, N, A, d)."""
         return ops.reshape(x, (-1, x.shape[1], self.num_heads, self.head_dim))
 
-    def _dense(self, units, name):
+    def _dense(self, units: int, name: str) -> Dense:
         return Dense(
             units,
-            # Clones: an unseeded initializer object used twice would repeat its numbers.
+            # Clones: an unseeded initializer returns the same values each time it is called.
             kernel_initializer=self.kernel_initializer.clone(),
             bias_initializer=self.bias_initializer.clone(),
             dtype=self.dtype_policy,
@@ -91,11 +96,11 @@ class SelfAttention(keras.layers.Layer):
         )
 
 
-def head_dim(hidden_dim, num_heads):
-    """Channels d of a head; ValueError unless the heads share `hidden_dim` evenly."""
+def head_dim(hidden_dim: int, num_heads: int) -> int:
+    """Returns the channels of a head, or raises ValueError unless the heads divide `hidden_dim`."""
     if hidden_dim % num_heads:
         raise ValueError(
-            f"`num_heads`={num_heads} does not divide `hidden_dim`={hidden_dim}: every head takes "
+            f"`num_heads`={num_heads} does not divide `hidden_dim`={hidden_dim}: every head has "
             "the same number of channels."
         )
     return hidden_dim // num_heads

@@ -1,27 +1,31 @@
-"""gMLP's token mixing: one half of the channels gates the other."""
+"""The token mixing of gMLP: one half of the channels gates the other."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_mlp.arguments import check_positive
 from keras_mlp.layers.dense import Dense
+from keras_mlp.layers.known_axis import known_axis
+from keras_mlp.typing import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class SpatialGatingUnit(keras.layers.Layer):
-    """Multiplies half of the channels by a linear map over tokens of the other half.
+    """Multiplies half of the channels by a gate computed from the other half.
 
-    The first F / 2 channels are values. The others make the gate: LayerNorm, then one linear map
-    over tokens, shared by all channels, without activation (Liu et al., arXiv:2105.08050). Its
-    kernel starts near 0 and its bias, one number per token, at 1: at first every gate is 1.
+    The first F / 2 channels are the values. The others form the gate: LayerNorm, then one linear
+    map over tokens, shared by all channels and without activation (Liu et al., arXiv:2105.08050).
+    Its kernel starts near 0 and its bias, one per token, at 1, so that every gate starts at 1.
 
     Args:
-        layer_norm_epsilon: of the LayerNorm of the gate.
-        **kwargs: as for `keras.layers.Layer`.
+        layer_norm_epsilon: epsilon of the gate's LayerNorm, above 0.
+        **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
         inputs: (B, S, F), F even.
-        attention: optional, (B, S, F / 2), added to the gate before the product (aMLP).
+        attention: optional (B, S, F / 2), added to the gate before the product (aMLP).
 
     Shapes: (B, S, F) -> (B, S, F / 2).
 
@@ -32,12 +36,13 @@ class SpatialGatingUnit(keras.layers.Layer):
     (2, 4, 8)
     """
 
-    def __init__(self, layer_norm_epsilon=1e-5, **kwargs):
+    def __init__(self, layer_norm_epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.layer_norm_epsilon = check_positive("layer_norm_epsilon", layer_norm_epsilon)
 
-    def build(self, inputs_shape, attention_shape=None):
-        batch, tokens, channels = inputs_shape
+    def build(self, inputs_shape: Shape, attention_shape: Shape | None = None) -> None:
+        batch, tokens, _ = inputs_shape
+        channels = known_axis(inputs_shape, -1)
         if channels % 2:
             raise ValueError(f"Inputs must have an even number of channels, got {inputs_shape}.")
         self.norm = keras.layers.LayerNormalization(
@@ -54,14 +59,16 @@ class SpatialGatingUnit(keras.layers.Layer):
         self.token_linear.build((batch, channels // 2, tokens))
         self.built = True
 
-    def call(self, inputs, attention=None):
+    def call(self, inputs: Tensor, attention: Tensor | None = None) -> Tensor:
         values, gate = ops.split(inputs, 2, axis=-1)
         gate = ops.transpose(self.norm(gate), (0, 2, 1))
         gate = ops.transpose(self.token_linear(gate), (0, 2, 1))
         return values * (gate if attention is None else gate + attention)
 
-    def compute_output_shape(self, inputs_shape, attention_shape=None):
-        return (*inputs_shape[:-1], inputs_shape[-1] // 2)
+    def compute_output_shape(
+        self, inputs_shape: Shape, attention_shape: Shape | None = None
+    ) -> Shape:
+        return (*inputs_shape[:-1], known_axis(inputs_shape, -1) // 2)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "layer_norm_epsilon": self.layer_norm_epsilon}

@@ -1,13 +1,16 @@
-"""Layers with the constants and the initial values that PyTorch gives them."""
+"""Layers with the defaults and initial values of PyTorch."""
 
 import keras
 
 from keras_mlp.layers.dense import Dense
 from keras_mlp.layers.initializers import torch_uniform
+from keras_mlp.typing import DTypePolicy
 
 
-def torch_dense(inputs, units, dtype, name, activation=None):
-    """A built dense layer with PyTorch's initial values."""
+def torch_dense(
+    inputs: int, units: int, dtype: DTypePolicy, name: str, activation: str | None = None
+) -> Dense:
+    """Returns a built dense layer with PyTorch's initial values."""
     dense = Dense(
         units,
         activation=activation,
@@ -20,8 +23,13 @@ def torch_dense(inputs, units, dtype, name, activation=None):
     return dense
 
 
-def torch_batch_norm(dtype, name, axis=-1):
-    """A BatchNorm. Its moving variance is that of the batch itself; PyTorch's is unbiased."""
+def torch_batch_norm(
+    dtype: DTypePolicy, name: str, axis: int = -1
+) -> keras.layers.BatchNormalization:
+    """Returns a BatchNorm with PyTorch's momentum and epsilon.
+
+    Its moving variance averages the biased variances of batches; PyTorch's are unbiased.
+    """
     return keras.layers.BatchNormalization(
         axis=axis, momentum=0.9, epsilon=1e-5, dtype=dtype, name=name
     )

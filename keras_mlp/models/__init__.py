@@ -1,6 +1,7 @@
-"""The architectures, one a file, and the table of them."""
+"""The architectures, one per file, and the table of them."""
 
-from keras_mlp.models.base import VisionModel
+from keras_mlp.models.base import VisionModel, check_model
+from keras_mlp.models.conv_mixer import ConvMixer, ConvMixerBlock
 from keras_mlp.models.ff_only import FFOnly, FFOnlyBlock
 from keras_mlp.models.gmlp import GMLP, GMLPBlock
 from keras_mlp.models.mlp_mixer import MixerBlock, MLPMixer
@@ -10,7 +11,7 @@ from keras_mlp.models.resmlp import ResMLP, ResMLPBlock
 from keras_mlp.models.vision_permutator import PermutatorBlock, VisionPermutator
 from keras_mlp.models.vit import ViT, ViTBlock
 
-ARCHITECTURES = {
+ARCHITECTURES: dict[str, type[VisionModel]] = {
     "MLPMixer": MLPMixer,
     "ResMLP": ResMLP,
     "GMLP": GMLP,
@@ -18,11 +19,14 @@ ARCHITECTURES = {
     "RepMLPNet": RepMLPNet,
     "FFOnly": FFOnly,
     "ViT": ViT,
+    "ConvMixer": ConvMixer,
 }
 
 __all__ = [
     "ARCHITECTURES",
     "GMLP",
+    "ConvMixer",
+    "ConvMixerBlock",
     "FFOnly",
     "FFOnlyBlock",
     "GMLPBlock",
@@ -38,4 +42,5 @@ __all__ = [
     "ViTBlock",
     "VisionModel",
     "VisionPermutator",
+    "check_model",
 ]

@@ -1,110 +1,154 @@
 """What every architecture shares: pixels in, head out, variants, and a config that rebuilds it."""
 
 import inspect
+from typing import Any, ClassVar, NoReturn, Self
 
 import keras
 import numpy as np
 
-from keras_mlp.arguments import (
-    check_channel_values,
-    check_choice,
-    check_pooling,
-    check_positive_int,
-)
+from keras_mlp.arguments import check_channel_values, check_choice, check_pair, patch_grid
 from keras_mlp.layers import ClassToken, GridTokens, PixelNormalization
+from keras_mlp.models.block import Block
+from keras_mlp.models.checkpoint_layout import CheckpointLayout
+from keras_mlp.models.constructor import Arguments
 from keras_mlp.models.feature_taps import feature_model
 from keras_mlp.models.layer_changes import KINDS, changes_of, make_changes, quantizing
 from keras_mlp.models.replicated_model import ReplicatedModel
+from keras_mlp.models.timm_model import TimmModel
+from keras_mlp.models.token_mixing import TokenMixing
+from keras_mlp.typing import Config, ImageShape, Initializer, Pair, Tensor
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class VisionModel(ReplicatedModel):
-    """Base of the architectures: a functional Keras model that remembers its arguments.
+    """Base class of the architectures: a functional Keras model that remembers its arguments.
 
-    A subclass builds its graph between `image_input` and `feature_head` and hands it, with its own
+    Images (B, H, W, channels) with pixels in [0, 255], uint8 or float, become float32 logits
+    (B, num_classes), or features. A built model takes one image size.
+
+    A subclass builds its graph between `image_input` and `feature_head` and passes it, with its
     arguments, to this constructor. Each argument is then an attribute of the same name and part of
     `get_config`.
 
+    Args of every architecture, besides its own:
+        image_shape: (H, W, channels); H and W multiples of the patch.
+        patch_size: side P of a patch in pixels, or (height, width).
+        num_layers: number of blocks; in models of several stages a tuple, one number per stage.
+        hidden_dim: channels C of a token; in models of several stages a tuple.
+        num_classes: number of logits.
+        dropout_rate: in [0, 1), inside the MLPs.
+        drop_path_rate: in [0, 1), probability of dropping a residual branch of a sample (stochastic
+            depth). It grows linearly from 0 in the first block to this rate in the last, unless the
+            architecture says otherwise. Kept branches are rescaled, as in timm (big_vision does
+            not).
+        gelu_approximate: False for the exact GELU (timm), True for the tanh approximation that
+            Google's JAX code trained with.
+        layer_norm_epsilon: of all LayerNorms.
+        include_top: False to return features instead of logits.
+        pooling: "avg" for the mean over the grid, or, with a class token, "token" for that token:
+            features (B, C). With `include_top=False` also None for the feature map (B, h, w, C).
+        include_preprocessing: normalise pixels inside the model. False if the images are already
+            normalised.
+        pixel_mean, pixel_std: of that normalisation, on the [0, 1] scale; a number, or one per
+            channel. ImageNet's, the default of many architectures, are averaged over the three
+            colours for images with another number of channels.
+        remat: in training, compute every block a second time in the backward pass instead of
+            keeping its activations: less memory, more time, the same numbers.
+        name: of the model.
+        dtype: Keras dtype policy, such as "mixed_bfloat16"; None for the global one.
+
+    Raises:
+        ValueError: an argument is out of range, or the patch does not divide the image.
+
     Attributes:
-        variants: from the paper's name of a size to the arguments that make it.
-        checkpoint_layouts: from the name of a source to how it names these weights.
+        variants: from the name of a size in the paper to the arguments that make it.
+        token_mixing: how the blocks mix tokens, for the tools that need to know.
+        checkpoint_layouts: from the name of a source of weights to how it names them.
+        timm: timm's counterpart; None if there is none.
+        blocks: the blocks, from the input to the output.
+        grid: (h, w) of the patches.
+        has_class_token: whether the first token is a class token.
     """
 
-    variants = {}
-    checkpoint_layouts = {}
+    variants: ClassVar[dict[str, Config]] = {}
+    token_mixing: ClassVar[TokenMixing] = TokenMixing()
+    checkpoint_layouts: ClassVar[dict[str, CheckpointLayout]] = {}
+    timm: ClassVar[TimmModel | None] = None
+    # What an unnamed model is called, followed by a number from the second one on.
+    default_name: ClassVar[str | None] = None
 
-    def __init__(self, inputs, outputs, arguments):
-        super().__init__(inputs, outputs, name=arguments["name"])
+    def __init__(self, inputs: Tensor, outputs: Tensor, arguments: Arguments) -> None:
+        super().__init__(inputs, outputs, name=arguments.name or self._new_name())
         # Keras restores the policy of a functional model only if it is set after construction.
-        self.dtype_policy = keras.dtype_policies.get(arguments["dtype"])
+        self.dtype_policy = arguments.dtype
         for name in self._argument_names():
-            setattr(self, name, _plain(arguments[name]))
+            setattr(self, name, _plain(arguments.given[name]))
 
     @classmethod
-    def from_variant(cls, variant, **overrides):
+    def from_variant(cls, variant: str, **overrides: Any) -> Self:
         """Builds a published size by its name.
 
         Args:
             variant: a key of `variants`, such as "B/16".
-            **overrides: arguments of the constructor that differ from the published ones.
+            **overrides: constructor arguments that override the published ones.
 
         Returns:
             A new model with random weights.
 
         Raises:
-            ValueError: there is no such variant (the nearest is named), or an argument is wrong.
+            ValueError: the variant is unknown (the nearest is named), or an argument is wrong.
         """
         check_choice("variant", variant, cls.variants)
         return cls(**{**cls.variants[variant], **overrides})
 
     # Set by `keras_mlp.weights`, which imports the models and which they must not import.
-    preset_builder = None
+    preset_builder: ClassVar[Any] = None
 
     @classmethod
-    def from_preset(cls, preset, **arguments):
+    def from_preset(cls, preset: Any, **arguments: Any) -> Self:
         """Builds a model with published weights.
 
-        The file is downloaded once, into `cache_dir`, $KERAS_MLP_CACHE or ~/.keras/keras_mlp; there
-        it has the preset's name, and one that lies there already is taken. The model normalises
-        pixels and computes GELU as the weights want it.
+        The file is downloaded once into `cache_dir`, $KERAS_MLP_CACHE or ~/.keras/keras_mlp, where
+        it is named after the preset; a file that is already there is used. The model normalises
+        pixels and computes GELU as the weights expect.
 
         Args:
-            preset: a name that `keras_mlp.presets()` lists, such as "mixer_b16_224.goog_in21k"; or
+            preset: a name that `keras_mlp.presets()` lists, such as "mixer_b16_224.goog_in21k", or
                 the path of a file in a published naming.
-            **arguments: of the constructor, where they shall differ from the published ones, and
+            **arguments: constructor arguments that override the published ones, and
                 `variant`, a key of `variants`, for the path of a file;
-                `file`, path of the preset's file where you have it;
-                `cache_dir`, folder of downloaded files;
-                `verbose`, False for no word on stderr.
-                With another `num_classes` the classifier is new, and everything else is loaded;
+                `file`, the path of the preset's file if you have it;
+                `cache_dir`, the folder of downloaded files;
+                `verbose`, False to silence progress output.
+                With another `num_classes` the classifier is new and everything else is loaded;
                 `include_top=False` loads everything but the classifier. With another
-                `image_shape` the published weights are made to fit, as `with_image_shape` does. So
-                are those of a file, given its `variant`: a file of `save_checkpoint` says for which
-                images it is, any other is taken to be for square ones.
+                `image_shape` the published weights are made to fit, as by `with_image_shape`. So
+                are those of a file, given its `variant`: a file of `save_checkpoint` states its
+                image shape, any other is assumed to be for square images.
 
         Returns:
             A new model.
 
         Raises:
-            ValueError: there is no such preset (the nearest is named), an argument is wrong, or the
-                file is not one of this model.
-            OSError: the file cannot be had; the message says what to do.
+            ValueError: the preset is unknown (the nearest is named), an argument is wrong, or the
+                file does not fit this model.
+            OSError: the file cannot be obtained; the message says what to do.
 
         >>> MLPMixer.from_preset("mixer_b16_224.goog_in21k", num_classes=10)  # doctest: +SKIP
         """
         return cls.preset_builder(cls, preset, **arguments)
 
-    def features(self, names, grid=True):
-        """A functional model to what this model computes on its way, with the same weights.
+    def features(self, names: list[str], grid: bool = True) -> keras.Model:
+        """A functional model to what this model computes on the way, with the same weights.
 
         Args:
-            names: list of names of layers ("stem", "block_3", "norm": any of `layers`), and of the
-                branches of blocks, "<block>/token_mixing" and "<block>/channel_mixing": what a
-                branch adds to the residual, before it is dropped. The token mixing of `GMLP`,
-                whose blocks have one branch, is what leaves the gate.
-            grid: True for maps (B, h, w, C) where a layer gives tokens, without the class token.
+            names: names of layers ("stem", "block_3", "norm": any of `layers`), and of the branches
+                of blocks, "<block>/token_mixing" and "<block>/channel_mixing": the output of a
+                branch before stochastic depth. The token mixing of `GMLP`, whose blocks have one
+                residual branch, is the output of the gate.
+            grid: True for maps (B, h, w, C) where a layer returns tokens, without the class token.
                 False for the outputs as they are.
 
         Returns:
@@ -112,8 +156,8 @@ class VisionModel(ReplicatedModel):
             of this model: training one trains the other.
 
         Raises:
-            ValueError: there is no such name (the nearest is given), or one is given twice, or
-                none.
+            ValueError: a name is unknown (the nearest is named) or given twice, or `names` is
+                empty.
 
         >>> model = MLPMixer.from_variant("pico/2")
         >>> features = model.features(["block_1", "block_3/token_mixing"])
@@ -122,115 +166,168 @@ class VisionModel(ReplicatedModel):
         """
         return feature_model(self, names, grid)
 
+    @property
+    def blocks(self) -> list[Block]:
+        return [layer for layer in self.layers if isinstance(layer, Block)]
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        return patch_grid(self.image_shape, check_pair("patch_size", self.patch_size))
+
+    @property
+    def has_class_token(self) -> bool:
+        return getattr(self, "class_token", False)
+
+    def token_grid(self, weight_path: str) -> tuple[int, int]:
+        """The grid of tokens that a weight runs over, by the weight's path."""
+        return self.grid
+
+    def arguments_at(self, image_shape: ImageShape) -> Config:
+        """The arguments that change, besides `image_shape`, in this model at another image size.
+
+        Raises:
+            ValueError: the weights of this model cannot be made to fit another image size.
+        """
+        return {}
+
+    def arguments_of_copies(self, copies: int) -> Config:
+        """The arguments that change where every sub-image has its own copy of the token mixing.
+
+        Args:
+            copies: number of sub-images.
+
+        Raises:
+            ValueError: sub-images of this model would share something.
+        """
+        return {}
+
+    def _refuse_copies(self, shared: str = "a class token or attention") -> NoReturn:
+        raise ValueError(
+            f"`method`='block_diagonal' is not defined for `model` {self.name}: sub-images of "
+            f"{type(self).__name__} share {shared}. Use 'interpolate'."
+        )
+
     @classmethod
-    def _argument_names(cls):
+    def _new_name(cls) -> str | None:
+        if cls.default_name is None:
+            return None
+        number = keras.backend.get_uid(cls.default_name) - 1
+        return f"{cls.default_name}_{number}" if number else cls.default_name
+
+    @classmethod
+    def _argument_names(cls) -> list[str]:
         parameters = inspect.signature(cls.__init__).parameters
         return [name for name in parameters if name not in ("self", "name", "dtype")]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = {name: getattr(self, name) for name in self._argument_names()}
         config["name"] = self.name
         config["dtype"] = keras.dtype_policies.serialize(self.dtype_policy)
         return {**config, **changes_of(self)}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: Config | None = None) -> Self:
         config = dict(config)
         changes = {kind: config.pop(kind) for kind in KINDS if kind in config}
         model = cls(**config)
         make_changes(model, changes)
         return model
 
-    def quantize(self, mode=None, config=None, filters=None, **kwargs):
+    def quantize(
+        self, mode: Any = None, config: Any = None, filters: Any = None, **kwargs: Any
+    ) -> None:
         with quantizing():
             super().quantize(mode, config, filters, **kwargs)
 
 
-def _plain(value):
+def size(image_side: int, patch_size: Pair, num_layers: Any, hidden_dim: Any, **own: Any) -> Config:
+    """The arguments of a variant for square images in colour."""
+    return {
+        "image_shape": (image_side, image_side, 3),
+        "patch_size": patch_size,
+        "num_layers": num_layers,
+        "hidden_dim": hidden_dim,
+        **own,
+    }
+
+
+def check_model(model: Any) -> VisionModel:
+    """Returns `model`, or raises ValueError unless it is a model of this package."""
+    if not isinstance(model, VisionModel):
+        raise ValueError(f"`model` must be a keras_mlp model such as MLPMixer, got {model!r}.")
+    return model
+
+
+def _plain(value: Any) -> Any:
     """An argument in plain Python: numpy's numbers as Python's, lists and arrays as tuples."""
     if isinstance(value, (np.ndarray, np.generic)):
         value = value.tolist()
     return tuple(map(_plain, value)) if isinstance(value, (tuple, list)) else value
 
 
-def image_input(image_shape, include_preprocessing, pixel_mean, pixel_std, dtype):
-    """The model's input, and the normalised image that its stem takes.
-
-    `IMAGENET_MEAN` and `IMAGENET_STD`, the default of many architectures, are averaged over the
-    three colours where the images have another number of channels.
-
-    Returns:
-        (input, image), both symbolic, of shape (B, H, W, C).
-    """
-    channels = image_shape[-1]
-    mean, std = (_for_channels(value, channels) for value in (pixel_mean, pixel_std))
+def image_input(arguments: Arguments) -> tuple[Tensor, Tensor]:
+    """The model's input and the normalised image for its stem, both symbolic, (B, H, W, C)."""
+    channels = arguments.image_shape[-1]
+    mean, std = (
+        _for_channels(value, channels) for value in (arguments.pixel_mean, arguments.pixel_std)
+    )
     # Their scale is [0, 1]: a mean of 127 is a mistake, and a deviation near 0 divides by it.
     mean = check_channel_values("pixel_mean", mean, channels, lowest=0.0, highest=1.0)
     std = check_channel_values("pixel_std", std, channels, lowest=1e-4, highest=1.0)
-    pixels = keras.Input(image_shape, name="pixels")
-    if not include_preprocessing:
+    pixels = keras.Input(arguments.image_shape, name="pixels")
+    if not arguments.include_preprocessing:
         return pixels, pixels
-    return pixels, PixelNormalization(mean, std, dtype=dtype, name="normalize")(pixels)
+    return pixels, PixelNormalization(mean, std, dtype=arguments.dtype, name="normalize")(pixels)
 
 
-def _for_channels(value, channels):
+def _for_channels(value: Any, channels: int) -> Any:
     if channels != 3 and _plain(value) in (IMAGENET_MEAN, IMAGENET_STD):
         return float(np.mean(value))
     return value
 
 
-def _average(tokens):
-    is_map = len(tokens.shape) == 4
-    return keras.layers.GlobalAveragePooling2D if is_map else keras.layers.GlobalAveragePooling1D
-
-
 def feature_head(
-    tokens,
-    grid,
+    tokens: Tensor,
+    arguments: Arguments,
     *,
-    include_top,
-    pooling,
-    num_classes,
-    dtype,
-    kernel_initializer,
-    bias_initializer="zeros",
-    class_token=False,
-    after_pooling=(),
-):
+    kernel_initializer: Initializer,
+    bias_initializer: Initializer = "zeros",
+    class_token: bool = False,
+    after_pooling: tuple[keras.layers.Layer, ...] = (),
+) -> Tensor:
     """Logits, pooled features or a feature map, as the arguments ask.
 
     Args:
         tokens: symbolic, (B, S, C), or (B, 1 + S, C) with a class token in front; or a map
             (B, h, w, C).
-        grid: (h, w) with h * w = S.
-        include_top: end in a linear classifier; then `pooling` must not be None.
-        pooling: "avg" for the mean over the grid, (B, C); "token" for the class token, (B, C);
-            None for the map (B, h, w, C).
-        num_classes: K.
-        dtype: policy of the model; logits are float32 under every policy.
+        arguments: of the model. Logits are float32 under every dtype policy.
         kernel_initializer, bias_initializer: of the classifier.
-        class_token: whether there is one.
-        after_pooling: layers that the pooled features go through before the classifier.
+        class_token: whether the first token is a class token.
+        after_pooling: layers between the pooled features and the classifier.
 
     Returns:
         Symbolic logits (B, K) or features.
     """
-    check_pooling(pooling, include_top, class_token)
+    dtype, pooling = arguments.dtype, arguments.pooling
     if pooling == "token":
         pooled = ClassToken(dtype=dtype, name="pool")(tokens)
     else:
         if class_token:
             tokens = GridTokens(dtype=dtype, name="grid_tokens")(tokens)
+        is_map = len(tokens.shape) == 4
         if pooling is None:
-            shape = (*grid, tokens.shape[-1])
+            shape = tokens.shape[1:] if is_map else (*arguments.grid, tokens.shape[-1])
             return keras.layers.Reshape(shape, dtype=dtype, name="features")(tokens)
-        pooled = _average(tokens)(data_format="channels_last", dtype=dtype, name="pool")(tokens)
+        mean = (
+            keras.layers.GlobalAveragePooling2D if is_map else keras.layers.GlobalAveragePooling1D
+        )
+        pooled = mean(data_format="channels_last", dtype=dtype, name="pool")(tokens)
     for layer in after_pooling:
         pooled = layer(pooled)
-    if not include_top:
+    if not arguments.include_top:
         return pooled
     head = keras.layers.Dense(
-        check_positive_int("num_classes", num_classes),
+        arguments.num_classes,
         kernel_initializer=kernel_initializer,
         bias_initializer=bias_initializer,
         dtype="float32",

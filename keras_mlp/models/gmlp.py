@@ -1,22 +1,16 @@
 """gMLP and aMLP (Liu et al., 2021, arXiv:2105.08050).
 
-One residual branch a block: a channel MLP whose hidden layer passes a gate that mixes tokens. No
-class token, no positions; aMLP adds one narrow attention head to the gate.
+Each block is one residual branch: a pre-norm channel MLP whose hidden layer passes a gate that
+mixes tokens. No class token, no position embedding; aMLP adds one narrow attention head to the
+gate.
 """
 
-import keras
+from typing import Any
 
-from keras_mlp.arguments import (
-    check_bool,
-    check_image_shape,
-    check_optional,
-    check_pair,
-    check_positive,
-    check_positive_int,
-    check_rate,
-    check_shared,
-    patch_grid,
-)
+import keras
+from keras import ops
+
+from keras_mlp.arguments import check_positive_int
 from keras_mlp.layers import (
     Dense,
     PatchEmbedding,
@@ -25,9 +19,13 @@ from keras_mlp.layers import (
     gelu,
     gelu_tanh,
 )
-from keras_mlp.models.base import VisionModel, feature_head, image_input
+from keras_mlp.models.base import VisionModel, feature_head, image_input, size
 from keras_mlp.models.block import Block
 from keras_mlp.models.checkpoint_layout import CheckpointLayout
+from keras_mlp.models.constructor import checked
+from keras_mlp.models.timm_model import TimmModel, mixer_sizes, mlp_ratio
+from keras_mlp.models.token_mixing import IN, OUT, TokenMixing
+from keras_mlp.typing import Config, DTypePolicy, ImageShape, Pair, PerChannel, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
@@ -37,39 +35,31 @@ class GMLPBlock(Block):
     Args:
         channel_mlp_dim: hidden width F, even; the gate leaves F / 2 of it.
         attention_dim: width of the attention head added to the gate (aMLP); None for no attention.
-        dropout_rate: in [0, 1), behind the GELU and behind the last product.
-        drop_path_rate: in [0, 1), of dropping the residual branch of a sample.
-        gelu_approximate: use the tanh approximation of GELU.
+        dropout_rate: in [0, 1), after the GELU and after the last product.
         layer_norm_epsilon: of the block's LayerNorm; that of the gate is always 1e-5.
-        **kwargs: `remat`, and as for `keras.layers.Layer`.
+        drop_path_rate, gelu_approximate, **kwargs: as for `Block`.
 
     Shapes: (B, S, C) -> (B, S, C).
-
-    Raises:
-        ValueError: an argument is out of range.
 
     >>> tuple(GMLPBlock(channel_mlp_dim=32)(numpy.ones((2, 4, 16))).shape)
     (2, 4, 16)
     """
 
+    is_additive = False
+
     def __init__(
         self,
-        channel_mlp_dim,
-        attention_dim=None,
-        dropout_rate=0.0,
-        drop_path_rate=0.0,
-        gelu_approximate=False,
-        layer_norm_epsilon=1e-6,
-        **kwargs,
-    ):
-        super().__init__(drop_path_rate, **kwargs)
-        self.channel_mlp_dim = _check_even(channel_mlp_dim)
-        self.attention_dim = check_optional("attention_dim", attention_dim, check_positive_int)
-        self.dropout_rate = check_rate("dropout_rate", dropout_rate)
-        self.gelu_approximate = check_bool("gelu_approximate", gelu_approximate)
-        self.layer_norm_epsilon = check_positive("layer_norm_epsilon", layer_norm_epsilon)
+        channel_mlp_dim: int,
+        attention_dim: int | None = None,
+        dropout_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        gelu_approximate: bool = False,
+        layer_norm_epsilon: float = 1e-6,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(locals(), channel_mlp_dim=_check_even)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         policy, half = self.dtype_policy, self.channel_mlp_dim // 2
         activation = gelu_tanh if self.gelu_approximate else gelu
         self.norm = keras.layers.LayerNormalization(
@@ -88,44 +78,33 @@ class GMLPBlock(Block):
         self.fc1.build(input_shape)
         self.gate.build((*input_shape[:-1], self.channel_mlp_dim))
         self.fc2.build((*input_shape[:-1], half))
-        self.built = True
 
-    def residuals(self, x, training):
+    def residuals(self, x: Tensor, training: bool | None) -> tuple[Tensor, dict[str, Tensor]]:
         gated = self.token_mixing(x, training)
-        added = self.dropout2(self.fc2(gated), training=training)
-        outputs = x + self.drop_path(added, training=training)
-        return outputs, {"token_mixing": gated, "channel_mixing": added}
+        channels = self.dropout2(self.fc2(gated), training=training)
+        x = x + self.drop_path(channels, training=training)
+        return x, {"token_mixing": gated, "channel_mixing": channels}
 
-    def token_mixing(self, x, training):
+    def token_mixing(self, x: Tensor, training: bool | None) -> Tensor:
         normalized = self.norm(x)
         attention = None if self.attention_dim is None else self.attention(normalized)
         hidden = self.dropout1(self.fc1(normalized), training=training)
         return self.gate(hidden, attention)
 
-    def branch_shape(self, name, input_shape):
+    def branch_shape(self, name: str, input_shape: Shape) -> Shape:
         is_gate = name == "token_mixing"
         return (*input_shape[:-1], self.channel_mlp_dim // 2) if is_gate else input_shape
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "channel_mlp_dim": self.channel_mlp_dim,
-            "attention_dim": self.attention_dim,
-            "dropout_rate": self.dropout_rate,
-            "gelu_approximate": self.gelu_approximate,
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-        }
 
-
-def _check_even(channel_mlp_dim):
-    width = check_positive_int("channel_mlp_dim", channel_mlp_dim)
+def _check_even(name: str, value: Any) -> int:
+    width = check_positive_int(name, value)
     if width % 2:
-        raise ValueError(f"`channel_mlp_dim` must be even, got {width}: half of it is the gate.")
+        raise ValueError(f"`{name}` must be even, got {width}: half of it is the gate.")
     return width
 
 
-def _dense(units, name, policy, activation=None):
-    # As timm starts them; the paper says nothing but for the gate.
+def _dense(units: int, name: str, policy: DTypePolicy, activation: Any = None) -> Dense:
+    # Initialised as in timm; the paper specifies only the gate.
     return Dense(
         units,
         activation=activation,
@@ -136,52 +115,40 @@ def _dense(units, name, policy, activation=None):
     )
 
 
-def _size(patch_size, num_layers, hidden_dim, image_side=224):
+def _size(patch_size: int, num_layers: int, hidden_dim: int, image_side: int = 224) -> Config:
     # In every size the hidden layer is six times as wide as the tokens.
-    return {
-        "image_shape": (image_side, image_side, 3),
-        "patch_size": patch_size,
-        "num_layers": num_layers,
-        "hidden_dim": hidden_dim,
-        "channel_mlp_dim": 6 * hidden_dim,
-    }
+    return size(image_side, patch_size, num_layers, hidden_dim, channel_mlp_dim=6 * hidden_dim)
+
+
+_TIMM = {
+    "stem/projection": "stem.proj",
+    "block_{i}/norm": "blocks.{i}.norm",
+    "block_{i}/fc1": "blocks.{i}.mlp_channels.fc1",
+    "block_{i}/gate/norm": "blocks.{i}.mlp_channels.gate.norm",
+    "block_{i}/gate/token_linear": "blocks.{i}.mlp_channels.gate.proj",
+    # timm has no aMLP: the names that its own conventions would give.
+    "block_{i}/attention/qkv": "blocks.{i}.attn.qkv",
+    "block_{i}/attention/projection": "blocks.{i}.attn.proj",
+    "block_{i}/fc2": "blocks.{i}.mlp_channels.fc2",
+    "norm": "norm",
+    "head": "head",
+}
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class GMLP(VisionModel):
     """gMLP, or aMLP (Liu et al., arXiv:2105.08050), as a functional Keras model.
 
-    Images (B, H, W, channels), pixels in [0, 255] as uint8 or float, to float32 logits
-    (B, num_classes). A built model takes one image size: its gates have S = h * w inputs.
+    A built model takes one image size: its gates have S = h * w inputs.
 
     Args:
-        image_shape: (H, W, channels); H and W multiples of the patch.
-        patch_size: side P of a patch in pixels, or (height, width).
-        num_layers: number of blocks.
-        hidden_dim: channels C of a token.
         channel_mlp_dim: hidden width F of a block, even.
         attention_dim: width of the attention head that aMLP adds to every gate; None for gMLP. The
             paper's aMLPs are language models, with 64 or 128.
-        num_classes: number of logits.
-        dropout_rate: in [0, 1), inside the blocks.
-        drop_path_rate: in [0, 1), of every block: there is no ramp over depth. The paper's is 0.05
-            for S/16 and 0.2 for B/16.
-        gelu_approximate: True for the tanh approximation of GELU; published weights want False.
+        drop_path_rate: in [0, 1), the same in every block. The paper's is 0.05 for S/16 and 0.2 for
+            B/16.
         layer_norm_epsilon: of all LayerNorms but those of the gates, which have 1e-5.
-        include_top: False ends in features instead of logits.
-        pooling: "avg" for features (B, C); with `include_top=False` also None for (B, h, w, C).
-        include_preprocessing: normalise pixels inside the model. False: the model takes images
-            that are normalised already.
-        pixel_mean, pixel_std: of that normalisation, on the [0, 1] scale; number or per channel.
-        remat: in training, compute the inside of every block a second time in the backward pass
-            instead of keeping it: less memory, more time, the same numbers.
-        name: of the model.
-        dtype: Keras dtype policy, such as "mixed_bfloat16"; None for the global one.
-
-    Raises:
-        ValueError: an argument is out of range, or the patch does not divide the image.
-
-    Example:
+        All others: see `VisionModel`.
 
     >>> model = GMLP.from_variant("nano/4", num_classes=10)
     >>> tuple(model(numpy.zeros((2, 32, 32, 3), "uint8")).shape)
@@ -198,91 +165,65 @@ class GMLP(VisionModel):
         "pico/2": _size(2, 6, 48, image_side=8),
     }
 
-    checkpoint_layouts = {
-        "timm": CheckpointLayout(
-            {
-                "stem/projection/kernel": "stem.proj.weight",
-                "stem/projection/bias": "stem.proj.bias",
-                "block_{i}/norm/gamma": "blocks.{i}.norm.weight",
-                "block_{i}/norm/beta": "blocks.{i}.norm.bias",
-                "block_{i}/fc1/kernel": "blocks.{i}.mlp_channels.fc1.weight",
-                "block_{i}/fc1/bias": "blocks.{i}.mlp_channels.fc1.bias",
-                "block_{i}/gate/norm/gamma": "blocks.{i}.mlp_channels.gate.norm.weight",
-                "block_{i}/gate/norm/beta": "blocks.{i}.mlp_channels.gate.norm.bias",
-                "block_{i}/gate/token_linear/kernel": "blocks.{i}.mlp_channels.gate.proj.weight",
-                "block_{i}/gate/token_linear/bias": "blocks.{i}.mlp_channels.gate.proj.bias",
-                # timm has no aMLP: names that its own conventions would give.
-                "block_{i}/attention/qkv/kernel": "blocks.{i}.attn.qkv.weight",
-                "block_{i}/attention/qkv/bias": "blocks.{i}.attn.qkv.bias",
-                "block_{i}/attention/projection/kernel": "blocks.{i}.attn.proj.weight",
-                "block_{i}/attention/projection/bias": "blocks.{i}.attn.proj.bias",
-                "block_{i}/fc2/kernel": "blocks.{i}.mlp_channels.fc2.weight",
-                "block_{i}/fc2/bias": "blocks.{i}.mlp_channels.fc2.bias",
-                "norm/gamma": "norm.weight",
-                "norm/beta": "norm.bias",
-                "head/kernel": "head.weight",
-                "head/bias": "head.bias",
-            },
-            torch=True,
+    token_mixing = TokenMixing(
+        layers=("token_linear", "attention"),
+        axes={"gate/token_linear/kernel": (IN, OUT), "gate/token_linear/bias": (OUT,)},
+        maps=lambda block: ops.transpose(block.gate.token_linear.kernel),
+        parts={
+            "token_linear": "token_mixing",
+            **dict.fromkeys(("fc1", "fc2", "attention"), "channel_mixing"),
+        },
+    )
+
+    checkpoint_layouts = {"timm": CheckpointLayout(_TIMM, torch=True)}
+
+    timm = TimmModel(
+        {"Ti/16": "gmlp_ti16_224", "S/16": "gmlp_s16_224", "B/16": "gmlp_b16_224"},
+        "timm.models.mlp_mixer.MlpMixer",
+        lambda model: mixer_sizes(
+            model,
+            mlp_ratio(model.channel_mlp_dim, model.hidden_dim),
+            block_layer="timm.models.mlp_mixer.SpatialGatingBlock",
+            mlp_layer="timm.layers.GatedMlp",
         ),
-    }
+        has=lambda model: model.attention_dim is None,
+    )
 
     def __init__(
         self,
         *,
-        image_shape=(224, 224, 3),
-        patch_size=16,
-        num_layers=30,
-        hidden_dim=256,
-        channel_mlp_dim=1536,
-        attention_dim=None,
-        num_classes=1000,
-        dropout_rate=0.0,
-        drop_path_rate=0.0,
-        gelu_approximate=False,
-        layer_norm_epsilon=1e-6,
-        include_top=True,
-        pooling="avg",
-        include_preprocessing=True,
-        pixel_mean=0.5,
-        pixel_std=0.5,
-        remat=False,
-        name=None,
-        dtype=None,
-    ):
-        arguments = dict(locals())  # first of all: what get_config gives back
-        check_shared(arguments)
-        image_shape = check_image_shape(image_shape)
-        grid = patch_grid(image_shape, check_pair("patch_size", patch_size))
-        num_layers = check_positive_int("num_layers", num_layers)
-        _check_even(channel_mlp_dim)
-        check_optional("attention_dim", attention_dim, check_positive_int)
-        dtype = keras.dtype_policies.get(dtype)
-
-        pixels, image = image_input(
-            image_shape, include_preprocessing, pixel_mean, pixel_std, dtype
-        )
-        x = PatchEmbedding(patch_size, hidden_dim, dtype=dtype, name="stem")(image)
+        image_shape: ImageShape = (224, 224, 3),
+        patch_size: Pair = 16,
+        num_layers: int = 30,
+        hidden_dim: int = 256,
+        channel_mlp_dim: int = 1536,
+        attention_dim: int | None = None,
+        num_classes: int = 1000,
+        dropout_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        gelu_approximate: bool = False,
+        layer_norm_epsilon: float = 1e-6,
+        include_top: bool = True,
+        pooling: str | None = "avg",
+        include_preprocessing: bool = True,
+        pixel_mean: PerChannel = 0.5,
+        pixel_std: PerChannel = 0.5,
+        remat: bool = False,
+        name: str | None = None,
+        dtype: DTypePolicy = None,
+    ) -> None:
+        arguments = checked(locals(), channel_mlp_dim=_check_even)
+        pixels, x = image_input(arguments)
+        x = PatchEmbedding(patch_size, hidden_dim, dtype=arguments.dtype, name="stem")(x)
         for i in range(num_layers):
-            x = GMLPBlock(
-                channel_mlp_dim,
-                attention_dim,
-                dropout_rate=dropout_rate,
-                drop_path_rate=drop_path_rate,
-                gelu_approximate=gelu_approximate,
-                layer_norm_epsilon=layer_norm_epsilon,
-                remat=remat,
-                dtype=dtype,
-                name=f"block_{i}",
-            )(x)
-        x = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, dtype=dtype, name="norm")(x)
-        outputs = feature_head(
-            x,
-            grid,
-            include_top=include_top,
-            pooling=pooling,
-            num_classes=num_classes,
-            dtype=dtype,
-            kernel_initializer="zeros",
+            x = GMLPBlock(**arguments.of(GMLPBlock), name=f"block_{i}")(x)
+        norm = keras.layers.LayerNormalization(
+            epsilon=layer_norm_epsilon, dtype=arguments.dtype, name="norm"
         )
+        outputs = feature_head(norm(x), arguments, kernel_initializer="zeros")
         super().__init__(pixels, outputs, arguments)
+
+    def arguments_of_copies(self, copies: int) -> Config:
+        if self.attention_dim is not None:
+            self._refuse_copies()
+        return {}

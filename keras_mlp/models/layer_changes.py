@@ -12,6 +12,8 @@ import warnings
 
 import keras
 
+from keras_mlp.layers.tree import children
+
 KINDS = ("quantized", "lora", "frozen")
 
 
@@ -107,17 +109,12 @@ def has_lora(layer):
 
 def _collect(layer, path, layers):
     layers[path] = layer
-    for part in _parts(layer):
+    for part in children(layer):
         _collect(part, f"{path}/{part.name}", layers)
 
 
-def _parts(layer):
-    # Keras has no public name for the layers inside a layer.
-    return layer._flatten_layers(include_self=False, recursive=False)
-
-
 def _own_weights(layer):
-    # Nor for those weights of a layer itself that were made to be trained.
+    # Keras has no public name for the weights of a layer itself that were made to be trained.
     return layer._trainable_variables
 
 
@@ -125,7 +122,7 @@ def _frozen(layer, path):
     if not layer.trainable:
         return [path] if layer.weights else []
     paths = [f"{path}/{weight.name}" for weight in _own_weights(layer) if not weight.trainable]
-    for part in _parts(layer):
+    for part in children(layer):
         paths += _frozen(part, f"{path}/{part.name}")
     return paths
 

@@ -1,45 +1,38 @@
 """MLP-Mixer (Tolstikhin et al., 2021, arXiv:2105.01601).
 
-A token MLP, then a channel MLP, each behind a LayerNorm and around a residual. No attention, no
-class token, no positions.
+Each block applies a token MLP, then a channel MLP, both pre-norm with a residual connection. No
+attention, no class token, no position embedding.
 """
 
-import keras
+import re
+from typing import Any
 
-from keras_mlp.arguments import (
-    check_bool,
-    check_image_shape,
-    check_pair,
-    check_positive,
-    check_positive_int,
-    check_rate,
-    check_shared,
-    patch_grid,
-)
+import keras
+import numpy as np
+from keras import ops
+
 from keras_mlp.layers import MLP, PatchEmbedding, TokenMLP
 from keras_mlp.layers.stochastic_depth import linear_ramp
-from keras_mlp.models.base import VisionModel, feature_head, image_input
+from keras_mlp.models.base import VisionModel, feature_head, image_input, size
 from keras_mlp.models.block import Block
-from keras_mlp.models.mlp_mixer_checkpoints import LAYOUTS
+from keras_mlp.models.checkpoint_layout import CheckpointLayout, Converted
+from keras_mlp.models.constructor import checked
+from keras_mlp.models.timm_model import TimmModel, mixer_sizes, mlp_ratio
+from keras_mlp.models.token_mixing import TOKEN_MLP_AXES, TokenMixing
+from keras_mlp.typing import Array, Config, DTypePolicy, ImageShape, Pair, PerChannel, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class MixerBlock(Block):
-    """Mixes tokens, then channels.
+    """Mixes tokens by an MLP, then channels by another.
 
     Args:
         token_mlp_dim: hidden width D_S of the token MLP.
         channel_mlp_dim: hidden width D_C of the channel MLP.
-        dropout_rate: in [0, 1), inside both MLPs.
-        drop_path_rate: in [0, 1), of dropping either residual branch of a sample.
-        gelu_approximate: use the tanh approximation of GELU.
-        layer_norm_epsilon: of both LayerNorms.
-        **kwargs: `remat`, and as for `keras.layers.Layer`.
+        dropout_rate, drop_path_rate, gelu_approximate, layer_norm_epsilon, **kwargs: as for
+            `Block`.
 
     Shapes: (B, S, C) -> (B, S, C).
-
-    Raises:
-        ValueError: an argument is out of range.
 
     >>> tuple(MixerBlock(token_mlp_dim=8, channel_mlp_dim=32)(numpy.ones((2, 4, 16))).shape)
     (2, 4, 16)
@@ -47,22 +40,17 @@ class MixerBlock(Block):
 
     def __init__(
         self,
-        token_mlp_dim,
-        channel_mlp_dim,
-        dropout_rate=0.0,
-        drop_path_rate=0.0,
-        gelu_approximate=False,
-        layer_norm_epsilon=1e-6,
-        **kwargs,
-    ):
-        super().__init__(drop_path_rate, **kwargs)
-        self.token_mlp_dim = check_positive_int("token_mlp_dim", token_mlp_dim)
-        self.channel_mlp_dim = check_positive_int("channel_mlp_dim", channel_mlp_dim)
-        self.dropout_rate = check_rate("dropout_rate", dropout_rate)
-        self.gelu_approximate = check_bool("gelu_approximate", gelu_approximate)
-        self.layer_norm_epsilon = check_positive("layer_norm_epsilon", layer_norm_epsilon)
+        token_mlp_dim: int,
+        channel_mlp_dim: int,
+        dropout_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        gelu_approximate: bool = False,
+        layer_norm_epsilon: float = 1e-6,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(locals())
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         norm = {"epsilon": self.layer_norm_epsilon, "dtype": self.dtype_policy}
         mlp = {
             "dropout_rate": self.dropout_rate,
@@ -77,82 +65,88 @@ class MixerBlock(Block):
         self.drop_path2 = self.new_drop_path()
         for layer in (self.norm1, self.token_mlp, self.norm2, self.channel_mlp):
             layer.build(input_shape)
-        self.built = True
 
-    def token_mixing(self, x, training):
+    def token_mixing(self, x: Tensor, training: bool | None) -> Tensor:
         return self.token_mlp(self.norm1(x), training=training)
 
-    def channel_mixing(self, x, training):
+    def channel_mixing(self, x: Tensor, training: bool | None) -> Tensor:
         return self.channel_mlp(self.norm2(x), training=training)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "token_mlp_dim": self.token_mlp_dim,
-            "channel_mlp_dim": self.channel_mlp_dim,
-            "dropout_rate": self.dropout_rate,
-            "gelu_approximate": self.gelu_approximate,
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-        }
+
+def _published(patch_size: int, num_layers: int, hidden_dim: int) -> Config:
+    # In every published size the token MLP is half as wide as the channels, whatever the grid.
+    widths = {"token_mlp_dim": hidden_dim // 2, "channel_mlp_dim": 4 * hidden_dim}
+    return size(224, patch_size, num_layers, hidden_dim, **widths)
 
 
-def _published(patch_size, num_layers, hidden_dim):
-    # In every published size the token MLP is as wide as half the channels, whatever the grid.
-    return {
-        "patch_size": patch_size,
-        "num_layers": num_layers,
-        "hidden_dim": hidden_dim,
-        "token_mlp_dim": hidden_dim // 2,
-        "channel_mlp_dim": 4 * hidden_dim,
+_GOOGLE = {
+    "stem/projection": "stem",
+    "block_{i}/norm1": "MixerBlock_{i}/LayerNorm_0",
+    "block_{i}/token_mlp/fc1": "MixerBlock_{i}/token_mixing/Dense_0",
+    "block_{i}/token_mlp/fc2": "MixerBlock_{i}/token_mixing/Dense_1",
+    "block_{i}/norm2": "MixerBlock_{i}/LayerNorm_1",
+    "block_{i}/channel_mlp/fc1": "MixerBlock_{i}/channel_mixing/Dense_0",
+    "block_{i}/channel_mlp/fc2": "MixerBlock_{i}/channel_mixing/Dense_1",
+    "norm": "pre_head_layer_norm",
+    "head": "head",
+}
+
+_TIMM = {
+    "stem/projection": "stem.proj",
+    "block_{i}/norm1": "blocks.{i}.norm1",
+    "block_{i}/token_mlp/fc1": "blocks.{i}.mlp_tokens.fc1",
+    "block_{i}/token_mlp/fc2": "blocks.{i}.mlp_tokens.fc2",
+    "block_{i}/norm2": "blocks.{i}.norm2",
+    "block_{i}/channel_mlp/fc1": "blocks.{i}.mlp_channels.fc1",
+    "block_{i}/channel_mlp/fc2": "blocks.{i}.mlp_channels.fc2",
+    "norm": "norm",
+    "head": "head",
+}
+
+
+def _google_legacy() -> dict[str, str | Converted]:
+    block = "Mixer/encoderblock_{i}"
+    names: dict[str, str | Converted] = {
+        "stem/projection": "embedding",
+        "block_{i}/norm1": f"{block}/LayerNorm_0",
+        "block_{i}/norm2": f"{block}/LayerNorm_1",
+        "norm": "Mixer/encoder_norm",
+        "head": "head",
     }
+    for mlp in ("token", "channel"):
+        for number in (1, 2):
+            for kind in ("kernel", "bias"):
+                published = f"{block}/{mlp}_mixing_phase_0/{kind}{number}"
+                # Axes of length 1 may surround them.
+                names[f"block_{{i}}/{mlp}_mlp/fc{number}/{kind}"] = Converted(published, np.squeeze)
+    return names
 
 
-def _small(image_side, patch_size, num_layers, hidden_dim, token_mlp_dim, channel_mlp_dim):
-    return {
-        "image_shape": (image_side, image_side, 3),
-        "patch_size": patch_size,
-        "num_layers": num_layers,
-        "hidden_dim": hidden_dim,
-        "token_mlp_dim": token_mlp_dim,
-        "channel_mlp_dim": channel_mlp_dim,
-    }
+_LEGACY_NORM = re.compile(r"(Mixer/encoderblock_\d+/LayerNorm_)(\d+)(/.*)")
+
+
+def _with_norms_counted_alone(tensors: dict[str, Array]) -> dict[str, Array]:
+    """The LayerNorms of a block as 0 and 1: that code numbered them together with other layers."""
+    numbers: dict[str, set[int]] = {}
+    for match in filter(None, map(_LEGACY_NORM.fullmatch, tensors)):
+        numbers.setdefault(match[1], set()).add(int(match[2]))
+
+    def renumbered(match: re.Match[str]) -> str:
+        return f"{match[1]}{sorted(numbers[match[1]]).index(int(match[2]))}{match[3]}"
+
+    return {_LEGACY_NORM.sub(renumbered, name): tensor for name, tensor in tensors.items()}
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class MLPMixer(VisionModel):
     """MLP-Mixer (Tolstikhin et al., arXiv:2105.01601), as a functional Keras model.
 
-    Images (B, H, W, channels), pixels in [0, 255] as uint8 or float, to float32 logits
-    (B, num_classes). A built model takes one image size: its token MLPs have S = h * w inputs.
+    A built model takes one image size: its token MLPs have S = h * w inputs.
 
     Args:
-        image_shape: (H, W, channels); H and W multiples of the patch.
-        patch_size: side P of a patch in pixels, or (height, width).
-        num_layers: number of Mixer blocks.
-        hidden_dim: channels C of a token.
         token_mlp_dim: hidden width D_S of the token MLPs.
         channel_mlp_dim: hidden width D_C of the channel MLPs.
-        num_classes: number of logits.
-        dropout_rate: in [0, 1), inside the MLPs. The paper's is 0.
-        drop_path_rate: in [0, 1), of the last block; grows linearly from 0 in the first. Kept
-            branches are rescaled, as timm does (big_vision does not).
-        gelu_approximate: False for the exact GELU (timm), True for the tanh approximation that
-            Google's JAX code trained with.
-        layer_norm_epsilon: of all LayerNorms.
-        include_top: False ends in features instead of logits.
-        pooling: "avg" for features (B, C); with `include_top=False` also None for (B, h, w, C).
-        include_preprocessing: normalise pixels inside the model. False: the model takes images
-            that are normalised already.
-        pixel_mean, pixel_std: of that normalisation, on the [0, 1] scale; number or per channel.
-        remat: in training, compute the inside of every block a second time in the backward pass
-            instead of keeping it: less memory, more time, the same numbers.
-        name: of the model.
-        dtype: Keras dtype policy, such as "mixed_bfloat16"; None for the global one.
-
-    Raises:
-        ValueError: an argument is out of range, or the patch does not divide the image.
-
-    Example:
+        All others: see `VisionModel`.
 
     >>> model = MLPMixer.from_variant("nano/4", num_classes=10)
     >>> tuple(model(numpy.zeros((2, 32, 32, 3), "uint8")).shape)
@@ -168,69 +162,77 @@ class MLPMixer(VisionModel):
         "L/16": _published(16, 24, 1024),
         "H/14": _published(14, 32, 1280),
         # Ours, for small images: not in the paper.
-        "nano/4": _small(32, 4, 8, 128, 64, 512),
-        "pico/4": _small(28, 4, 6, 64, 64, 256),
-        "pico/2": _small(8, 2, 4, 64, 32, 256),
+        "nano/4": size(32, 4, 8, 128, token_mlp_dim=64, channel_mlp_dim=512),
+        "pico/4": size(28, 4, 6, 64, token_mlp_dim=64, channel_mlp_dim=256),
+        "pico/2": size(8, 2, 4, 64, token_mlp_dim=32, channel_mlp_dim=256),
     }
 
-    checkpoint_layouts = LAYOUTS
+    token_mixing = TokenMixing(
+        layers=("token_mlp",),
+        axes=TOKEN_MLP_AXES,
+        maps=lambda block: ops.transpose(block.token_mlp.fc1.kernel),
+        parts={"token_mlp": "token_mixing", "channel_mlp": "channel_mixing"},
+    )
+
+    checkpoint_layouts = {
+        "google": CheckpointLayout(_GOOGLE),
+        # Before Google released its code; big_vision still reads it.
+        "google_legacy": CheckpointLayout(_google_legacy(), prepare=_with_norms_counted_alone),
+        "timm": CheckpointLayout(_TIMM, torch=True),
+    }
+
+    timm = TimmModel(
+        {
+            "S/32": "mixer_s32_224",
+            "S/16": "mixer_s16_224",
+            "B/32": "mixer_b32_224",
+            "B/16": "mixer_b16_224",
+            "L/32": "mixer_l32_224",
+            "L/16": "mixer_l16_224",
+        },
+        "timm.models.mlp_mixer.MlpMixer",
+        lambda model: mixer_sizes(
+            model,
+            [
+                mlp_ratio(width, model.hidden_dim)
+                for width in (model.token_mlp_dim, model.channel_mlp_dim)
+            ],
+        ),
+    )
 
     def __init__(
         self,
         *,
-        image_shape=(224, 224, 3),
-        patch_size=16,
-        num_layers=12,
-        hidden_dim=768,
-        token_mlp_dim=384,
-        channel_mlp_dim=3072,
-        num_classes=1000,
-        dropout_rate=0.0,
-        drop_path_rate=0.0,
-        gelu_approximate=False,
-        layer_norm_epsilon=1e-6,
-        include_top=True,
-        pooling="avg",
-        include_preprocessing=True,
-        pixel_mean=0.5,
-        pixel_std=0.5,
-        remat=False,
-        name=None,
-        dtype=None,
-    ):
-        arguments = dict(locals())  # first of all: what get_config gives back
-        check_shared(arguments)
-        image_shape = check_image_shape(image_shape)
-        grid = patch_grid(image_shape, check_pair("patch_size", patch_size))
-        num_layers = check_positive_int("num_layers", num_layers)
-        token_mlp_dim = check_positive_int("token_mlp_dim", token_mlp_dim)
-        drop_path_rate = check_rate("drop_path_rate", drop_path_rate)
-        dtype = keras.dtype_policies.get(dtype)
-
-        pixels, image = image_input(
-            image_shape, include_preprocessing, pixel_mean, pixel_std, dtype
-        )
-        x = PatchEmbedding(patch_size, hidden_dim, dtype=dtype, name="stem")(image)
+        image_shape: ImageShape = (224, 224, 3),
+        patch_size: Pair = 16,
+        num_layers: int = 12,
+        hidden_dim: int = 768,
+        token_mlp_dim: int = 384,
+        channel_mlp_dim: int = 3072,
+        num_classes: int = 1000,
+        dropout_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        gelu_approximate: bool = False,
+        layer_norm_epsilon: float = 1e-6,
+        include_top: bool = True,
+        pooling: str | None = "avg",
+        include_preprocessing: bool = True,
+        pixel_mean: PerChannel = 0.5,
+        pixel_std: PerChannel = 0.5,
+        remat: bool = False,
+        name: str | None = None,
+        dtype: DTypePolicy = None,
+    ) -> None:
+        arguments = checked(locals())
+        pixels, x = image_input(arguments)
+        x = PatchEmbedding(patch_size, hidden_dim, dtype=arguments.dtype, name="stem")(x)
         for i, rate in enumerate(linear_ramp(drop_path_rate, num_layers)):
-            x = MixerBlock(
-                token_mlp_dim,
-                channel_mlp_dim,
-                dropout_rate=dropout_rate,
-                drop_path_rate=rate,
-                gelu_approximate=gelu_approximate,
-                layer_norm_epsilon=layer_norm_epsilon,
-                remat=remat,
-                dtype=dtype,
-                name=f"block_{i}",
-            )(x)
-        x = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, dtype=dtype, name="norm")(x)
-        outputs = feature_head(
-            x,
-            grid,
-            include_top=include_top,
-            pooling=pooling,
-            num_classes=num_classes,
-            dtype=dtype,
-            kernel_initializer="zeros",
+            x = MixerBlock(**arguments.of(MixerBlock, drop_path_rate=rate), name=f"block_{i}")(x)
+        norm = keras.layers.LayerNormalization(
+            epsilon=layer_norm_epsilon, dtype=arguments.dtype, name="norm"
         )
+        outputs = feature_head(norm(x), arguments, kernel_initializer="zeros")
         super().__init__(pixels, outputs, arguments)
+
+    def arguments_of_copies(self, copies: int) -> Config:
+        return {"token_mlp_dim": copies * self.token_mlp_dim}

@@ -4,6 +4,8 @@ import contextlib
 
 import keras
 
+from keras_mlp.layers.tree import sublayers
+
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class ReplicatedModel(keras.Model):
@@ -148,7 +150,7 @@ def _synchronized_batch_norm(model):
     """
     layers = [
         each
-        for each in model._flatten_layers()
+        for each in sublayers(model)
         if isinstance(each, keras.layers.BatchNormalization) and not each.synchronized
     ]
     for layer in layers:

@@ -1,21 +1,17 @@
 """RepMLPNet (Ding et al., 2021, arXiv:2112.11081).
 
-Stages of units: a RepMLP block, then a channel MLP, each behind a BatchNorm and around a residual.
-`keras_mlp.deploy` makes the form for inference, in which the blocks have no convolution left.
+Each unit applies a RepMLP block, then a channel MLP, both after a BatchNorm and with a residual
+connection. Units come in stages. `keras_mlp.deploy` makes the form for inference, in which the
+blocks have no convolutions.
 """
 
-import keras
+import re
+from typing import Any
 
-from keras_mlp.arguments import (
-    check_image_shape,
-    check_kernel_sizes,
-    check_pair,
-    check_positive_int,
-    check_rate,
-    check_shared,
-    check_stages,
-    patch_grid,
-)
+import keras
+from keras import ops
+
+from keras_mlp.arguments import check_kernel_sizes, check_pair, check_positive_int, check_stages
 from keras_mlp.layers import ConvNormReLU, FFNBlock, RepMLPBlock
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.repmlp_block import check_block
@@ -27,9 +23,22 @@ from keras_mlp.models.base import (
     VisionModel,
     feature_head,
     image_input,
+    size,
 )
 from keras_mlp.models.block import Block
-from keras_mlp.models.repmlpnet_checkpoints import official_layout
+from keras_mlp.models.checkpoint_layout import CheckpointLayout, Converted
+from keras_mlp.models.constructor import Arguments, checked, optional
+from keras_mlp.models.token_mixing import IN, OTHER, OUT, TokenMixing
+from keras_mlp.typing import (
+    Array,
+    Config,
+    DTypePolicy,
+    ImageShape,
+    Pair,
+    PerChannel,
+    Shape,
+    Tensor,
+)
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
@@ -40,9 +49,7 @@ class RepMLPNetUnit(Block):
         channel_mlp_dim: hidden width of the channel MLP.
         partition_size, num_sharesets, kernel_sizes, reduction, official_reassembly, deployed: as
             for `RepMLPBlock`.
-        dropout_rate: in [0, 1), inside the channel MLP.
-        drop_path_rate: in [0, 1), of dropping either residual branch of a sample.
-        **kwargs: `remat`, and as for `keras.layers.Layer`.
+        dropout_rate, drop_path_rate, **kwargs: as for `Block`.
 
     Shapes: (B, H, W, C) -> (B, H, W, C).
 
@@ -55,18 +62,23 @@ class RepMLPNetUnit(Block):
 
     def __init__(
         self,
-        channel_mlp_dim,
-        partition_size=None,
-        num_sharesets=1,
-        kernel_sizes=(1, 3),
-        reduction=4,
-        official_reassembly=True,
-        deployed=False,
-        dropout_rate=0.0,
-        drop_path_rate=0.0,
-        **kwargs,
-    ):
-        super().__init__(drop_path_rate, **kwargs)
+        channel_mlp_dim: int,
+        partition_size: Pair | None = None,
+        num_sharesets: int = 1,
+        kernel_sizes: tuple[int, ...] = (1, 3),
+        reduction: int = 4,
+        official_reassembly: bool = True,
+        deployed: bool = False,
+        dropout_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            locals(),
+            partition_size=optional(check_pair),
+            num_sharesets=check_positive_int,
+            kernel_sizes=lambda name, value: check_kernel_sizes(value),
+        )
         self.norm1 = torch_batch_norm(self.dtype_policy, "norm1")
         self.repmlp = RepMLPBlock(
             partition_size,
@@ -83,23 +95,17 @@ class RepMLPNetUnit(Block):
         self.ffn = FFNBlock(channel_mlp_dim, dropout_rate, dtype=self.dtype_policy, name="ffn")
         self.drop_path2 = self.new_drop_path()
 
-    @property
-    def deployed(self):
-        """Whether the RepMLP block is in its deployed form."""
-        return self.repmlp.deployed
-
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         for layer in (self.norm1, self.repmlp, self.norm2, self.ffn):
             layer.build(input_shape)
-        self.built = True
 
-    def token_mixing(self, x, training):
+    def token_mixing(self, x: Tensor, training: bool | None) -> Tensor:
         return self.repmlp(self.norm1(x, training=training), training=training)
 
-    def channel_mixing(self, x, training):
+    def channel_mixing(self, x: Tensor, training: bool | None) -> Tensor:
         return self.ffn(self.norm2(x, training=training), training=training)
 
-    def deployed_weights(self):
+    def deployed_weights(self) -> list[Array]:
         """The weights of this unit's deployed form, as its `set_weights` takes them."""
         return [
             *self.norm1.get_weights(),
@@ -108,25 +114,6 @@ class RepMLPNetUnit(Block):
             *self.ffn.get_weights(),
         ]
 
-    def get_config(self):
-        block = self.repmlp.get_config()
-        names = ("partition_size", "num_sharesets", "kernel_sizes", "reduction")
-        return {
-            **super().get_config(),
-            "channel_mlp_dim": self.ffn.hidden_dim,
-            **{name: block[name] for name in (*names, "official_reassembly", "deployed")},
-            "dropout_rate": self.ffn.dropout_rate,
-        }
-
-
-def _published(image_side, num_layers, hidden_dim, num_sharesets):
-    return {
-        "image_shape": (image_side, image_side, 3),
-        "num_layers": num_layers,
-        "hidden_dim": hidden_dim,
-        "num_sharesets": num_sharesets,
-    }
-
 
 _T = ((64, 128, 256, 512), (1, 4, 16, 128))
 _B = ((96, 192, 384, 768), (1, 4, 32, 128))
@@ -134,20 +121,83 @@ _D = ((80, 160, 320, 640), (1, 4, 16, 128))
 _L = ((96, 192, 384, 768), (1, 4, 32, 256))
 
 
+def _size(
+    image_side: int,
+    num_layers: tuple[int, ...],
+    hidden_dim: tuple[int, ...],
+    num_sharesets: tuple[int, ...],
+    patch_size: int = 4,
+) -> Config:
+    return size(image_side, patch_size, num_layers, hidden_dim, num_sharesets=num_sharesets)
+
+
+def _pointwise(name: str) -> Converted:
+    """The kernel (in, out) of a dense layer from that of a 1 x 1 convolution."""
+    return Converted(
+        name,
+        lambda tensor: tensor[:, :, 0, 0].T,
+        invert=lambda kernel, model: kernel.T[:, :, None, None],
+    )
+
+
+def _depthwise(name: str) -> Converted:
+    return Converted(
+        name,
+        lambda tensor: tensor.transpose(2, 3, 0, 1),
+        invert=lambda kernel, model: kernel.transpose(2, 3, 0, 1),
+    )
+
+
+def _fc3_kernel(tensor: Array, shape: tuple[int, ...]) -> Array:
+    """A 1 x 1 convolution with one group per shareset, (S * out, in, 1, 1), as (S, in, out)."""
+    groups, inputs, outputs = shape
+    return tensor.reshape(groups, outputs, inputs).transpose(0, 2, 1)
+
+
+def _fc3_tensor(kernel: Array, model: VisionModel) -> Array:
+    return kernel.transpose(0, 2, 1).reshape(-1, kernel.shape[1], 1, 1)
+
+
+_UNIT, _REPMLP = "stage_{stage}_block_{i}", "stages.{stage}.{i}.repmlp_block"
+_OFFICIAL: dict[str, str | Converted] = {
+    "stem/convolution": "conv_embedding.conv",
+    "stem/norm": "conv_embedding.bn",
+    f"{_UNIT}/norm1": "stages.{stage}.{i}.prebn1",
+    f"{_UNIT}/repmlp/global_perceptron/fc{{n}}": _pointwise(f"{_REPMLP}.gp.fc{{n}}"),
+    f"{_UNIT}/repmlp/fc3/kernel": Converted(
+        f"{_REPMLP}.fc3.weight", _fc3_kernel, takes_shape=True, invert=_fc3_tensor
+    ),
+    f"{_UNIT}/repmlp/fc3/bias": Converted(
+        f"{_REPMLP}.fc3.bias",
+        lambda tensor, shape: tensor.reshape(shape),
+        takes_shape=True,
+        invert=lambda bias, model: bias.reshape(-1),
+    ),
+    f"{_UNIT}/repmlp/fc3_norm": f"{_REPMLP}.fc3_bn",
+    f"{_UNIT}/repmlp/conv{{size}}": _depthwise(f"{_REPMLP}.repconv{{size}}.conv"),
+    f"{_UNIT}/repmlp/conv{{size}}_norm": f"{_REPMLP}.repconv{{size}}.bn",
+    f"{_UNIT}/norm2": "stages.{stage}.{i}.prebn2",
+    f"{_UNIT}/ffn/fc{{n}}": _pointwise("stages.{stage}.{i}.ffn_block.ffn_fc{n}.conv"),
+    f"{_UNIT}/ffn/fc{{n}}_norm": "stages.{stage}.{i}.ffn_block.ffn_fc{n}.bn",
+    "downsample_{stage}/convolution": "embeds.{stage}.conv",
+    "downsample_{stage}/norm": "embeds.{stage}.bn",
+    "norm": "head_norm",
+    "head": "head",
+}
+
+
 @keras.saving.register_keras_serializable("keras_mlp")
 class RepMLPNet(VisionModel):
     """RepMLPNet (Ding et al., arXiv:2112.11081), as a functional Keras model.
 
-    Images (B, H, W, channels), pixels in [0, 255] as uint8 or float, to float32 logits
-    (B, num_classes). A built model takes one image size. The map of the first stage has H / P x
-    W / P pixels; every further stage halves both.
+    A built model takes one image size. The map of the first stage has H / P x W / P pixels; every
+    further stage halves both.
 
-    Train it as it is; for inference, `keras_mlp.deploy(model)` gives the same function without the
-    convolutions inside the blocks. BatchNorm momentum is 0.9 and epsilon 1e-5 throughout.
+    Train it as it is; for inference, `keras_mlp.deploy(model)` returns the same function without
+    the convolutions inside the blocks. BatchNorm momentum is 0.9 and epsilon 1e-5 throughout.
 
     Args:
         image_shape: (H, W, channels); H and W multiples of P times 2 ** (stages - 1).
-        patch_size: side P of a patch in pixels, or (height, width).
         num_layers: number of units of each stage, as a tuple.
         hidden_dim: channels of each stage, as a tuple.
         num_sharesets: matrices per block of each stage, as a tuple; each divides the channels.
@@ -156,143 +206,169 @@ class RepMLPNet(VisionModel):
         official_reassembly: as for `RepMLPBlock`; no difference for whole maps.
         kernel_sizes: of the convolutions inside the blocks, odd.
         reduction: channels over hidden units of the global perceptrons.
-        mlp_ratio: hidden width of the channel MLPs over the channels, a whole number.
-        num_classes: number of logits.
-        dropout_rate: in [0, 1), inside the channel MLPs. The paper's is 0.
-        drop_path_rate: in [0, 1), of the last unit; grows linearly from 0 in the first, over all
-            stages. The paper's is 0.
+        mlp_ratio: hidden width of the channel MLPs over the channels, an integer.
         deployed: the form for inference; see `keras_mlp.deploy`.
-        include_top: False ends in features instead of logits.
-        pooling: "avg" for features (B, C); with `include_top=False` also None for (B, h, w, C).
-        include_preprocessing: normalise pixels inside the model. False: the model takes images
-            that are normalised already.
-        pixel_mean, pixel_std: of that normalisation, on the [0, 1] scale; number or per channel.
-            The default is ImageNet's (for other than three channels, its average).
-        remat: in training, compute the inside of every block a second time in the backward pass
-            instead of keeping it: less memory, more time, the same numbers.
-        name: of the model.
-        dtype: Keras dtype policy, such as "mixed_bfloat16"; None for the global one.
+        All others: see `VisionModel`. The paper's `dropout_rate` and `drop_path_rate` are 0.
 
     Raises:
         ValueError: an argument is out of range, or does not divide what it has to.
-
-    Example:
 
     >>> model = RepMLPNet.from_variant("nano/4", num_classes=10)
     >>> tuple(model(numpy.zeros((2, 32, 32, 3), "uint8")).shape)
     (2, 10)
     """
 
+    default_name = "repmlpnet"
+
     variants = {
-        "T224": _published(224, (2, 2, 6, 2), *_T),
-        "B224": _published(224, (2, 2, 12, 2), *_B),
-        "T256": _published(256, (2, 2, 6, 2), *_T),
-        "B256": _published(256, (2, 2, 12, 2), *_B),
-        "D256": _published(256, (2, 2, 18, 2), *_D),
-        "L256": _published(256, (2, 2, 18, 2), *_L),
+        "T224": _size(224, (2, 2, 6, 2), *_T),
+        "B224": _size(224, (2, 2, 12, 2), *_B),
+        "T256": _size(256, (2, 2, 6, 2), *_T),
+        "B256": _size(256, (2, 2, 12, 2), *_B),
+        "D256": _size(256, (2, 2, 18, 2), *_D),
+        "L256": _size(256, (2, 2, 18, 2), *_L),
         # Ours, for small images: not in the paper.
-        "nano/4": {**_published(32, (4, 6), (64, 128), (4, 16)), "patch_size": 4},
-        "pico/4": {**_published(28, (6,), (64,), (4,)), "patch_size": 4},
-        "pico/2": {**_published(8, (2, 4), (32, 64), (4, 16)), "patch_size": 2},
+        "nano/4": _size(32, (4, 6), (64, 128), (4, 16)),
+        "pico/4": _size(28, (6,), (64,), (4,)),
+        "pico/2": _size(8, (2, 4), (32, 64), (4, 16), patch_size=2),
+    }
+
+    token_mixing = TokenMixing(
+        layers=("fc3",),
+        axes={"repmlp/fc3/kernel": (OTHER, IN, OUT), "repmlp/fc3/bias": (OTHER, OUT)},
+        maps=lambda block: ops.reshape(
+            ops.transpose(block.repmlp.fc3.kernel, (0, 2, 1)), (-1, *block.repmlp.partition)
+        ),
+        parts={
+            "repmlp": "token_mixing",
+            "ffn": "channel_mixing",
+            "global_perceptron": "other",
+        },
+    )
+
+    checkpoint_layouts = {
+        "official": CheckpointLayout(_OFFICIAL, torch=True, ignored=("*.num_batches_tracked",))
     }
 
     def __init__(
         self,
         *,
-        image_shape=(224, 224, 3),
-        patch_size=4,
-        num_layers=(2, 2, 6, 2),
-        hidden_dim=(64, 128, 256, 512),
-        num_sharesets=(1, 4, 16, 128),
-        partition_size=None,
-        official_reassembly=True,
-        kernel_sizes=(1, 3),
-        reduction=4,
-        mlp_ratio=4,
-        num_classes=1000,
-        dropout_rate=0.0,
-        drop_path_rate=0.0,
-        deployed=False,
-        include_top=True,
-        pooling="avg",
-        include_preprocessing=True,
-        pixel_mean=IMAGENET_MEAN,
-        pixel_std=IMAGENET_STD,
-        remat=False,
-        name=None,
-        dtype=None,
-    ):
-        arguments = dict(locals())  # first of all: what get_config gives back
-        check_shared(arguments)
-        image_shape = check_image_shape(image_shape)
-        patch_size = check_pair("patch_size", patch_size)
-        num_layers = check_stages("num_layers", num_layers)
-        stages = len(num_layers)
-        hidden_dim = check_stages("hidden_dim", hidden_dim, count=stages)
-        num_sharesets = check_stages("num_sharesets", num_sharesets, count=stages)
-        if partition_size is None:
-            partition_size = (None,) * stages
-        else:
-            partition_size = check_stages("partition_size", partition_size, check_pair, stages)
-        mlp_ratio = check_positive_int("mlp_ratio", mlp_ratio)
-        drop_path_rate = check_rate("drop_path_rate", drop_path_rate)
-        check_kernel_sizes(kernel_sizes)
-        grids = _stage_grids(image_shape, patch_size, stages)
-        for grid, channels, *block in zip(
-            grids, hidden_dim, num_sharesets, partition_size, strict=True
-        ):
-            check_block((None, *grid, channels), *block, reduction)
-        dtype = keras.dtype_policies.get(dtype)
-
-        pixels, x = image_input(image_shape, include_preprocessing, pixel_mean, pixel_std, dtype)
-        x = ConvNormReLU(hidden_dim[0], patch_size, dtype=dtype, name="stem")(x)
-        rates = iter(linear_ramp(drop_path_rate, sum(num_layers)))
-        for stage, number in enumerate(num_layers):
-            if stage > 0:
-                embedding = f"downsample_{stage - 1}"
-                x = ConvNormReLU(hidden_dim[stage], 2, dtype=dtype, name=embedding)(x)
-            for block in range(number):
+        image_shape: ImageShape = (224, 224, 3),
+        patch_size: Pair = 4,
+        num_layers: tuple[int, ...] = (2, 2, 6, 2),
+        hidden_dim: tuple[int, ...] = (64, 128, 256, 512),
+        num_sharesets: tuple[int, ...] = (1, 4, 16, 128),
+        partition_size: tuple[Pair, ...] | None = None,
+        official_reassembly: bool = True,
+        kernel_sizes: tuple[int, ...] = (1, 3),
+        reduction: int = 4,
+        mlp_ratio: int = 4,
+        num_classes: int = 1000,
+        dropout_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        deployed: bool = False,
+        include_top: bool = True,
+        pooling: str | None = "avg",
+        include_preprocessing: bool = True,
+        pixel_mean: PerChannel = IMAGENET_MEAN,
+        pixel_std: PerChannel = IMAGENET_STD,
+        remat: bool = False,
+        name: str | None = None,
+        dtype: DTypePolicy = None,
+    ) -> None:
+        arguments = checked(
+            locals(),
+            num_layers=check_stages,
+            hidden_dim=check_stages,
+            mlp_ratio=check_positive_int,
+            kernel_sizes=lambda name, value: check_kernel_sizes(value),
+        )
+        stages, rate = _stages(arguments), arguments.drop_path_rate
+        pixels, x = image_input(arguments)
+        rates = iter(linear_ramp(rate, sum(arguments.num_layers)))
+        for stage, own in enumerate(stages):
+            side, embedding = (2, f"downsample_{stage - 1}") if stage else (patch_size, "stem")
+            width = own.pop("hidden_dim")
+            x = ConvNormReLU(width, side, dtype=arguments.dtype, name=embedding)(x)
+            for i in range(own.pop("num_layers")):
                 x = RepMLPNetUnit(
-                    mlp_ratio * hidden_dim[stage],
-                    partition_size=partition_size[stage],
-                    num_sharesets=num_sharesets[stage],
-                    kernel_sizes=kernel_sizes,
-                    reduction=reduction,
-                    official_reassembly=official_reassembly,
-                    deployed=deployed,
-                    dropout_rate=dropout_rate,
-                    drop_path_rate=next(rates),
-                    remat=remat,
-                    dtype=dtype,
-                    name=f"stage_{stage}_block_{block}",
+                    **arguments.of(RepMLPNetUnit, drop_path_rate=next(rates), **own),
+                    name=f"stage_{stage}_block_{i}",
                 )(x)
-        x = torch_batch_norm(dtype, "norm")(x)
+        x = torch_batch_norm(arguments.dtype, "norm")(x)
+        initializer = torch_uniform(x.shape[-1])
         outputs = feature_head(
             x,
-            tuple(x.shape[1:3]),
-            include_top=include_top,
-            pooling=pooling,
-            num_classes=num_classes,
-            dtype=dtype,
-            kernel_initializer=torch_uniform(hidden_dim[-1]),
-            bias_initializer=torch_uniform(hidden_dim[-1]),
+            arguments,
+            kernel_initializer=initializer,
+            bias_initializer=initializer.clone(),
         )
         super().__init__(pixels, outputs, arguments)
 
-    @property
-    def checkpoint_layouts(self):
-        kernel_sizes = check_kernel_sizes(self.kernel_sizes)
-        return {"official": official_layout(len(self.num_layers), kernel_sizes)}
+    def token_grid(self, weight_path: str) -> tuple[int, int]:
+        stage = _STAGE.match(weight_path)
+        if stage is None:
+            return self.grid
+        if self.partition_size is not None:
+            return check_pair("partition_size", self.partition_size[int(stage[1])])
+        height, width = (side // 2 ** int(stage[1]) for side in self.grid)
+        return height, width
+
+    def arguments_at(self, image_shape: ImageShape) -> Config:
+        if self.partition_size and self.official_reassembly:
+            raise ValueError(
+                f"`model` {self.name} has partitions that `official_reassembly`=True puts together "
+                "in an order that depends on their number: its image shape cannot be changed."
+            )
+        return {}
+
+    def arguments_of_copies(self, copies: int) -> Config:
+        if self.partition_size is not None:
+            return {}
+        stages = range(len(self.num_layers))
+        sizes = tuple(self.token_grid(f"stage_{stage}_block_0/") for stage in stages)
+        return {"partition_size": sizes, "official_reassembly": False}
 
 
-def _stage_grids(image_shape, patch_size, stages):
+_STAGE = re.compile(r"stage_(\d+)_block_")
+
+
+def _stages(arguments: Arguments) -> list[Config]:
+    """The arguments that differ from stage to stage, checked, a dict per stage."""
+    num_layers = arguments.num_layers
+    count = len(num_layers)
+    widths = check_stages("hidden_dim", arguments.hidden_dim, count=count)
+    sharesets = check_stages("num_sharesets", arguments.num_sharesets, count=count)
+    partitions = arguments.partition_size
+    if partitions is None:
+        partitions = (None,) * count
+    else:
+        partitions = check_stages("partition_size", partitions, check_pair, count)
+    grids = _stage_grids(arguments, count)
+    stages = zip(num_layers, widths, sharesets, partitions, grids, strict=True)
+    found = []
+    for layers, width, matrices, partition, grid in stages:
+        check_block((None, *grid, width), matrices, partition, arguments.reduction)
+        found.append(
+            {
+                "num_layers": layers,
+                "hidden_dim": width,
+                "channel_mlp_dim": arguments.mlp_ratio * width,
+                "num_sharesets": matrices,
+                "partition_size": partition,
+            }
+        )
+    return found
+
+
+def _stage_grids(arguments: Arguments, stages: int) -> list[tuple[int, int]]:
     """The (height, width) of the map of every stage; ValueError unless the halvings come out."""
-    grid = patch_grid(image_shape, patch_size)
+    grid = arguments.grid
     factor = 2 ** (stages - 1)
     if grid[0] % factor or grid[1] % factor:
         raise ValueError(
-            f"`image_shape`={image_shape} gives a map of {grid[0]} x {grid[1]} patches, which "
-            f"{stages} stages cannot halve {stages - 1} times: both sides must be whole multiples "
-            f"of {factor}."
+            f"`image_shape`={arguments.image_shape} gives a map of {grid[0]} x {grid[1]} patches, "
+            f"which {stages} stages cannot halve {stages - 1} times: both sides must be whole "
+            f"multiples of {factor}."
         )
     return [(grid[0] // 2**stage, grid[1] // 2**stage) for stage in range(stages)]

@@ -1,26 +1,18 @@
 """Vision Permutator, ViP (Hou et al., 2021, arXiv:2106.12368).
 
-Blocks of a Permute-MLP, which mixes along height, width and channels, and a channel MLP, each
-behind a LayerNorm and around a residual, in stages. Square images only: the side of the map has to
-divide the channels of every stage.
+Each block applies a Permute-MLP, which mixes along height, width and channels, then a channel MLP,
+both pre-norm with a residual connection. Blocks come in stages. Square images only: the side of the
+map has to divide the channels of every stage.
 """
 
 import math
 import numbers
+from typing import Any
 
 import keras
+from keras import ops
 
-from keras_mlp.arguments import (
-    check_bool,
-    check_image_shape,
-    check_pair,
-    check_positive,
-    check_positive_int,
-    check_rate,
-    check_shared,
-    check_stages,
-    patch_grid,
-)
+from keras_mlp.arguments import check_positive, check_stages
 from keras_mlp.layers import MLP, PatchEmbedding, PermuteMLP
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.stochastic_depth import linear_ramp
@@ -30,9 +22,13 @@ from keras_mlp.models.base import (
     VisionModel,
     feature_head,
     image_input,
+    size,
 )
 from keras_mlp.models.block import Block
-from keras_mlp.models.vision_permutator_checkpoints import official_layout
+from keras_mlp.models.checkpoint_layout import CheckpointLayout
+from keras_mlp.models.constructor import Arguments, checked
+from keras_mlp.models.token_mixing import TokenMixing
+from keras_mlp.typing import Config, DTypePolicy, ImageShape, Pair, PerChannel, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
@@ -44,9 +40,7 @@ class PermutatorBlock(Block):
         weighted, qkv_bias: as for `PermuteMLP`.
         skip_lam: number above 0 that divides both branches before they are added.
         dropout_rate: in [0, 1), after the Permute-MLP and inside the channel MLP.
-        drop_path_rate: in [0, 1), of dropping either residual branch of a sample.
-        layer_norm_epsilon: of both LayerNorms.
-        **kwargs: `remat`, and as for `keras.layers.Layer`.
+        drop_path_rate, layer_norm_epsilon, **kwargs: as for `Block`.
 
     Shapes: (B, h, h, C) -> (B, h, h, C), with h a divisor of C.
 
@@ -60,24 +54,18 @@ class PermutatorBlock(Block):
 
     def __init__(
         self,
-        channel_mlp_dim,
-        weighted=True,
-        qkv_bias=False,
-        skip_lam=1.0,
-        dropout_rate=0.0,
-        drop_path_rate=0.0,
-        layer_norm_epsilon=1e-5,
-        **kwargs,
-    ):
-        super().__init__(drop_path_rate, **kwargs)
-        self.channel_mlp_dim = check_positive_int("channel_mlp_dim", channel_mlp_dim)
-        self.weighted = check_bool("weighted", weighted)
-        self.qkv_bias = check_bool("qkv_bias", qkv_bias)
-        self.skip_lam = check_positive("skip_lam", skip_lam)
-        self.dropout_rate = check_rate("dropout_rate", dropout_rate)
-        self.layer_norm_epsilon = check_positive("layer_norm_epsilon", layer_norm_epsilon)
+        channel_mlp_dim: int,
+        weighted: bool = True,
+        qkv_bias: bool = False,
+        skip_lam: float = 1.0,
+        dropout_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        layer_norm_epsilon: float = 1e-5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(locals())
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         norm = {"epsilon": self.layer_norm_epsilon, "dtype": self.dtype_policy}
         mlp = {
             "dropout_rate": self.dropout_rate,
@@ -92,82 +80,67 @@ class PermutatorBlock(Block):
         self.drop_path2 = self.new_drop_path()
         for layer in (self.norm1, self.permute_mlp, self.norm2, self.channel_mlp):
             layer.build(input_shape)
-        self.built = True
 
-    def token_mixing(self, x, training):
+    def token_mixing(self, x: Tensor, training: bool | None) -> Tensor:
         return self._scaled(self.permute_mlp(self.norm1(x), training=training))
 
-    def channel_mixing(self, x, training):
+    def channel_mixing(self, x: Tensor, training: bool | None) -> Tensor:
         return self._scaled(self.channel_mlp(self.norm2(x), training=training))
 
-    def _scaled(self, branch):
+    def _scaled(self, branch: Tensor) -> Tensor:
         return branch if self.skip_lam == 1 else branch / self.skip_lam
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "channel_mlp_dim": self.channel_mlp_dim,
-            "weighted": self.weighted,
-            "qkv_bias": self.qkv_bias,
-            "skip_lam": self.skip_lam,
-            "dropout_rate": self.dropout_rate,
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-        }
+
+# The authors' code numbers stages and transitions together, as {n}.
+_OFFICIAL = {
+    "stem/projection": "patch_embed.proj",
+    "stage_{stage}_block_{i}/norm1": "network.{n}.{i}.norm1",
+    "stage_{stage}_block_{i}/permute_mlp/channel": "network.{n}.{i}.attn.mlp_c",
+    "stage_{stage}_block_{i}/permute_mlp/height": "network.{n}.{i}.attn.mlp_h",
+    "stage_{stage}_block_{i}/permute_mlp/width": "network.{n}.{i}.attn.mlp_w",
+    "stage_{stage}_block_{i}/permute_mlp/reweight/fc1": "network.{n}.{i}.attn.reweight.fc1",
+    "stage_{stage}_block_{i}/permute_mlp/reweight/fc2": "network.{n}.{i}.attn.reweight.fc2",
+    "stage_{stage}_block_{i}/permute_mlp/projection": "network.{n}.{i}.attn.proj",
+    "stage_{stage}_block_{i}/norm2": "network.{n}.{i}.norm2",
+    "stage_{stage}_block_{i}/channel_mlp/fc1": "network.{n}.{i}.mlp.fc1",
+    "stage_{stage}_block_{i}/channel_mlp/fc2": "network.{n}.{i}.mlp.fc2",
+    "downsample_{before}/projection": "network.{n}.proj",
+    "norm": "norm",
+    "head": "head",
+}
 
 
-def _published(patch_size, num_layers, hidden_dim, downsample):
-    return {
-        "patch_size": patch_size,
-        "num_layers": num_layers,
-        "hidden_dim": hidden_dim,
-        "downsample": downsample,
-    }
-
-
-def _small(image_side, *published):
-    return {"image_shape": (image_side, image_side, 3), **_published(*published)}
+def _official_numbers(model: Any, numbers: dict[str, int]) -> dict[str, int]:
+    """The number of a stage, or of the transition after it, among all of both."""
+    if not {"stage", "before"} & numbers.keys():
+        return numbers
+    stage = numbers["stage"] if "stage" in numbers else numbers["before"] + 1
+    transitions = [_has_transition(i, model.hidden_dim, model.downsample) for i in range(stage)]
+    return {**numbers, "n": stage + sum(transitions) - ("before" in numbers)}
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class VisionPermutator(VisionModel):
     """Vision Permutator (Hou et al., arXiv:2106.12368), as a functional Keras model.
 
-    Images (B, H, W, channels), pixels in [0, 255] as uint8 or float, to float32 logits
-    (B, num_classes). The map of every stage must be square with a side that divides the stage's
-    channels; a built model takes one image size.
+    The map of every stage must be square with a side that divides the stage's channels; a built
+    model takes one image size.
 
     Args:
-        image_shape: (H, W, channels).
-        patch_size: side P of a patch in pixels, or (height, width).
         num_layers: number of blocks of each stage, as a tuple.
         hidden_dim: channels of each stage, as a tuple.
-        downsample: for each stage but the last whether the map is halved behind it, as a tuple.
+        downsample: for each stage but the last, whether the map is halved after it, as a tuple.
             Where only the channels change, a 1 x 1 convolution changes them.
-        mlp_ratio: hidden width of the channel MLPs over the channels; number or one per stage.
+        mlp_ratio: hidden width of the channel MLPs over the channels; a number, or one per stage.
         weighted, qkv_bias: as for `PermuteMLP`. The published models are weighted, without bias.
         skip_lam: number above 0 that divides every branch before it is added.
-        num_classes: number of logits.
         dropout_rate: in [0, 1), after the Permute-MLPs and inside the channel MLPs. The paper's
             is 0.
-        drop_path_rate: in [0, 1), of the last block; grows linearly from 0 in the first, over all
-            stages.
-        layer_norm_epsilon: of all LayerNorms.
-        include_top: False ends in features instead of logits.
-        pooling: "avg" for features (B, C); with `include_top=False` also None for (B, h, w, C).
-        include_preprocessing: normalise pixels inside the model. False: the model takes images
-            that are normalised already.
-        pixel_mean, pixel_std: of that normalisation, on the [0, 1] scale; number or per channel.
-            The default is ImageNet's (for other than three channels, its average).
-        remat: in training, compute the inside of every block a second time in the backward pass
-            instead of keeping it: less memory, more time, the same numbers.
-        name: of the model.
-        dtype: Keras dtype policy, such as "mixed_bfloat16"; None for the global one.
+        All others: see `VisionModel`.
 
     Raises:
         ValueError: an argument is out of range, or the image does not fit (the message lists the
             sizes that would).
-
-    Example:
 
     >>> model = VisionPermutator.from_variant("nano/4", num_classes=10)
     >>> tuple(model(numpy.zeros((2, 32, 32, 3), "uint8")).shape)
@@ -175,102 +148,103 @@ class VisionPermutator(VisionModel):
     """
 
     variants = {
-        "S/14": _published(14, (4, 3, 8, 3), (384, 384, 384, 384), (False, False, False)),
-        "S/7": _published(7, (4, 3, 8, 3), (192, 384, 384, 384), (True, False, False)),
-        "M/7": _published(7, (4, 3, 14, 3), (256, 256, 512, 512), (False, True, False)),
-        "L/7": _published(7, (8, 8, 16, 4), (256, 512, 512, 512), (True, False, False)),
+        "S/14": size(224, 14, (4, 3, 8, 3), (384,) * 4, downsample=(False, False, False)),
+        "S/7": size(224, 7, (4, 3, 8, 3), (192, 384, 384, 384), downsample=(True, False, False)),
+        "M/7": size(224, 7, (4, 3, 14, 3), (256, 256, 512, 512), downsample=(False, True, False)),
+        "L/7": size(224, 7, (8, 8, 16, 4), (256, 512, 512, 512), downsample=(True, False, False)),
         # Ours, for small images: not in the paper.
-        "nano/4": _small(32, 4, (3, 5), (64, 128), (True,)),
-        "pico/4": _small(28, 4, (6,), (56,), ()),
-        "pico/2": _small(8, 2, (3,), (64,), ()),
+        "nano/4": size(32, 4, (3, 5), (64, 128), downsample=(True,)),
+        "pico/4": size(28, 4, (6,), (56,), downsample=()),
+        "pico/2": size(8, 2, (3,), (64,), downsample=()),
+    }
+
+    token_mixing = TokenMixing(
+        layers=("height", "width"),
+        maps=lambda block: ops.stack(
+            [
+                ops.transpose(mixing.kernel)
+                for mixing in (block.permute_mlp.height, block.permute_mlp.width)
+            ]
+        ),
+        parts={
+            **dict.fromkeys(("height", "width"), "token_mixing"),
+            **dict.fromkeys(("permute_mlp", "channel_mlp"), "channel_mixing"),
+            "reweight": "other",
+        },
+    )
+
+    checkpoint_layouts = {
+        "official": CheckpointLayout(_OFFICIAL, torch=True, numbers=_official_numbers)
     }
 
     def __init__(
         self,
         *,
-        image_shape=(224, 224, 3),
-        patch_size=7,
-        num_layers=(4, 3, 8, 3),
-        hidden_dim=(192, 384, 384, 384),
-        downsample=(True, False, False),
-        mlp_ratio=3,
-        weighted=True,
-        qkv_bias=False,
-        skip_lam=1.0,
-        num_classes=1000,
-        dropout_rate=0.0,
-        drop_path_rate=0.0,
-        layer_norm_epsilon=1e-5,
-        include_top=True,
-        pooling="avg",
-        include_preprocessing=True,
-        pixel_mean=IMAGENET_MEAN,
-        pixel_std=IMAGENET_STD,
-        remat=False,
-        name=None,
-        dtype=None,
-    ):
-        arguments = dict(locals())  # first of all: what get_config gives back
-        check_shared(arguments)
-        image_shape = check_image_shape(image_shape)
-        patch_size = check_pair("patch_size", patch_size)
-        num_layers = check_stages("num_layers", num_layers)
-        stages = len(num_layers)
-        hidden_dim = check_stages("hidden_dim", hidden_dim, count=stages)
+        image_shape: ImageShape = (224, 224, 3),
+        patch_size: Pair = 7,
+        num_layers: tuple[int, ...] = (4, 3, 8, 3),
+        hidden_dim: tuple[int, ...] = (192, 384, 384, 384),
+        downsample: tuple[bool, ...] = (True, False, False),
+        mlp_ratio: float | tuple[float, ...] = 3,
+        weighted: bool = True,
+        qkv_bias: bool = False,
+        skip_lam: float = 1.0,
+        num_classes: int = 1000,
+        dropout_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        layer_norm_epsilon: float = 1e-5,
+        include_top: bool = True,
+        pooling: str | None = "avg",
+        include_preprocessing: bool = True,
+        pixel_mean: PerChannel = IMAGENET_MEAN,
+        pixel_std: PerChannel = IMAGENET_STD,
+        remat: bool = False,
+        name: str | None = None,
+        dtype: DTypePolicy = None,
+    ) -> None:
+        arguments = checked(locals(), num_layers=check_stages, hidden_dim=check_stages)
+        stages = len(arguments.num_layers)
+        widths = check_stages("hidden_dim", hidden_dim, count=stages)
         downsample = _check_downsample(downsample, stages - 1)
-        mlp_ratio = (mlp_ratio,) * stages if isinstance(mlp_ratio, numbers.Real) else mlp_ratio
-        mlp_ratio = check_stages("mlp_ratio", mlp_ratio, check_positive, stages)
-        drop_path_rate = check_rate("drop_path_rate", drop_path_rate)
-        grid = patch_grid(image_shape, patch_size)
-        sides = _working_sides(hidden_dim, downsample)
-        if grid[0] != grid[1] or grid[0] not in sides:
-            raise ValueError(_misfit(image_shape, patch_size, grid, hidden_dim, sides))
-        dtype = keras.dtype_policies.get(dtype)
+        ratios = (mlp_ratio,) * stages if isinstance(mlp_ratio, numbers.Real) else mlp_ratio
+        ratios = check_stages("mlp_ratio", ratios, check_positive, stages)
+        sides = _working_sides(widths, downsample)
+        if arguments.grid[0] != arguments.grid[1] or arguments.grid[0] not in sides:
+            raise ValueError(_misfit(arguments, widths, sides))
 
-        pixels, image = image_input(
-            image_shape, include_preprocessing, pixel_mean, pixel_std, dtype
-        )
-        x = _embedding(patch_size, hidden_dim[0], image, dtype, "stem")
+        pixels, x = image_input(arguments)
+        x = _embedding(arguments.patch_size, widths[0], x, arguments.dtype, "stem")
         rates = iter(linear_ramp(drop_path_rate, sum(num_layers)))
-        for stage, number in enumerate(num_layers):
-            for block in range(number):
-                x = PermutatorBlock(
-                    max(int(hidden_dim[stage] * mlp_ratio[stage]), 1),
-                    weighted=weighted,
-                    qkv_bias=qkv_bias,
-                    skip_lam=skip_lam,
-                    dropout_rate=dropout_rate,
-                    drop_path_rate=next(rates),
-                    layer_norm_epsilon=layer_norm_epsilon,
-                    remat=remat,
-                    dtype=dtype,
-                    name=f"stage_{stage}_block_{block}",
-                )(x)
-            if _has_transition(stage, hidden_dim, downsample):
-                factor, width = 2 if downsample[stage] else 1, hidden_dim[stage + 1]
-                x = _embedding((factor, factor), width, x, dtype, f"downsample_{stage}")
-        x = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, dtype=dtype, name="norm")(x)
-        outputs = feature_head(
-            x,
-            tuple(x.shape[1:3]),
-            include_top=include_top,
-            pooling=pooling,
-            num_classes=num_classes,
-            dtype=dtype,
-            kernel_initializer=keras.initializers.RandomNormal(stddev=0.02),
+        for stage, width in enumerate(widths):
+            for i in range(num_layers[stage]):
+                hidden = max(int(width * ratios[stage]), 1)
+                own = arguments.of(
+                    PermutatorBlock, channel_mlp_dim=hidden, drop_path_rate=next(rates)
+                )
+                x = PermutatorBlock(**own, name=f"stage_{stage}_block_{i}")(x)
+            if _has_transition(stage, widths, downsample):
+                side = 2 if downsample[stage] else 1
+                name = f"downsample_{stage}"
+                x = _embedding((side, side), widths[stage + 1], x, arguments.dtype, name)
+        norm = keras.layers.LayerNormalization(
+            epsilon=layer_norm_epsilon, dtype=arguments.dtype, name="norm"
         )
+        normal = keras.initializers.RandomNormal(stddev=0.02)
+        outputs = feature_head(norm(x), arguments, kernel_initializer=normal)
         super().__init__(pixels, outputs, arguments)
 
-    @property
-    def checkpoint_layouts(self):
-        transitions = [
-            _has_transition(stage, self.hidden_dim, self.downsample)
-            for stage in range(len(self.num_layers))
-        ]
-        return {"official": official_layout(transitions)}
+    def arguments_at(self, image_shape: ImageShape) -> Config:
+        raise ValueError(
+            f"`model` {self.name} is a VisionPermutator: each of its matrices mixes the rows (or "
+            "columns) of the map together with parts of the channels, as many as there are "
+            f"channels, so that its weights fit {tuple(self.image_shape)} and not "
+            f"`image_shape`={image_shape}. Resize the pictures, or train a model of the new size."
+        )
 
 
-def _embedding(patch_size, hidden_dim, image, dtype, name):
+def _embedding(
+    patch_size: tuple[int, int], hidden_dim: int, image: Tensor, dtype: DTypePolicy, name: str
+) -> Tensor:
     """A convolution whose stride is its size, with PyTorch's initial values."""
     initializer = torch_uniform(patch_size[0] * patch_size[1] * image.shape[-1])
     return PatchEmbedding(
@@ -284,12 +258,12 @@ def _embedding(patch_size, hidden_dim, image, dtype, name):
     )(image)
 
 
-def _has_transition(stage, hidden_dim, downsample):
+def _has_transition(stage: int, hidden_dim: tuple[int, ...], downsample: tuple[bool, ...]) -> bool:
     is_last = stage == len(hidden_dim) - 1
     return not is_last and (downsample[stage] or hidden_dim[stage] != hidden_dim[stage + 1])
 
 
-def _check_downsample(value, count):
+def _check_downsample(value: Any, count: int) -> tuple[bool, ...]:
     is_fit = isinstance(value, (tuple, list)) and len(value) == count
     if not is_fit or not all(isinstance(each, bool) for each in value):
         raise ValueError(
@@ -299,7 +273,7 @@ def _check_downsample(value, count):
     return tuple(value)
 
 
-def _working_sides(hidden_dim, downsample):
+def _working_sides(hidden_dim: tuple[int, ...], downsample: tuple[bool, ...]) -> list[int]:
     """The sides of the first map that divide the channels of every stage."""
     factors = [2 ** sum(downsample[:stage]) for stage in range(len(hidden_dim))]
     # In a stage the side is the first one over the stage's factor.
@@ -309,11 +283,12 @@ def _working_sides(hidden_dim, downsample):
     return sorted(side for side in sides if side % factors[-1] == 0)
 
 
-def _misfit(image_shape, patch_size, grid, hidden_dim, sides):
-    sizes = ", ".join(f"{side * patch_size[0]} x {side * patch_size[1]}" for side in sides)
+def _misfit(arguments: Arguments, hidden_dim: tuple[int, ...], sides: list[int]) -> str:
+    patch, grid = arguments.patch_size, arguments.grid
+    sizes = ", ".join(f"{side * patch[0]} x {side * patch[1]}" for side in sides)
     allowed = f"Images that fit: {sizes}." if sizes else "No image fits them."
     return (
-        f"`image_shape`={image_shape} with `patch_size`={patch_size} gives a map of {grid[0]} x "
-        f"{grid[1]}: Vision Permutator needs a square map whose side divides the channels of every "
-        f"stage, here `hidden_dim`={hidden_dim}. {allowed}"
+        f"`image_shape`={arguments.image_shape} with `patch_size`={patch} gives a map of "
+        f"{grid[0]} x {grid[1]}: Vision Permutator needs a square map whose side divides the "
+        f"channels of every stage, here `hidden_dim`={hidden_dim}. {allowed}"
     )

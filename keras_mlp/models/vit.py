@@ -1,22 +1,17 @@
 """Vision Transformer (Dosovitskiy et al., 2020, arXiv:2010.11929), the reference of the others.
 
-Self-attention, then a channel MLP, each behind a LayerNorm and around a residual; a class token and
-learned positions. DeiT (arXiv:2012.12877) is the same network with other weights.
+Each block applies self-attention, then a channel MLP, both pre-norm with a residual connection. A
+class token and a learned position embedding. DeiT (arXiv:2012.12877) is the same network with other
+weights.
 """
 
-import keras
+from collections.abc import Callable
+from typing import Any
 
-from keras_mlp.arguments import (
-    check_bool,
-    check_image_shape,
-    check_optional,
-    check_pair,
-    check_positive,
-    check_positive_int,
-    check_rate,
-    check_shared,
-    patch_grid,
-)
+import keras
+import numpy as np
+
+from keras_mlp.arguments import check_positive
 from keras_mlp.layers import (
     MLP,
     Dense,
@@ -28,9 +23,24 @@ from keras_mlp.layers import (
 )
 from keras_mlp.layers.self_attention import head_dim
 from keras_mlp.layers.stochastic_depth import linear_ramp
-from keras_mlp.models.base import VisionModel, feature_head, image_input
+from keras_mlp.models.base import VisionModel, feature_head, image_input, size
 from keras_mlp.models.block import Block
-from keras_mlp.models.vit_checkpoints import LAYOUTS
+from keras_mlp.models.checkpoint_layout import CheckpointLayout, Converted
+from keras_mlp.models.constructor import Arguments, checked, optional
+from keras_mlp.models.timm_model import TimmModel, mlp_ratio
+from keras_mlp.models.token_mixing import OTHER, POSITION, TokenMixing
+from keras_mlp.typing import (
+    Array,
+    Config,
+    DTypePolicy,
+    ImageShape,
+    Pair,
+    PerChannel,
+    Shape,
+    Tensor,
+)
+
+_CHECKS = {"layer_scale_init_value": optional(check_positive)}
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
@@ -40,13 +50,10 @@ class ViTBlock(Block):
     Args:
         num_heads: number of attention heads; divides C.
         channel_mlp_dim: hidden width of the MLP.
-        layer_scale_init_value: first value, above 0, of a learned factor per channel on both
+        layer_scale_init_value: initial value, above 0, of a learned factor per channel on both
             residual branches; None for no such factors.
-        dropout_rate: in [0, 1), behind the attention and inside the MLP.
-        drop_path_rate: in [0, 1), of dropping either residual branch of a sample.
-        gelu_approximate: use the tanh approximation of GELU.
-        layer_norm_epsilon: of both LayerNorms.
-        **kwargs: `remat`, and as for `keras.layers.Layer`.
+        dropout_rate: in [0, 1), after attention and inside the MLP.
+        drop_path_rate, gelu_approximate, layer_norm_epsilon, **kwargs: as for `Block`.
 
     Shapes: (B, N, C) -> (B, N, C).
 
@@ -59,26 +66,18 @@ class ViTBlock(Block):
 
     def __init__(
         self,
-        num_heads,
-        channel_mlp_dim,
-        layer_scale_init_value=None,
-        dropout_rate=0.0,
-        drop_path_rate=0.0,
-        gelu_approximate=False,
-        layer_norm_epsilon=1e-6,
-        **kwargs,
-    ):
-        super().__init__(drop_path_rate, **kwargs)
-        self.num_heads = check_positive_int("num_heads", num_heads)
-        self.channel_mlp_dim = check_positive_int("channel_mlp_dim", channel_mlp_dim)
-        self.layer_scale_init_value = check_optional(
-            "layer_scale_init_value", layer_scale_init_value, check_positive
-        )
-        self.dropout_rate = check_rate("dropout_rate", dropout_rate)
-        self.gelu_approximate = check_bool("gelu_approximate", gelu_approximate)
-        self.layer_norm_epsilon = check_positive("layer_norm_epsilon", layer_norm_epsilon)
+        num_heads: int,
+        channel_mlp_dim: int,
+        layer_scale_init_value: float | None = None,
+        dropout_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        gelu_approximate: bool = False,
+        layer_norm_epsilon: float = 1e-6,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(locals(), **_CHECKS)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         policy, norm = self.dtype_policy, keras.layers.LayerNormalization
         self.norm1 = norm(epsilon=self.layer_norm_epsilon, dtype=policy, name="norm1")
         self.attention = SelfAttention(
@@ -102,98 +101,179 @@ class ViTBlock(Block):
             layer.build(input_shape)
         for layer in (self.norm2, self.channel_mlp, self.layer_scale2):
             layer.build(input_shape)
-        self.built = True
 
-    def token_mixing(self, x, training):
+    def token_mixing(self, x: Tensor, training: bool | None) -> Tensor:
         return self.layer_scale1(self.attention(self.norm1(x), training=training))
 
-    def channel_mixing(self, x, training):
+    def channel_mixing(self, x: Tensor, training: bool | None) -> Tensor:
         return self.layer_scale2(self.channel_mlp(self.norm2(x), training=training))
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "channel_mlp_dim": self.channel_mlp_dim,
-            "layer_scale_init_value": self.layer_scale_init_value,
-            "dropout_rate": self.dropout_rate,
-            "gelu_approximate": self.gelu_approximate,
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-        }
-
-    def _layer_scale(self, name):
+    def _layer_scale(self, name: str) -> keras.layers.Layer:
         if self.layer_scale_init_value is None:
             return keras.layers.Identity(dtype=self.dtype_policy, name=name)
         return LayerScale(self.layer_scale_init_value, dtype=self.dtype_policy, name=name)
 
 
-def _size(patch_size, num_layers, hidden_dim, num_heads, mlp_ratio=4, image_side=224):
-    return {
-        "image_shape": (image_side, image_side, 3),
-        "patch_size": patch_size,
-        "num_layers": num_layers,
-        "hidden_dim": hidden_dim,
-        "num_heads": num_heads,
-        "channel_mlp_dim": mlp_ratio * hidden_dim,
+def _size(
+    patch_size: int,
+    num_layers: int,
+    hidden_dim: int,
+    num_heads: int,
+    mlp_ratio: int = 4,
+    image_side: int = 224,
+) -> Config:
+    own = {"num_heads": num_heads, "channel_mlp_dim": mlp_ratio * hidden_dim}
+    return size(image_side, patch_size, num_layers, hidden_dim, **own)
+
+
+def _inputs_first(kernel: Array) -> Array:
+    """(C, heads, d) as (C, heads * d)."""
+    return kernel.reshape(kernel.shape[0], -1)
+
+
+def _heads_last(kernel: Array, model: VisionModel) -> Array:
+    """(C, heads * d) as (C, heads, d); of a bias (heads * d) as (heads, d)."""
+    return kernel.reshape(*kernel.shape[:-1], model.num_heads, -1)
+
+
+def _outputs_last(kernel: Array) -> Array:
+    """(heads, d, C) as (heads * d, C)."""
+    return kernel.reshape(-1, kernel.shape[-1])
+
+
+def _heads_first(kernel: Array, model: VisionModel) -> Array:
+    """(heads * d, C) as (heads, d, C)."""
+    return kernel.reshape(model.num_heads, -1, kernel.shape[-1])
+
+
+def _with_class_position(table: Array, shape: Shape) -> Array:
+    """big_vision adds positions before the class token, which thus has none: zeros."""
+    if table.shape[1] + 1 != shape[1]:
+        return table
+    return np.concatenate([np.zeros_like(table[:, :1]), table], axis=1)
+
+
+def _without_class_position(table: Array, model: VisionModel) -> Array:
+    if not model.class_token:
+        return table
+    if table[:, 0].any():
+        raise ValueError("the class token of the model has a position other than 0")
+    return table[:, 1:]
+
+
+def _heads_that_differ(
+    attention: str,
+) -> Callable[[VisionModel, dict[str, Array]], list[str]]:
+    """A check of the number of heads, which no shape shows once the kernels are flat."""
+
+    def check(model: VisionModel, tensors: dict[str, Array]) -> list[str]:
+        for i in range(model.num_layers):
+            name = f"Transformer/encoderblock_{i}/{attention}/query/kernel"
+            kernel = tensors.get(name)
+            if kernel is not None and kernel.ndim == 3 and kernel.shape[1] != model.num_heads:
+                heads, width = kernel.shape[1:]
+                return [
+                    f"heads: {name} has {heads} heads of {width} channels, the model has "
+                    f"`num_heads`={model.num_heads}"
+                ]
+        return []
+
+    return check
+
+
+def _google(attention: str, norm2: str, mlp: str, positions: str | Converted) -> CheckpointLayout:
+    """One of the namings of Google's `.npz` files; they differ in these four names."""
+    block = "Transformer/encoderblock_{i}"
+    names: dict[str, str | Converted] = {
+        "stem/projection": "embedding",
+        "class_token/token": "cls",
+        "position_embedding/embeddings": positions,
+        "block_{i}/norm1": f"{block}/LayerNorm_0",
+        "block_{i}/attention/projection": Converted(
+            f"{block}/{attention}/out", _outputs_last, invert=_heads_first
+        ),
+        "block_{i}/norm2": f"{block}/{norm2}",
+        "block_{i}/channel_mlp/fc1": f"{block}/{mlp}/Dense_0",
+        "block_{i}/channel_mlp/fc2": f"{block}/{mlp}/Dense_1",
+        "norm": "Transformer/encoder_norm",
+        "pre_logits": "pre_logits",
+        "head": "head",
     }
+    for part in ("query", "key", "value"):
+        ours, theirs = f"block_{{i}}/attention/{part}", f"{block}/{attention}/{part}"
+        names[f"{ours}/kernel"] = Converted(f"{theirs}/kernel", _inputs_first, invert=_heads_last)
+        names[f"{ours}/bias"] = Converted(f"{theirs}/bias", np.ravel, invert=_heads_last)
+    return CheckpointLayout(names, check=_heads_that_differ(attention))
+
+
+def _third(index: int) -> Callable[[Array], Array]:
+    """One of queries, keys and values, which timm keeps as one tensor, outputs first."""
+    return lambda fused: np.split(fused, 3)[index].T
+
+
+def _timm() -> CheckpointLayout:
+    names: dict[str, str | Converted] = {
+        "stem/projection": "patch_embed.proj",
+        "class_token/token": "cls_token",
+        "position_embedding/embeddings": "pos_embed",
+        "block_{i}/norm1": "blocks.{i}.norm1",
+        "block_{i}/attention/projection": "blocks.{i}.attn.proj",
+        "block_{i}/layer_scale1/gamma": "blocks.{i}.ls1.gamma",
+        "block_{i}/norm2": "blocks.{i}.norm2",
+        "block_{i}/channel_mlp/fc1": "blocks.{i}.mlp.fc1",
+        "block_{i}/channel_mlp/fc2": "blocks.{i}.mlp.fc2",
+        "block_{i}/layer_scale2/gamma": "blocks.{i}.ls2.gamma",
+        "norm": "norm",
+        "fc_norm": "fc_norm",
+        "pre_logits": "pre_logits.fc",
+        "head": "head",
+    }
+    for index, part in enumerate(("query", "key", "value")):
+        for kind, tensor in (("kernel", "weight"), ("bias", "bias")):
+            names[f"block_{{i}}/attention/{part}/{kind}"] = Converted(
+                f"blocks.{{i}}.attn.qkv.{tensor}",
+                _third(index),
+                invert=lambda weight, model: weight.T,
+            )
+    return CheckpointLayout(names, torch=True)
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class ViT(VisionModel):
     """Vision Transformer (Dosovitskiy et al., arXiv:2010.11929), as a functional Keras model.
 
-    Images (B, H, W, channels), pixels in [0, 255] as uint8 or float, to float32 logits
-    (B, num_classes). A built model takes one image size, that of its positions.
+    A built model takes one image size, that of its position embedding.
 
-    The published ways to end are, besides the class token of the default:
+    The published ways to pool, besides the class token of the default, are
     `class_token=False, pooling="avg"`, LayerNorm, then the mean over the grid ("gap" in Google's
     code); and `pooling="avg", norm_after_pooling=True`, the mean, then a LayerNorm (timm's
     `global_pool="avg"`), with or without a class token, which the mean leaves out.
 
     Args:
-        image_shape: (H, W, channels); H and W multiples of the patch.
-        patch_size: side P of a patch in pixels, or (height, width).
-        num_layers: number of blocks.
-        hidden_dim: channels C of a token.
         num_heads: number of attention heads; divides `hidden_dim`.
         channel_mlp_dim: hidden width of the MLPs.
-        num_classes: number of logits.
-        class_token: put a learned token in front of the grid.
+        class_token: prepend a learned token to the grid.
         norm_after_pooling: normalise the pooled features (layer "fc_norm") instead of all tokens
             (layer "norm"); without pooling nothing is normalised then.
         representation_size: width of a tanh layer before the classifier ("pre_logits"), which the
-            paper pre-trained with; None for none.
-        layer_scale_init_value: first value of a learned factor per channel on the residual
+            paper pre-trained with; None for no such layer.
+        layer_scale_init_value: initial value of a learned factor per channel on the residual
             branches; None for no such factors, as in the paper.
-        dropout_rate: in [0, 1), behind the positions, behind the attention and inside the MLPs.
+        dropout_rate: in [0, 1), after the position embedding, after attention and inside the MLPs.
             Google trained L/16 and H/14 with 0.1, the others with 0.
-        drop_path_rate: in [0, 1), of the last block; grows linearly from 0 in the first. Kept
-            branches are rescaled.
-        gelu_approximate: False for the exact GELU (timm, DeiT), True for the tanh approximation
-            that Google's JAX code trained with.
-        layer_norm_epsilon: of all LayerNorms.
-        include_top: False ends in features instead of logits.
-        pooling: "token" for the class token, "avg" for the mean over the grid, features (B, C);
-            with `include_top=False` also None for the grid (B, h, w, C).
-        include_preprocessing: normalise pixels inside the model. False: the model takes images
-            that are normalised already.
-        pixel_mean, pixel_std: of that normalisation, on the [0, 1] scale; number or per channel.
-            The default is that of Google's weights; DeiT's take ImageNet's.
-        remat: in training, compute the inside of every block a second time in the backward pass
-            instead of keeping it: less memory, more time, the same numbers.
-        name: of the model.
-        dtype: Keras dtype policy, such as "mixed_bfloat16"; None for the global one.
+        All others: see `VisionModel`. The default `pixel_mean` and `pixel_std` are those of
+            Google's weights; DeiT's take ImageNet's.
 
     Raises:
         ValueError: an argument is out of range, the patch does not divide the image, the heads do
             not divide the channels, or there is no class token to pool.
 
-    Example:
-
     >>> model = ViT.from_variant("nano/4", num_classes=10)
     >>> tuple(model(numpy.zeros((2, 32, 32, 3), "uint8")).shape)
     (2, 10)
     """
+
+    default_name = "vit"
 
     variants = {
         "Ti/16": _size(16, 12, 192, 3),
@@ -211,96 +291,140 @@ class ViT(VisionModel):
         "pico/2": _size(2, 4, 64, 4, mlp_ratio=2, image_side=8),
     }
 
-    checkpoint_layouts = LAYOUTS
+    # How attention mixes depends on the image: no weights connect tokens.
+    token_mixing = TokenMixing(
+        layers=("attention",),
+        axes={"position_embedding/embeddings": (OTHER, POSITION, OTHER)},
+        parts=dict.fromkeys(("attention", "channel_mlp"), "channel_mixing"),
+    )
+
+    checkpoint_layouts = {
+        # Published before Flax numbered its layers by kind.
+        "google": _google(
+            "MultiHeadDotProductAttention_1",
+            "LayerNorm_2",
+            "MlpBlock_3",
+            "Transformer/posembed_input/pos_embedding",
+        ),
+        "google_linen": _google(
+            "MultiHeadDotProductAttention_0",
+            "LayerNorm_1",
+            "MlpBlock_0",
+            "Transformer/posembed_input/pos_embedding",
+        ),
+        "big_vision": _google(
+            "MultiHeadDotProductAttention_0",
+            "LayerNorm_1",
+            "MlpBlock_0",
+            Converted(
+                "pos_embedding",
+                _with_class_position,
+                takes_shape=True,
+                invert=_without_class_position,
+            ),
+        ),
+        "timm": _timm(),
+    }
+
+    timm = TimmModel(
+        {
+            "Ti/16": "vit_tiny_patch16_224",
+            "S/32": "vit_small_patch32_224",
+            "S/16": "vit_small_patch16_224",
+            "B/32": "vit_base_patch32_224",
+            "B/16": "vit_base_patch16_224",
+            "B/8": "vit_base_patch8_224",
+            "L/32": "vit_large_patch32_224",
+            "L/16": "vit_large_patch16_224",
+            "H/14": "vit_huge_patch14_224",
+        },
+        "timm.models.vision_transformer.VisionTransformer",
+        lambda model: {
+            "patch_size": model.patch_size,
+            "depth": model.num_layers,
+            "embed_dim": model.hidden_dim,
+            "num_heads": model.num_heads,
+            "mlp_ratio": mlp_ratio(model.channel_mlp_dim, model.hidden_dim),
+        },
+        options=lambda model: {
+            "class_token": model.class_token,
+            "fc_norm": model.norm_after_pooling,
+            **(
+                {}
+                if model.layer_scale_init_value is None
+                else {"init_values": model.layer_scale_init_value}
+            ),
+        },
+        has=lambda model: (
+            model.representation_size is None
+            and not (model.pooling is None and model.norm_after_pooling)
+        ),
+    )
 
     def __init__(
         self,
         *,
-        image_shape=(224, 224, 3),
-        patch_size=16,
-        num_layers=12,
-        hidden_dim=768,
-        num_heads=12,
-        channel_mlp_dim=3072,
-        num_classes=1000,
-        class_token=True,
-        norm_after_pooling=False,
-        representation_size=None,
-        layer_scale_init_value=None,
-        dropout_rate=0.0,
-        drop_path_rate=0.0,
-        gelu_approximate=False,
-        layer_norm_epsilon=1e-6,
-        include_top=True,
-        pooling="token",
-        include_preprocessing=True,
-        pixel_mean=0.5,
-        pixel_std=0.5,
-        remat=False,
-        name=None,
-        dtype=None,
-    ):
-        arguments = dict(locals())  # first of all: what get_config gives back
-        check_shared(arguments)
-        image_shape = check_image_shape(image_shape)
-        grid = patch_grid(image_shape, check_pair("patch_size", patch_size))
-        num_layers = check_positive_int("num_layers", num_layers)
-        hidden_dim = check_positive_int("hidden_dim", hidden_dim)
-        head_dim(hidden_dim, check_positive_int("num_heads", num_heads))
-        check_optional("representation_size", representation_size, check_positive_int)
-        check_optional("layer_scale_init_value", layer_scale_init_value, check_positive)
-        dropout_rate = check_rate("dropout_rate", dropout_rate)
-        drop_path_rate = check_rate("drop_path_rate", drop_path_rate)
-        dtype = keras.dtype_policies.get(dtype)
-
-        pixels, image = image_input(
-            image_shape, include_preprocessing, pixel_mean, pixel_std, dtype
-        )
-        x = PatchEmbedding(patch_size, hidden_dim, dtype=dtype, name="stem")(image)
+        image_shape: ImageShape = (224, 224, 3),
+        patch_size: Pair = 16,
+        num_layers: int = 12,
+        hidden_dim: int = 768,
+        num_heads: int = 12,
+        channel_mlp_dim: int = 3072,
+        num_classes: int = 1000,
+        class_token: bool = True,
+        norm_after_pooling: bool = False,
+        representation_size: int | None = None,
+        layer_scale_init_value: float | None = None,
+        dropout_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        gelu_approximate: bool = False,
+        layer_norm_epsilon: float = 1e-6,
+        include_top: bool = True,
+        pooling: str | None = "token",
+        include_preprocessing: bool = True,
+        pixel_mean: PerChannel = 0.5,
+        pixel_std: PerChannel = 0.5,
+        remat: bool = False,
+        name: str | None = None,
+        dtype: DTypePolicy = None,
+    ) -> None:
+        arguments = checked(locals(), **_CHECKS)
+        head_dim(arguments.hidden_dim, arguments.num_heads)
+        dtype = arguments.dtype
+        pixels, x = image_input(arguments)
+        x = PatchEmbedding(patch_size, hidden_dim, dtype=dtype, name="stem")(x)
         if class_token:
             x = PrependClassToken(dtype=dtype, name="class_token")(x)
         x = PositionEmbedding(dtype=dtype, name="position_embedding")(x)
-        x = keras.layers.Dropout(dropout_rate, dtype=dtype, name="dropout")(x)
+        x = keras.layers.Dropout(arguments.dropout_rate, dtype=dtype, name="dropout")(x)
         for i, rate in enumerate(linear_ramp(drop_path_rate, num_layers)):
-            x = ViTBlock(
-                num_heads,
-                channel_mlp_dim,
-                layer_scale_init_value=layer_scale_init_value,
-                dropout_rate=dropout_rate,
-                drop_path_rate=rate,
-                gelu_approximate=gelu_approximate,
-                layer_norm_epsilon=layer_norm_epsilon,
-                remat=remat,
-                dtype=dtype,
-                name=f"block_{i}",
-            )(x)
+            x = ViTBlock(**arguments.of(ViTBlock, drop_path_rate=rate), name=f"block_{i}")(x)
         norm = keras.layers.LayerNormalization(
             epsilon=layer_norm_epsilon,
             dtype=dtype,
             name="fc_norm" if norm_after_pooling else "norm",
         )
-        after_pooling = [norm] if norm_after_pooling else []
-        if representation_size is not None:
-            after_pooling.append(_pre_logits(representation_size, dtype))
         outputs = feature_head(
             x if norm_after_pooling else norm(x),
-            grid,
-            include_top=include_top,
-            pooling=pooling,
-            num_classes=num_classes,
-            dtype=dtype,
+            arguments,
             kernel_initializer="zeros",
             class_token=class_token,
-            after_pooling=after_pooling,
+            after_pooling=(*([norm] if norm_after_pooling else []), *_pre_logits(arguments)),
         )
         super().__init__(pixels, outputs, arguments)
 
+    def arguments_of_copies(self, copies: int) -> Config:
+        self._refuse_copies()
 
-def _pre_logits(representation_size, dtype):
-    return Dense(
-        check_positive_int("representation_size", representation_size),
+
+def _pre_logits(arguments: Arguments) -> list[Dense]:
+    if arguments.representation_size is None:
+        return []
+    dense = Dense(
+        arguments.representation_size,
         activation="tanh",
         kernel_initializer="lecun_normal",
-        dtype=dtype,
+        dtype=arguments.dtype,
         name="pre_logits",
     )
+    return [dense]

@@ -1,4 +1,4 @@
-"""Published weights: the catalogue, files into models, and positions for another image size."""
+"""Published weights: the catalogue, loading and saving files, and other image sizes."""
 
 from keras_mlp.weights.catalogue import presets
 from keras_mlp.weights.checkpoint import load_checkpoint

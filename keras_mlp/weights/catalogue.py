@@ -1,45 +1,43 @@
 """The catalogue of published weights."""
 
 import fnmatch
+from typing import Any
 
 from keras_mlp.arguments import check_choice
-from keras_mlp.models import ARCHITECTURES
-from keras_mlp.weights.published import (
-    ff_only,
-    gmlp,
-    mlp_mixer,
-    repmlpnet,
-    resmlp,
-    vision_permutator,
-    vit,
-)
+from keras_mlp.models import ARCHITECTURES, VisionModel
+from keras_mlp.weights.preset import Preset
+from keras_mlp.weights.published import TABLES
 
-_TABLES = (mlp_mixer, resmlp, gmlp, vision_permutator, repmlpnet, ff_only, vit)
-_PRESETS = {preset.name: preset for table in _TABLES for preset in table.PRESETS}
+_PRESETS: dict[str, Preset] = {preset.name: preset for table in TABLES for preset in table}
 
 
-def presets(architecture=None, *, variant=None, pattern="*"):
+def presets(
+    architecture: type[VisionModel] | str | None = None,
+    *,
+    variant: str | None = None,
+    pattern: str = "*",
+) -> tuple[Preset, ...]:
     """Lists published weights.
 
     Args:
         architecture: a model class or its name, such as "MLPMixer"; None for all.
         variant: key of the architecture's `variants`; None for all.
-        pattern: of names, as for `fnmatch`, such as "*in21k".
+        pattern: pattern of names as for `fnmatch`, such as "*in21k".
 
     Returns:
         A tuple of `Preset`, in the order of the catalogue.
 
     Raises:
-        ValueError: there is no such architecture, or it has no such variant.
+        ValueError: the architecture does not exist, or does not have the variant.
 
     Example:
 
     >>> [preset.name for preset in keras_mlp.presets("GMLP")]
     ['gmlp_s16_224.ra3_in1k']
     """
-    found = _PRESETS.values()
+    found = list(_PRESETS.values())
     if architecture is not None:
-        name = getattr(architecture, "__name__", architecture)
+        name: Any = getattr(architecture, "__name__", architecture)
         check_choice("architecture", name, ARCHITECTURES)
         found = [preset for preset in found if preset.architecture == name]
         if variant is not None:
@@ -49,6 +47,6 @@ def presets(architecture=None, *, variant=None, pattern="*"):
     return tuple(preset for preset in found if fnmatch.fnmatchcase(preset.name, pattern))
 
 
-def find_preset(name):
-    """The row of that name, or ValueError that names the nearest one."""
+def find_preset(name: str) -> Preset:
+    """Returns the preset of a name, or raises ValueError that names the nearest one."""
     return _PRESETS[check_choice("preset", name, _PRESETS)]

@@ -1,45 +1,64 @@
-"""Published checkpoints into our models: every tensor placed and checked, or nothing changed."""
+"""Loads published checkpoints: every tensor is placed and checked, or nothing changes."""
 
 import dataclasses
 import fnmatch
+import os
+import warnings
+from collections.abc import Callable, Iterable
 
+import keras
 import numpy as np
 
-from keras_mlp.models.checkpoint_layout import CheckpointLayout
+from keras_mlp.arguments import check_bool, check_optional
+from keras_mlp.models import VisionModel
+from keras_mlp.models.checkpoint_layout import CheckpointLayout, Converted
 from keras_mlp.models.layer_changes import has_lora, is_quantized, layers_by_path
+from keras_mlp.typing import Array, Shape
 from keras_mlp.weights.plain_names import plain_names
 from keras_mlp.weights.tensor_files import read_tensors
 
 
-def load_checkpoint(model, path, *, include_head=True):
-    """Loads a published checkpoint into a model of ours.
+def load_checkpoint(
+    model: VisionModel,
+    path: str | os.PathLike[str],
+    *,
+    include_head: bool = True,
+    ema: bool | None = None,
+) -> str:
+    """Loads a published checkpoint into a model.
 
-    The naming is recognised by itself. The model must have the checkpoint's sizes; which image
-    normalisation and which GELU it wants is the model's business (see its arguments).
+    The naming is detected. The model must have the checkpoint's sizes. Image normalisation and the
+    kind of GELU are arguments of the model.
 
     Args:
         model: a `VisionModel`, such as `MLPMixer`.
         path: a file in a published naming: `.npz`, `.safetensors`, or PyTorch's `.pth`, `.pt`,
             `.bin` or `.tar`, which is read without PyTorch and without running what it carries.
-        include_head: False leaves the model's classifier, if it has one, as it is and passes over
-            the file's, which may be for other classes.
+        include_head: False to keep the model's classifier, if it has one, and ignore the file's,
+            which may be for other classes.
+        ema: which weights to load from a PyTorch training state: True for their exponential moving
+            average ("model_ema" or "state_dict_ema"), False for the plain ones ("model" or
+            "state_dict"), None for the average if there is one, with a warning if there are both.
 
     Returns:
         The name of the naming, such as "timm".
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged or carries code, its naming is unknown, or tensors are
-            missing, unused, of another shape, not finite or no floating-point numbers, or the file
-            shows another number of heads; all of that is listed, and the model is left as it was.
-            Or the model is quantized or has LoRA factors: it takes checkpoints before, not after.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is damaged, carries code, has an unknown naming or not the weights that
+            `ema` asks for, or its tensors need more than 1 GiB of memory and more than 8 times the
+            file's size; or tensors are missing, unused, of another shape, not finite or not
+            floating point, or the file has another number of heads. All problems are listed, and
+            the model is not changed. Or the model is quantized or has LoRA factors: load the
+            checkpoint before.
 
     Example:
 
     >>> load_checkpoint(MLPMixer.from_variant("B/16"), "Mixer-B_16.npz")  # doctest: +SKIP
     'google'
     """
-    return place(model, recognise(model, path), include_head)
+    ema = check_optional("ema", ema, check_bool)
+    return place(model, recognise(model, path, ema), include_head)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,59 +66,64 @@ class Checkpoint:
     """A file whose naming is known.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         source: name of the naming.
-        layout: of that naming, for one model.
-        tensors: dict from name to numpy array.
+        layout: layout of this naming, for one model.
+        tensors: the tensors by name.
     """
 
-    path: str
+    path: str | os.PathLike[str]
     source: str
     layout: CheckpointLayout
-    tensors: dict
+    tensors: dict[str, Array]
 
-    def num_classes(self):
-        """How many classes the classifier in the file has; None without one."""
-        bias = self.tensors.get(self.layout.origin("head/bias").name)
+    def num_classes(self, model: VisionModel) -> int | None:
+        """Returns the number of classes of the classifier in the file; None without one."""
+        bias = self.tensors.get(self.layout.origin("head/bias", model).name)
         return None if bias is None else bias.size
 
 
-def recognise(model, path):
-    """Reads a file and finds the naming that shares most names with it, as a `Checkpoint`."""
+def recognise(
+    model: VisionModel,
+    path: str | os.PathLike[str],
+    ema: bool | None = None,
+    say: Callable[[str], object] = warnings.warn,
+) -> Checkpoint:
+    """Reads a file and finds the naming with the most names in common; see `read_tensors`."""
     layouts = getattr(model, "checkpoint_layouts", {})
     if not layouts:
-        raise ValueError(f"{model.name} is not a keras_mlp model: no published naming is known.")
-    tensors = plain_names(read_tensors(path))
+        raise ValueError(f"{model.name} is not a keras_mlp model: it has no published naming.")
+    tensors = plain_names(read_tensors(path, ema, say))
     found = [
         Checkpoint(path, source, layout, layout.prepare(tensors))
         for source, layout in layouts.items()
     ]
     best = max(found, key=lambda checkpoint: _shared(model, checkpoint))
     if _shared(model, best) == 0:
-        names = ", ".join(sorted(tensors)[:3]) or "no tensor at all"
+        names = ", ".join(sorted(tensors)[:3]) or "no tensors"
         raise ValueError(
-            f"{path} is in no naming known for {type(model).__name__} ({', '.join(layouts)}): it "
-            f"holds {names}."
+            f"{path} is not in a naming known for {type(model).__name__} ({', '.join(layouts)}): "
+            f"it holds {names}."
         )
     return best
 
 
-def _shared(model, checkpoint):
-    """The number of the model's weights that the file has under this naming."""
+def _shared(model: VisionModel, checkpoint: Checkpoint) -> int:
+    """Returns the number of the model's weights that the file has under this naming."""
     layout = checkpoint.layout
-    paths = [w.path for w in model.weights if layout.key(w.path) in layout.names]
-    return len({layout.origin(path).name for path in paths} & checkpoint.tensors.keys())
+    paths = [w.path for w in model.weights if layout.row(w.path) is not None]
+    return len({layout.origin(path, model).name for path in paths} & checkpoint.tensors.keys())
 
 
-def place(model, checkpoint, include_head):
-    """Loads a checkpoint whole, or raises ValueError; see `load_checkpoint`."""
+def place(model: VisionModel, checkpoint: Checkpoint, include_head: bool) -> str:
+    """Loads all of a checkpoint, or raises ValueError; see `load_checkpoint`."""
     _check_plain(model)
     layout, tensors = checkpoint.layout, checkpoint.tensors
     weights = [each for each in model.weights if include_head or not _is_head(each.path)]
-    arrays, problems = _converted(weights, layout, tensors)
-    used = {layout.origin(weight.path).name for weight in weights}
+    arrays, problems = _converted(model, weights, layout, tensors)
+    used = {layout.origin(weight.path, model).name for weight in weights}
     if not include_head:
-        used |= {layout.origin(key).name for key in layout.names if _is_head(key)}
+        used |= {layout.origin(f"head/{kind}", model).name for kind in ("kernel", "bias")}
     problems += [f"unused: {name}" for name in _unused(tensors, used, layout)]
     problems += layout.check(model, tensors)
     if problems:
@@ -112,21 +136,27 @@ def place(model, checkpoint, include_head):
     return checkpoint.source
 
 
-def _check_plain(model):
+def _check_plain(model: VisionModel) -> None:
     for path, layer in layers_by_path(model).items():
         if is_quantized(layer) or has_lora(layer):
             change = "is quantized" if is_quantized(layer) else "has LoRA factors"
             raise ValueError(
-                f"`model` {model.name} takes no checkpoint any more: its layer {path} {change}. "
+                f"`model` {model.name} cannot load a checkpoint: its layer {path} {change}. "
                 "Load the checkpoint first."
             )
 
 
-def _converted(weights, layout, tensors):
-    """Arrays for the weights, by path, and lines of the error for those that there are none for."""
-    arrays, problems = {}, []
+def _converted(
+    model: VisionModel,
+    weights: Iterable[keras.Variable],
+    layout: CheckpointLayout,
+    tensors: dict[str, Array],
+) -> tuple[dict[str, Array | None], list[str]]:
+    """Returns arrays for the weights by path, and a line of the error per problem."""
+    arrays: dict[str, Array | None] = {}
+    problems: list[str] = []
     for weight in weights:
-        origin = layout.origin(weight.path)
+        origin = layout.origin(weight.path, model)
         if origin.name not in tensors:
             problems.append(f"missing: {origin.name} (for {weight.path})")
             continue
@@ -135,25 +165,27 @@ def _converted(weights, layout, tensors):
     return arrays, problems
 
 
-def _is_head(weight_path):
+def _is_head(weight_path: str) -> bool:
     return weight_path.startswith("head/")
 
 
-def _unused(tensors, used, layout):
+def _unused(tensors: dict[str, Array], used: set[str], layout: CheckpointLayout) -> list[str]:
     left = tensors.keys() - used
     return sorted(n for n in left if not any(fnmatch.fnmatch(n, each) for each in layout.ignored))
 
 
-def _to_keras(array, origin, shape):
-    """The array for a weight, or None where the tensor's shape does not let itself be converted."""
+def _to_keras(array: Array, origin: Converted, shape: Shape) -> Array | None:
+    """Returns the array for a weight; None if the tensor's shape cannot be converted."""
     try:
         return origin.convert(array, shape) if origin.takes_shape else origin.convert(array)
     except (ValueError, IndexError):
         return None
 
 
-def _misfits(tensor, array, weight, origin):
-    """What keeps a tensor from becoming this weight, as lines of the error."""
+def _misfits(
+    tensor: Array, array: Array | None, weight: keras.Variable, origin: Converted
+) -> list[str]:
+    """Returns why a tensor cannot become this weight, as lines of the error."""
     shape, lines = tuple(weight.shape), []
     if array is None:
         lines.append(f"shape: {origin.name} {tensor.shape} cannot become {weight.path} {shape}")
@@ -167,6 +199,6 @@ def _misfits(tensor, array, weight, origin):
     return lines
 
 
-def _is_finite(tensor):
-    with np.errstate(over="ignore"):  # a number of float64 may be too large
-        return np.isfinite(tensor.astype("float32")).all()
+def _is_finite(tensor: Array) -> bool:
+    with np.errstate(over="ignore"):  # a float64 number may be too large
+        return bool(np.isfinite(tensor.astype("float32")).all())

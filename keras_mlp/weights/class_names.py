@@ -1,4 +1,4 @@
-"""What the classes of published classifiers are called."""
+"""The names of the classes of published classifiers."""
 
 import functools
 import gzip
@@ -7,24 +7,23 @@ import pathlib
 from keras_mlp.arguments import check_choice
 
 _FILE = pathlib.Path(__file__).parent / "wordnet" / "class_names.tsv.gz"
-# From a set of classes to its mark in the file, whose lines are in the order of all of them.
+# From a dataset to its mark in the file. The lines are in the order of classes of every dataset.
 _MARKS = {"imagenet-1k": "1", "imagenet-21k": "g", "imagenet-21k-p": "p"}
 
 
-def class_names(dataset):
-    """The names of a dataset's classes, in the order of the logits of the published weights.
+def class_names(dataset: str) -> tuple[str, ...]:
+    """Returns the names of a dataset's classes in the order of the published weights' logits.
 
     Args:
         dataset: "imagenet-1k" (1,000 classes), "imagenet-21k" (21,843, as Google trained on) or
             "imagenet-21k-p" (11,221, the MIIL Mixer's; Ridnik et al., arXiv:2104.10972).
 
     Returns:
-        A tuple of strings: the words that WordNet has for a class, joined by ", ". Names are those
-        of WordNet 3.0, whose licence lies beside the file. A name may occur twice: two classes of
-        ImageNet-1k are called "crane".
+        The words of WordNet 3.0 for each class, joined by ", ". Names are not unique: two classes
+        of ImageNet-1k are called "crane". WordNet's licence is next to the data file.
 
     Raises:
-        ValueError: there is no such dataset.
+        ValueError: the dataset is not one of these.
 
     >>> names = keras_mlp.class_names("imagenet-1k")
     >>> len(names), names[0]
@@ -35,7 +34,8 @@ def class_names(dataset):
 
 
 @functools.cache
-def _rows():
-    """(marks, name) of every class of any of the datasets."""
+def _rows() -> list[tuple[str, str]]:
+    """Returns (marks, name) of every class of any dataset."""
     lines = gzip.decompress(_FILE.read_bytes()).decode().splitlines()
-    return [tuple(line.split("\t")[1:]) for line in lines]
+    rows = (line.split("\t") for line in lines)
+    return [(marks, name) for _, marks, name in rows]

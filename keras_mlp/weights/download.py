@@ -1,4 +1,4 @@
-"""Files from the network into a folder on this machine: whole and checked, or not at all."""
+"""Downloads: complete and verified, or not at all."""
 
 import contextlib
 import hashlib
@@ -9,6 +9,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from typing import IO, Any
+
+from keras_mlp.whole_files import lock_file, move_into_place
 
 _BLOCK = 1 << 20
 _TIMEOUT = 30.0  # seconds without a byte
@@ -16,33 +20,39 @@ _ATTEMPTS = 3
 
 
 class _Interrupted(OSError):
-    """The connection ended before the file did."""
+    """The connection ended before the file was complete."""
 
 
-def cache_folder(cache_dir=None):
-    """The folder of downloaded weights: `cache_dir`, $KERAS_MLP_CACHE or ~/.keras/keras_mlp."""
+def cache_folder(cache_dir: str | os.PathLike[str] | None = None) -> pathlib.Path:
+    """Returns the cache of weights: `cache_dir`, $KERAS_MLP_CACHE or ~/.keras/keras_mlp."""
     chosen = cache_dir or os.environ.get("KERAS_MLP_CACHE") or "~/.keras/keras_mlp"
     return pathlib.Path(chosen).expanduser()
 
 
-def download(url, path, *, sha256=None, verbose=True):
-    """Brings a file here unless it is here already.
+def download(
+    url: str,
+    path: str | os.PathLike[str],
+    *,
+    sha256: str | None = None,
+    verbose: bool = True,
+) -> pathlib.Path:
+    """Downloads a file if it is not there yet.
 
-    A download that was interrupted is resumed where the server lets it, within this call and in a
-    later one; two processes that want the same file bring it once.
+    An interrupted download is resumed if the server supports it, in this call or a later one. Two
+    processes that need the same file download it once.
 
     Args:
-        url: of the file.
-        path: where it shall lie. A file that lies there is taken as it is, after the check.
+        url: address of the file.
+        path: destination. A file that is already there is verified and used.
         sha256: hexadecimal digest of the file, or its first digits; None for no check.
         verbose: show the progress on stderr.
 
     Returns:
-        `path`.
+        `path`, as a `pathlib.Path`.
 
     Raises:
-        OSError: the file cannot be had or is not the right one; the message says what to do. No
-            broken file is left at `path`.
+        OSError: the file cannot be obtained, or is not the published one; the message says what to
+            do. No broken file is left at `path`.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -52,26 +62,26 @@ def download(url, path, *, sha256=None, verbose=True):
         except (OSError, http.client.HTTPException) as error:
             raise OSError(
                 f"{url} could not be downloaded to {path.parent}: {_reason(error)} Call again, or "
-                f"bring the file by other means and save it as {path}."
+                f"get the file by other means and save it as {path}."
             ) from error
     elif not _has_digest(path, sha256):
         raise OSError(
             f"{path} is not the published file: its SHA-256 does not begin with {sha256}. Remove "
-            "it to download it anew."
+            "it to download it again."
         )
     return path
 
 
-def _reason(error):
+def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
         return f"the server answered {error.code} {error.reason}."
     return f"{str(getattr(error, 'reason', None) or error).rstrip('.')}."
 
 
-def _bring(url, path, sha256, verbose):
+def _bring(url: str, path: pathlib.Path, sha256: str | None, verbose: bool) -> None:
     part = path.with_name(f"{path.name}.part")
     with _locked(part) as stream:
-        if path.is_file():  # another process has brought it meanwhile
+        if path.is_file():  # another process has downloaded it meanwhile
             part.unlink()
             return
         for attempt in range(_ATTEMPTS):
@@ -84,32 +94,24 @@ def _bring(url, path, sha256, verbose):
                 time.sleep(attempt)
         if not _has_digest(part, sha256):
             part.unlink()
-            raise OSError(f"what came is not the published file (SHA-256 {sha256}...).")
-        os.replace(part, path)
+            raise OSError(f"what was received is not the published file (SHA-256 {sha256}...).")
+        move_into_place(part, path)
 
 
 @contextlib.contextmanager
-def _locked(part):
-    """The file to append to, open in this process alone."""
+def _locked(part: pathlib.Path) -> Iterator[IO[bytes]]:
+    """Opens the file to append to, in this process alone."""
     while True:
         with open(part, "ab") as stream:
-            _lock(stream)
-            # Whoever had the lock before may have renamed or removed what we opened.
+            lock_file(stream)
+            # The previous owner of the lock may have renamed or removed the file that is open here.
             if part.exists() and os.path.samestat(os.fstat(stream.fileno()), part.stat()):
                 yield stream
                 return
 
 
-def _lock(stream):
-    try:
-        import fcntl
-    except ImportError:  # Windows: two processes must not bring the same file at the same time
-        return
-    fcntl.flock(stream, fcntl.LOCK_EX)
-
-
-def _receive(url, stream, name, verbose):
-    """Appends what is missing of a file."""
+def _receive(url: str, stream: IO[bytes], name: str, verbose: bool) -> None:
+    """Appends the missing part of a file."""
     have = stream.seek(0, os.SEEK_END)
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
@@ -121,7 +123,7 @@ def _receive(url, stream, name, verbose):
         if error.headers.get("Content-Range") == f"bytes */{have}":
             return  # nothing was missing
         stream.truncate(0)
-        raise _Interrupted("what was there did not fit.") from error
+        raise _Interrupted("the partial file did not match.") from error
     with answer:
         if answer.status != 206:  # the whole file: this server does not resume
             stream.truncate(0)
@@ -131,7 +133,9 @@ def _receive(url, stream, name, verbose):
         _copy(answer, stream, have, total, name, verbose)
 
 
-def _copy(answer, stream, have, total, name, verbose):
+def _copy(
+    answer: Any, stream: IO[bytes], have: int, total: int | None, name: str, verbose: bool
+) -> None:
     for block in iter(lambda: answer.read(_BLOCK), b""):
         stream.write(block)
         have += len(block)
@@ -142,7 +146,7 @@ def _copy(answer, stream, have, total, name, verbose):
         raise _Interrupted(f"the connection ended after {have} of {total} bytes.")
 
 
-def _show(name, have, total, verbose, end=""):
+def _show(name: str, have: int, total: int | None, verbose: bool, end: str = "") -> None:
     if not verbose:
         return
     share = "" if total is None else f"{min(have / max(total, 1), 1):4.0%} of {total / 1e6:.1f}"
@@ -150,7 +154,7 @@ def _show(name, have, total, verbose, end=""):
     print(f"\r{name}: {share} MB", end=end, file=sys.stderr, flush=True)
 
 
-def _has_digest(path, sha256):
+def _has_digest(path: pathlib.Path, sha256: str | None) -> bool:
     if sha256 is None:
         return True
     with open(path, "rb") as stream:

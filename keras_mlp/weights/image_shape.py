@@ -1,11 +1,16 @@
 """A trained model for images of another shape."""
 
+from typing import Any
+
+import keras
 from keras import ops
 
 from keras_mlp.arguments import check_choice, check_image_shape, check_pair, patch_grid
-from keras_mlp.models import FFOnly, MLPMixer, RepMLPNet, VisionModel, VisionPermutator, ViT
+from keras_mlp.models import VisionModel, check_model
+from keras_mlp.models.token_mixing import POSITION
+from keras_mlp.typing import Array, Config, ImageShape
 from keras_mlp.weights.position_resize import resize_positions
-from keras_mlp.weights.token_axes import has_class_token, token_axes, token_grid
+from keras_mlp.weights.token_axes import token_axes
 from keras_mlp.weights.token_mixing_resize import copy_tokens, interpolate_tokens
 
 METHODS = ("interpolate", "block_diagonal", "reinitialize")
@@ -13,8 +18,12 @@ POSITION_METHODS = ("bicubic_antialias", "bicubic", "bilinear", "zoom")
 
 
 def with_image_shape(
-    model, image_shape, *, method="interpolate", position_method="bicubic_antialias"
-):
+    model: VisionModel,
+    image_shape: ImageShape,
+    *,
+    method: str = "interpolate",
+    position_method: str = "bicubic_antialias",
+) -> VisionModel:
     """A model for images of another shape, square or not, with the weights of `model`.
 
     The patches keep their size in pixels, so that there are more or fewer tokens. Weights that run
@@ -66,8 +75,6 @@ def with_image_shape(
     image_shape = _checked_shape(model, image_shape)
     check_choice("method", method, METHODS)
     check_choice("position_method", position_method, POSITION_METHODS)
-    if image_shape != tuple(model.image_shape):
-        _check_architecture(model, image_shape)
     new = type(model).from_config(_config(model, image_shape, method))
     weights = _by_path(model, new)
     for weight in new.weights:
@@ -78,11 +85,9 @@ def with_image_shape(
     return new
 
 
-def _checked_shape(model, image_shape):
+def _checked_shape(model: VisionModel, image_shape: Any) -> ImageShape:
     """The new shape as a tuple, or ValueError."""
-    if not isinstance(model, VisionModel):
-        raise ValueError(f"`model` must be a keras_mlp model such as MLPMixer, got {model!r}.")
-    config = model.get_config()
+    config = check_model(model).get_config()
     if config["quantized"] or config["lora"]:
         raise ValueError(
             f"`model` {model.name} is quantized or has LoRA factors: change the image shape before "
@@ -98,59 +103,30 @@ def _checked_shape(model, image_shape):
     return image_shape
 
 
-def _check_architecture(model, image_shape):
-    if isinstance(model, VisionPermutator):
-        raise ValueError(
-            f"`model` {model.name} is a VisionPermutator: each of its matrices mixes the rows (or "
-            "columns) of the map together with parts of the channels, as many as there are "
-            f"channels, so that its weights fit {tuple(model.image_shape)} and not "
-            f"`image_shape`={image_shape}. Resize the pictures, or train a model of the new size."
-        )
-    if isinstance(model, RepMLPNet) and model.partition_size and model.official_reassembly:
-        raise ValueError(
-            f"`model` {model.name} has partitions that `official_reassembly`=True puts together in "
-            "an order that depends on their number: its image shape cannot be changed."
-        )
-
-
-def _config(model, image_shape, method):
+def _config(model: VisionModel, image_shape: ImageShape, method: str) -> Config:
     """The arguments of the new model."""
     config = {**model.get_config(), "image_shape": image_shape}
-    grid = patch_grid(model.image_shape, check_pair("patch_size", model.patch_size))
     if image_shape == tuple(model.image_shape):
         return config
+    changed = model.arguments_at(image_shape)
     if method == "block_diagonal":
-        return {**config, **_block_diagonal_config(model, image_shape, grid)}
-    if isinstance(model, FFOnly):  # whose defaults follow the image size
-        config["token_mlp_dim"] = model.get_layer("block_0").token_mlp_dim
-        config["position_grid"] = grid if model.position_grid is None else model.position_grid
-    return config
+        changed = model.arguments_of_copies(_copies(model, image_shape))
+    return {**config, **changed}
 
 
-def _block_diagonal_config(model, image_shape, grid):
-    """The arguments of the new model that differ where every sub-image has its own copy."""
-    new_grid = patch_grid(image_shape, check_pair("patch_size", model.patch_size))
+def _copies(model: VisionModel, image_shape: ImageShape) -> int:
+    """The number of sub-images of the model's shape."""
+    grid, patch = model.grid, check_pair("patch_size", model.patch_size)
+    new_grid = patch_grid(image_shape, patch)
     if new_grid[0] % grid[0] or new_grid[1] % grid[1]:
         raise ValueError(
             f"`method`='block_diagonal' needs whole multiples of the image shape of {model.name}, "
             f"{tuple(model.image_shape)}, got `image_shape`={image_shape}."
         )
-    if isinstance(model, (FFOnly, ViT)) or getattr(model, "attention_dim", None) is not None:
-        raise ValueError(
-            f"`method`='block_diagonal' is not defined for `model` {model.name}: sub-images of "
-            f"{type(model).__name__} share a class token or attention. Use 'interpolate'."
-        )
-    if isinstance(model, MLPMixer):
-        copies = (new_grid[0] // grid[0]) * (new_grid[1] // grid[1])
-        return {"token_mlp_dim": copies * model.token_mlp_dim}
-    if isinstance(model, RepMLPNet) and model.partition_size is None:
-        stages = range(len(model.num_layers))
-        sizes = tuple(token_grid(model, f"stage_{stage}_block_0/") for stage in stages)
-        return {"partition_size": sizes, "official_reassembly": False}
-    return {}
+    return (new_grid[0] // grid[0]) * (new_grid[1] // grid[1])
 
 
-def _by_path(model, new):
+def _by_path(model: VisionModel, new: VisionModel) -> dict[str, keras.Variable]:
     """The model's weights by path; ValueError unless they are those of the new model."""
     weights = {weight.path: weight for weight in model.weights}
     paths = {weight.path for weight in new.weights}
@@ -162,29 +138,44 @@ def _by_path(model, new):
     return weights
 
 
-def _resized(array, model, new, weight, method, position_method):
-    """The array for a weight of the new model; None where it keeps its first value."""
+def _resized(
+    array: Array,
+    model: VisionModel,
+    new: VisionModel,
+    weight: keras.Variable,
+    method: str,
+    position_method: str,
+) -> Array | None:
+    """The array for a weight of the new model; None where it keeps its initial value."""
     roles = token_axes(model, weight.path)
     if roles is not None and method == "reinitialize":
         return None
     if roles is not None:
-        grids = token_grid(model, weight.path), token_grid(new, weight.path)
+        grids = model.token_grid(weight.path), new.token_grid(weight.path)
         array = _to_grid(array, model, roles, *grids, method, position_method)
     if array.shape != tuple(weight.shape):
         raise ValueError(
             f"The weight {weight.path} of {model.name} has shape {array.shape}, and for the new "
-            f"image shape {tuple(weight.shape)}: there is no rule how to make one from the other."
+            f"image shape {tuple(weight.shape)}: there is no rule to make one from the other."
         )
     return array
 
 
-def _to_grid(array, model, roles, grid, new_grid, method, position_method):
+def _to_grid(
+    array: Array,
+    model: VisionModel,
+    roles: tuple[str, ...],
+    grid: tuple[int, int],
+    new_grid: tuple[int, int],
+    method: str,
+    position_method: str,
+) -> Array:
     if grid == new_grid:
         return array
     if method == "block_diagonal":
         return copy_tokens(array, roles, grid, new_grid)
-    class_token = has_class_token(model)
-    if isinstance(model, ViT):
+    class_token = model.has_class_token
+    if POSITION in roles:
         return resize_positions(
             array, new_grid, method=position_method, grid=grid, class_token=class_token
         )

@@ -1,32 +1,42 @@
-"""Learned positions for another image size, in the four ways that published code uses."""
+"""Position embeddings for another image size, in the four ways of published code."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from keras_mlp.arguments import check_choice, check_pair
 from keras_mlp.layers.resampling import bilinear_matrix, half_pixel_centres, linear_matrix
+from keras_mlp.typing import Array, Pair
 
 
-def resize_positions(table, new_grid, *, method="bicubic_antialias", grid=None, class_token=True):
-    """Interpolates the position table of a Vision Transformer to another grid.
+def resize_positions(
+    table: Array,
+    new_grid: Pair,
+    *,
+    method: str = "bicubic_antialias",
+    grid: Pair | None = None,
+    class_token: bool = True,
+) -> Array:
+    """Interpolates the position embeddings of a Vision Transformer to another grid.
 
-    Fine-tuning should follow: interpolated positions alone cost accuracy.
+    Fine-tune afterwards: interpolation alone costs accuracy.
 
     Args:
         table: numpy array (1, 1 + h * w, C), or (1, h * w, C) without a class token.
         new_grid: (height, width) of the new grid of tokens, or one number for both.
         method: "bicubic_antialias", timm's default; "bicubic", the same without antialiasing (as
-            PyTorch's `interpolate`); "bilinear", what timm does to Google's files; "zoom", what
-            Google's JAX code does: bilinear with the corners kept in place.
-        grid: (h, w) of the table, or one number for both; None for a square one.
-        class_token: whether the first row belongs to a class token; it is kept as it is.
+            PyTorch's `interpolate`); "bilinear", as timm does for Google's files; "zoom", as
+            Google's JAX code does: bilinear with aligned corners.
+        grid: (h, w) of the table, or one number for both; None for a square grid.
+        class_token: whether the first row belongs to a class token, which is kept unchanged.
 
     Returns:
-        Array (1, 1 + height * width, C), or without the first row, of the table's dtype.
+        An array (1, 1 + height * width, C), or (1, height * width, C) without a class token, with
+        the dtype of the table.
 
     Raises:
-        ValueError: an argument is out of range, or the table does not have the rows of `grid`.
+        ValueError: an argument is out of range, or the number of rows does not match `grid`.
 
     Example:
 
@@ -34,22 +44,22 @@ def resize_positions(table, new_grid, *, method="bicubic_antialias", grid=None, 
     (1, 36, 8)
     """
     axis_matrix = _METHODS[check_choice("method", method, _METHODS)]
-    new_grid, table = check_pair("new_grid", new_grid), np.asarray(table)
+    new_size, table = check_pair("new_grid", new_grid), np.asarray(table)
     if table.ndim != 3 or table.shape[0] != 1:
         raise ValueError(f"`table` must have shape (1, tokens, channels), got {table.shape}.")
     first, positions = np.split(table, [int(class_token)], axis=1)
-    grid = _grid_of(positions.shape[1], grid)
-    if new_grid == grid:
+    size = _grid_of(positions.shape[1], grid)
+    if new_size == size:
         return table
-    rows, columns = map(axis_matrix, grid, new_grid)
-    positions = positions.reshape(*grid, -1)
+    rows, columns = map(axis_matrix, size, new_size)
+    positions = positions.reshape(*size, -1)
     resized = np.einsum("iy,jx,yxc->ijc", rows, columns, positions, optimize=True)
-    resized = resized.reshape(1, new_grid[0] * new_grid[1], -1).astype(table.dtype)
+    resized = resized.reshape(1, new_size[0] * new_size[1], -1).astype(table.dtype)
     return np.concatenate([first, resized], axis=1)
 
 
-def _grid_of(tokens, grid):
-    """The (h, w) grid that so many tokens form."""
+def _grid_of(tokens: int, grid: Pair | None) -> tuple[int, int]:
+    """Returns the (h, w) grid of the tokens."""
     if grid is None:
         side = math.isqrt(tokens)
         if tokens == 0 or side * side != tokens:
@@ -61,13 +71,13 @@ def _grid_of(tokens, grid):
     return grid
 
 
-def _zoom_matrix(size, new_size):
-    """The first and last output lie on the first and last input, as in `scipy.ndimage.zoom`."""
+def _zoom_matrix(size: int, new_size: int) -> Array:
+    """Linear; the first and last output read the first and last input, as `scipy.ndimage.zoom`."""
     return linear_matrix(np.linspace(0, size - 1, new_size), size)
 
 
-def _bicubic_matrix(size, new_size):
-    """Four neighbours; beyond the ends the last input is repeated."""
+def _bicubic_matrix(size: int, new_size: int) -> Array:
+    """Bicubic over four neighbours; inputs at the ends are repeated beyond them."""
     centres = half_pixel_centres(size, new_size)
     matrix = np.zeros((new_size, size))
     for offset in (-1, 0, 1, 2):
@@ -77,22 +87,22 @@ def _bicubic_matrix(size, new_size):
     return matrix
 
 
-def _bicubic_antialias_matrix(size, new_size):
-    """The kernel is widened where the output is smaller, and cut off at the ends."""
+def _bicubic_antialias_matrix(size: int, new_size: int) -> Array:
+    """Bicubic; the kernel is widened if the output is smaller, and truncated at the ends."""
     distances = np.arange(size) - half_pixel_centres(size, new_size)[:, None]
     matrix = _keys_kernel(distances / max(size / new_size, 1.0), a=-0.5)
     return matrix / matrix.sum(axis=1, keepdims=True)
 
 
-def _keys_kernel(x, a):
-    """Keys' cubic convolution (1981); PyTorch takes a = -0.75, and -0.5 where it antialiases."""
+def _keys_kernel(x: Array, a: float) -> Array:
+    """Keys' cubic convolution (1981). PyTorch uses a = -0.75, and -0.5 with antialiasing."""
     x = np.abs(x)
     near = (a + 2) * x**3 - (a + 3) * x**2 + 1
     far = a * (x**3 - 5 * x**2 + 8 * x - 4)
     return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
 
 
-_METHODS = {
+_METHODS: dict[str, Callable[[int, int], Array]] = {
     "bicubic_antialias": _bicubic_antialias_matrix,
     "bicubic": _bicubic_matrix,
     "bilinear": bilinear_matrix,

@@ -1,28 +1,50 @@
-"""A model with published weights, by their name or from a file."""
+"""Models with published weights, by name or from a file."""
 
+import functools
 import inspect
 import os
+import pathlib
 import sys
+from collections.abc import Callable
+from typing import Any
 
-from keras_mlp.arguments import check_choice, check_image_shape
+from keras_mlp.arguments import check_bool, check_choice, check_image_shape, check_optional
 from keras_mlp.models import ARCHITECTURES, VisionModel
 from keras_mlp.weights.catalogue import find_preset
-from keras_mlp.weights.checkpoint import place, recognise
+from keras_mlp.weights.checkpoint import Checkpoint, place, recognise
 from keras_mlp.weights.download import cache_folder, download
 from keras_mlp.weights.file_image_shape import file_image_shape
 from keras_mlp.weights.image_shape import with_image_shape
+from keras_mlp.weights.preset import Preset
 from keras_mlp.weights.tensor_files import SUFFIXES
 
 
 def from_preset(
-    architecture, preset, *, file=None, variant=None, cache_dir=None, verbose=True, **overrides
-):
-    """Builds a model of a class and loads published weights: see `VisionModel.from_preset`."""
+    architecture: type[VisionModel],
+    preset: str | os.PathLike[str],
+    *,
+    file: str | os.PathLike[str] | None = None,
+    variant: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    ema: bool | None = None,
+    verbose: bool = True,
+    **overrides: Any,
+) -> VisionModel:
+    """Builds a model of a class and loads published weights: see `VisionModel.from_preset`.
+
+    `ema` is that of `load_checkpoint`.
+    """
+    read = functools.partial(
+        recognise,
+        ema=check_optional("ema", ema, check_bool),
+        say=functools.partial(_say, verbose=verbose),
+    )
     if _is_path(preset):
-        return _from_file(architecture, preset, variant, verbose, overrides)
+        return _from_file(architecture, preset, variant, read, verbose, overrides)
+    preset = str(preset)
     row = find_preset(preset)
     if variant is not None:
-        raise ValueError(f"`variant`={variant!r}: {row.name} says itself that it is {row.variant}.")
+        raise ValueError(f"`variant`={variant!r}: {row.name} is {row.variant}.")
     architecture = _architecture_of(row, architecture)
     image_shape = _image_shape(row, overrides.pop("image_shape", None))
     arguments = {**row.constructor_arguments(), **overrides}
@@ -30,24 +52,36 @@ def from_preset(
     if not file:
         file = cache_folder(cache_dir) / f"{row.name}{row.suffix}"
         if not file.is_file():
-            _in_shape(model, image_shape)  # refuses before a download what it would refuse after
+            _in_shape(model, image_shape)  # raises before a download what it would raise after
         _bring(row, file, verbose)
-    _load(model, recognise(model, file), verbose)
-    if verbose and row.note is not None:
-        print(f"{row.name}: {row.note}", file=sys.stderr)
+    _load(model, read(model, file), verbose)
+    if row.note is not None:
+        _say(f"{row.name}: {row.note}", verbose)
     return _in_shape(model, image_shape)
 
 
-# What `VisionModel.from_preset` calls: models are below weights and must not import them.
+# `VisionModel.from_preset` calls it: models must not import weights.
 VisionModel.preset_builder = staticmethod(from_preset)
 
 
-def _is_path(preset):
+def _say(text: str, verbose: bool) -> None:
+    if verbose:
+        print(text, file=sys.stderr)
+
+
+def _is_path(preset: str | os.PathLike[str]) -> bool:
     text = os.fspath(preset) if isinstance(preset, os.PathLike) else str(preset)
     return isinstance(preset, os.PathLike) or os.sep in text or text.endswith(SUFFIXES)
 
 
-def _from_file(architecture, path, variant, verbose, overrides):
+def _from_file(
+    architecture: type[VisionModel],
+    path: str | os.PathLike[str],
+    variant: str | None,
+    read: Callable[..., Checkpoint],
+    verbose: bool,
+    overrides: dict[str, Any],
+) -> VisionModel:
     if architecture is VisionModel:
         raise ValueError(f"{path}: call `from_preset` of an architecture, such as MLPMixer.")
     if variant is None and not overrides:
@@ -56,48 +90,52 @@ def _from_file(architecture, path, variant, verbose, overrides):
     if variant is None:
         model = architecture(**overrides)
     elif "image_shape" in overrides:
-        return _in_another_shape(architecture, path, variant, verbose, overrides)
+        return _in_another_shape(architecture, path, variant, read, verbose, overrides)
     else:
         model = architecture.from_variant(variant, **overrides)
-    return _load(model, recognise(model, path), verbose)
+    return _load(model, read(model, path), verbose)
 
 
-def _in_another_shape(architecture, path, variant, verbose, overrides):
-    """The model in a file, whichever images it is for, made to fit those that are asked for."""
+def _in_another_shape(
+    architecture: type[VisionModel],
+    path: str | os.PathLike[str],
+    variant: str,
+    read: Callable[..., Checkpoint],
+    verbose: bool,
+    overrides: dict[str, Any],
+) -> VisionModel:
+    """Returns the model in a file of any image shape, resized to the requested one."""
     check_choice("variant", variant, architecture.variants)
     model = architecture.from_variant(variant, **overrides)
-    checkpoint, image_shape = recognise(model, path), model.image_shape
+    checkpoint, image_shape = read(model, path), model.image_shape
     own = file_image_shape(model, checkpoint) or _shape_of(architecture, variant)
     if own != image_shape:
         model = architecture.from_variant(variant, **{**overrides, "image_shape": own})
     return _in_shape(_load(model, checkpoint, verbose), image_shape)
 
 
-def _shape_of(architecture, variant):
-    """The shape of the images that a variant is for."""
+def _shape_of(architecture: type[VisionModel], variant: str) -> tuple[int, int, int]:
+    """Returns the image shape of a variant."""
     default = inspect.signature(architecture.__init__).parameters["image_shape"].default
     return architecture.variants[variant].get("image_shape", default)
 
 
-def _in_shape(model, image_shape):
+def _in_shape(model: VisionModel, image_shape: tuple[int, int, int]) -> VisionModel:
     return model if image_shape == model.image_shape else with_image_shape(model, image_shape)
 
 
-def _load(model, checkpoint, verbose):
-    """The model with the weights of a file; of another number of classes, all but the head."""
-    classes = checkpoint.num_classes()
+def _load(model: VisionModel, checkpoint: Checkpoint, verbose: bool) -> VisionModel:
+    """Loads the weights of a file, without the head if the number of classes differs."""
+    classes = checkpoint.num_classes(model)
     fits = model.include_top and model.num_classes == classes
     place(model, checkpoint, include_head=fits)
-    if verbose and model.include_top and not fits:
-        print(
-            f"{checkpoint.path}: its classifier of {classes or 'no'} classes was not loaded; the "
-            f"one of {model.num_classes} is new.",
-            file=sys.stderr,
-        )
+    if model.include_top and not fits:
+        text = f"its classifier of {classes or 'no'} classes was not loaded; the one of "
+        _say(f"{checkpoint.path}: {text}{model.num_classes} is new.", verbose)
     return model
 
 
-def _architecture_of(row, architecture):
+def _architecture_of(row: Preset, architecture: type[VisionModel]) -> type[VisionModel]:
     owner = ARCHITECTURES[row.architecture]
     if not issubclass(owner, architecture):
         raise ValueError(
@@ -107,9 +145,9 @@ def _architecture_of(row, architecture):
     return owner
 
 
-def _image_shape(row, image_shape):
-    """The shape of the images that the model shall take, checked."""
-    published = row.constructor_arguments()["image_shape"]
+def _image_shape(row: Preset, image_shape: Any) -> tuple[int, int, int]:
+    """Returns the requested image shape, or the published one for None."""
+    published: tuple[int, int, int] = row.constructor_arguments()["image_shape"]
     image_shape = published if image_shape is None else check_image_shape(image_shape)
     if image_shape[-1] != published[-1]:
         raise ValueError(
@@ -118,11 +156,11 @@ def _image_shape(row, image_shape):
     return image_shape
 
 
-def _bring(row, path, verbose):
-    """Downloads the file of a row to a path unless it lies there."""
+def _bring(row: Preset, path: pathlib.Path, verbose: bool) -> None:
+    """Downloads the file of a preset if it is not at `path`."""
     if row.url is None and not path.is_file():
         raise OSError(
-            f"{row.name} cannot be downloaded by a program: get it at {row.page} and give its "
-            f"place as `file`, or save it as {path}."
+            f"{row.name} cannot be downloaded by a program: get it at {row.page} and pass its "
+            f"path as `file`, or save it as {path}."
         )
-    download(row.url, path, sha256=row.sha256, verbose=verbose)
+    download(row.url or "", path, sha256=row.sha256, verbose=verbose)

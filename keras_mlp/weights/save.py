@@ -1,46 +1,52 @@
-"""Our models into files in a published naming: the way back of `load_checkpoint`."""
+"""Saves models to files in a published naming: the inverse of `load_checkpoint`."""
 
 import json
 import os
 import pathlib
 import sys
-import uuid
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import safetensors
 import safetensors.numpy
 from keras import ops
 
 from keras_mlp.arguments import check_choice
-from keras_mlp.models import VisionModel
+from keras_mlp.models import VisionModel, check_model
 from keras_mlp.models.layer_changes import has_lora, is_quantized, layers_by_path
+from keras_mlp.typing import Array
 from keras_mlp.weights.timm_call import timm_call
+from keras_mlp.whole_files import whole_file
 
 
-def save_checkpoint(model, path, layout="timm"):
-    """Writes the weights of a model under the names and in the shapes of a published layout.
+def save_checkpoint(
+    model: VisionModel, path: str | os.PathLike[str], layout: str = "timm"
+) -> pathlib.Path:
+    """Writes the weights of a model with the names and shapes of a published layout.
 
-    `load_checkpoint` reads the file back, bit for bit, and what the layout was made for opens it:
-    timm, the authors' code. Only weights are written: image normalisation and which GELU is the
-    business of whoever reads them, and the file's metadata says it.
+    `load_checkpoint` reads the file back bit for bit, and so does the code that the layout comes
+    from: timm or the authors'. Only weights are written. Image normalisation and the kind of GELU
+    are in the metadata.
 
     The metadata of a `.safetensors` file are "format", "pt"; "keras_mlp", the version; "layout";
-    "architecture", the name of the class; "arguments", its `get_config()` as JSON; and, where the
-    layout is timm's and timm has such a model, "timm", the call that builds it, as JSON:
-    `{"function": "timm.create_model", "arguments": {...}}`. Among the arguments, texts that begin
-    with "timm." stand for classes.
+    "architecture", the name of the class; "arguments", its `get_config()` as JSON; and, if the
+    layout is timm's and timm has the model, "timm", the call that builds it, as JSON:
+    `{"function": "timm.create_model", "arguments": {...}}`. Strings among the arguments that start
+    with "timm." name classes.
 
     Args:
-        model: of one of the architectures of `keras_mlp`. It is not changed.
+        model: a model of one of the architectures of `keras_mlp`. It is not changed.
         path: file to write, ending in `.safetensors`, or in `.npz`, which Google's code reads (and
-            which has no metadata). A file that is there is replaced once the new one is complete.
+            which has no metadata). An existing file is replaced once the new one is complete.
         layout: key of the model's `checkpoint_layouts`, such as "timm".
 
     Returns:
-        `path`, as a `pathlib.Path`. Tensors are float32 (float64 those of a float64 model).
+        `path`, as a `pathlib.Path`. Tensors are float32, or float64 in a float64 model.
 
     Raises:
-        ValueError: there is no such layout, or this model cannot be written in it, and the message
-            says which ones it can be; the suffix is another; or the model is quantized or has LoRA
+        ValueError: the layout does not exist, or the model cannot be written in it (the message
+            lists those that it can); the suffix is another; or the model is quantized or has LoRA
             factors.
         OSError: `path` cannot be written.
 
@@ -53,37 +59,31 @@ def save_checkpoint(model, path, layout="timm"):
     """
     _check_model(model)
     path = _check_path(path)
-    tensors = _tensors(model, layout)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    try:
+    tensors: dict[str, Any] = _tensors(model, layout)
+    with whole_file(path, safetensors.SafetensorError) as file:
         if path.suffix == ".npz":
-            with open(part, "wb") as stream:
-                np.savez(stream, **tensors)
+            np.savez(file, **tensors)
         else:
-            safetensors.numpy.save_file(tensors, part, _metadata(model, layout))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+            safetensors.numpy.save_file(tensors, file, _metadata(model, layout))
     return path
 
 
-def _check_model(model):
-    if not isinstance(model, VisionModel):
-        raise ValueError(f"`model` must be a keras_mlp model such as MLPMixer, got {model!r}.")
+def _check_model(model: VisionModel) -> None:
+    check_model(model)
     for path, layer in layers_by_path(model).items():
         if has_lora(layer):
             raise ValueError(
-                f"`model` {model.name} has LoRA factors in its layer {path}, for which there is no "
+                f"`model` {model.name} has LoRA factors in its layer {path}, which have no "
                 "published name: call `keras_mlp.merge_lora` first."
             )
         if is_quantized(layer):
             raise ValueError(
                 f"`model` {model.name} is quantized, in its layer {path}: published layouts hold "
-                "floating-point numbers. Save the model as it was before."
+                "floating-point numbers. Save the model as it was before quantization."
             )
 
 
-def _check_path(path):
+def _check_path(path: str | os.PathLike[str]) -> pathlib.Path:
     path = pathlib.Path(path)
     if path.suffix not in (".safetensors", ".npz"):
         raise ValueError(f"`path` must end in .safetensors or .npz, got {path}.")
@@ -94,8 +94,8 @@ def _check_path(path):
     return path
 
 
-def _tensors(model, layout):
-    """All tensors of a file by name, or ValueError that says which layouts there are."""
+def _tensors(model: VisionModel, layout: str) -> dict[str, Array]:
+    """Returns the tensors of a file by name, or raises ValueError that lists the layouts."""
     try:
         check_choice("layout", layout, model.checkpoint_layouts)
         return _inverted(model, layout)
@@ -106,7 +106,7 @@ def _tensors(model, layout):
         raise ValueError(message) from error
 
 
-def _writable(model):
+def _writable(model: VisionModel) -> Iterator[str]:
     for layout in model.checkpoint_layouts:
         try:
             _inverted(model, layout)
@@ -115,14 +115,13 @@ def _writable(model):
         yield layout
 
 
-def _inverted(model, layout):
-    """The tensors that make the weights of a model under a layout, contiguous, by name."""
+def _inverted(model: VisionModel, layout: str) -> dict[str, Array]:
+    """Returns the tensors that hold the weights of a model in a layout, contiguous, by name."""
     names = model.checkpoint_layouts[layout]
-    order = {key: index for index, key in enumerate(names.names)}
-    weights = sorted(model.weights, key=lambda weight: order.get(names.key(weight.path), -1))
-    parts = {}
+    weights = sorted(model.weights, key=lambda weight: names.row(weight.path) or 0)
+    parts: dict[str, list[Array]] = {}
     for weight in weights:
-        origin = names.origin(weight.path)
+        origin = names.origin(weight.path, model)
         if origin.invert is None:
             raise ValueError(
                 f"`layout`={layout!r} can be read but not written: {origin.name} has more than "
@@ -140,7 +139,7 @@ def _inverted(model, layout):
     }
 
 
-def _metadata(model, layout):
+def _metadata(model: VisionModel, layout: str) -> dict[str, str]:
     metadata = {
         "format": "pt",
         "keras_mlp": sys.modules["keras_mlp"].__version__,

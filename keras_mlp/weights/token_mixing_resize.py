@@ -24,13 +24,9 @@ the old weights: block-diagonal, as in appendix C of the MLP-Mixer paper (arXiv:
 import numpy as np
 
 from keras_mlp.arguments import check_choice, check_pair
+from keras_mlp.models.token_mixing import HIDDEN, IN, OTHER, OUT
 from keras_mlp.weights.position_resize import resize_positions
 
-# What an axis of a weight runs over.
-IN = "in"  # tokens that the weight sums over
-OUT = "out"  # tokens that it gives, or one number per token
-HIDDEN = "hidden"  # hidden units of a token MLP: every copy has its own
-OTHER = "other"  # whatever knows nothing of tokens
 ROLES = (IN, OUT, HIDDEN, OTHER)
 
 

@@ -23,16 +23,28 @@ class Product:
 
 def graph_products(model):
     """Every product in the graph of one image through a model, inner functions included."""
-    images = tf.TensorSpec((1, *model.image_shape), tf.float32)
-    graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(images).graph
     products = []
-    for operation in graph.get_operations():
-        assert not operation.type.endswith("PartitionedCall"), "a function inside is not read"
+    for operation in _operations(model):
         if operation.type in _MACS:
             products.append(_product(operation))
         else:
             assert not ("MatMul" in operation.type or "Conv" in operation.type), operation.type
     return products
+
+
+def graph_activations(model):
+    """The numbers that activation functions return in that graph."""
+    kinds = ("Erf", "Erfc", "Tanh", "Relu", "Sigmoid", "Softmax", "Elu", "Softplus", "Exp")
+    outputs = [each.outputs[0] for each in _operations(model) if each.type in kinds]
+    return sum(math.prod(output.shape) for output in outputs)
+
+
+def _operations(model):
+    images = tf.TensorSpec((1, *model.image_shape), tf.float32)
+    graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(images).graph
+    for operation in graph.get_operations():
+        assert not operation.type.endswith("PartitionedCall"), "a function inside is not read"
+        yield operation
 
 
 def _product(operation):

@@ -19,7 +19,8 @@ from keras_mlp import (
 )
 from keras_mlp import layers as our_layers
 from keras_mlp.analysis import PARTS, cost, cost_of_variant
-from tests.analysis.graph_products import graph_products
+from keras_mlp.analysis.work import works
+from tests.analysis.graph_products import graph_activations, graph_products
 from tests.test_contract import ROWS
 
 # (millions of parameters, GMACs, MACs per parameter), measured on the reference implementations,
@@ -82,7 +83,8 @@ def test_every_published_size_has_its_figures():
         f"{name} {variant}"
         for name, architecture in ARCHITECTURES.items()
         for variant in architecture.variants
-        if not variant.startswith(("nano", "pico"))  # ours
+        if name in {each.split()[0] for each in PUBLISHED}
+        and not variant.startswith(("nano", "pico"))  # ours
     }
     assert {name.removesuffix(" deployed") for name in PUBLISHED} == sizes
 
@@ -182,8 +184,13 @@ def test_parameters_add_up(toy):
 
 def test_kernels_outside_the_four_parts_are_known(toy):
     """A layer that no rule names would swell the fifth part without a word."""
-    names = {"downsample_0", "downsample_1", "reweight", "global_perceptron"}
+    parts = type(toy).token_mixing.parts
     kernels = [weight for weight in toy.weights if weight.path.endswith("kernel")]
+    for kernel in kernels:
+        layer, *inside, _ = kernel.path.split("/")
+        is_inside = layer in {block.name for block in toy.blocks}
+        assert not is_inside or set(inside) & parts.keys(), f"no part is stated for {kernel.path}"
+    names = {"downsample_0", "downsample_1", *(name for name in parts if parts[name] == "other")}
     other = [weight for weight in kernels if names & set(weight.path.split("/"))]
     counted = cost(toy)
     assert (counted.parts["other"].macs > 0) == bool(other)
@@ -191,6 +198,17 @@ def test_kernels_outside_the_four_parts_are_known(toy):
     assert counted.macs - rest == counted.parts["other"].macs
     positions = sum(math.prod(kernel.shape) for kernel in other)
     assert counted.parts["other"].macs >= positions
+
+
+def test_every_architecture_says_what_mixes_tokens_and_channels():
+    for name, row in ROWS.items():
+        parts = cost(ARCHITECTURES[name](**row.toy)).parts
+        assert parts["token_mixing"].macs > 0 and parts["channel_mixing"].macs > 0, name
+
+
+def test_activation_functions_are_those_of_the_graph(toy):
+    """One that a layer calls by itself would be missing from the memory of training."""
+    assert sum(work.activations for work in works(toy)) == graph_activations(toy)
 
 
 def test_activations_are_those_of_a_real_call(toy):
@@ -339,7 +357,7 @@ def test_counting_leaves_the_model_alone():
 
 @pytest.mark.parametrize("value", ["MLPMixer", None, MLPMixer, keras.Sequential()])
 def test_refuses_what_is_no_model_of_ours(value):
-    with pytest.raises(ValueError, match="`model` must be a VisionModel, got"):
+    with pytest.raises(ValueError, match="`model` must be a keras_mlp model such as MLPMixer, got"):
         cost(value)
 
 

@@ -172,7 +172,7 @@ def test_a_tile_is_a_scaled_map_around_white():
         ({"block": "blok_1"}, r"`block` is 'blok_1'\. Did you mean 'block_1'"),
         ({"block": "stem"}, r"`block` is 'stem'\. Allowed: 'block_0', 'block_1'"),
         ({"block": None}, "`block` is None"),
-        ({"units": 0}, "`units` must be a whole number of at least 1, got 0"),
+        ({"units": 0}, "`units` must be a positive integer, got 0"),
         ({"order": "size"}, "`order` is 'size'"),
         ({"path": "maps.jpg"}, "`path` must be a .png file in an existing folder, got 'maps.jpg'"),
         ({"path": "nowhere/maps.png"}, "`path` must be a .png file in an existing folder"),
@@ -184,14 +184,14 @@ def test_refuses(arguments, message):
 
 
 def test_refuses_other_models():
-    with pytest.raises(ValueError, match="`model` must be a VisionModel, got 3"):
+    with pytest.raises(ValueError, match="`model` must be a keras_mlp model such as"):
         token_mixing_maps(3, 0)
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
     path = tmp_path / "maps.png"
     path.write_bytes(b"old")
-    monkeypatch.setattr("keras_mlp.analysis.png.os.replace", _fails)
+    monkeypatch.setattr("os.replace", _fails)
     with pytest.raises(OSError, match="disk"):
         token_mixing_maps(toy("MLPMixer"), 0, path)
     assert path.read_bytes() == b"old"

@@ -134,7 +134,7 @@ def test_only_what_was_converted_before_is_replaced(command, tmp_path, capsys):
     output.mkdir()
     (output / "mine.txt").write_text("mine")
     line = [*command, "--output", str(output)]
-    assert "`overwrite` is False" in failure(line, capsys)
+    assert f"{output} already exists; `--overwrite` replaces it." in failure(line, capsys)
     assert "holds no model.keras" in failure([*line, "--overwrite"], capsys)
     assert (output / "mine.txt").read_text() == "mine"
     (output / "model.keras").write_text("old")

@@ -41,7 +41,9 @@ def test_a_folder_of_images_becomes_a_model_and_a_saved_model(artefact, tmp_path
     assert len(list(images.rglob("*.png"))) == 40
     arguments = ["--source", str(artefact / "model.keras"), "--images", str(images)]
     finetune_folder.main([*arguments, "--epochs", "2", "--output", str(tmp_path / "tuned")])
-    assert re.search(r"^10 classes: \d+\.\d% of the images", capsys.readouterr().out, re.M)
+    assert re.search(
+        r"^10 classes: \d+\.\d% accuracy on held-out images$", capsys.readouterr().out, re.M
+    )
     model = keras.models.load_model(tmp_path / "tuned/model.keras")
     path = tmp_path / "tuned/saved_model"
     pixels = digit_images((8, 8, 1))[0][:3]

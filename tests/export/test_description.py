@@ -30,6 +30,10 @@ def test_the_architecture_can_be_rebuilt_from_the_description(exported):
         ('{"format_version": 1, "sha256": []}', "keras_mlp.json is damaged: AttributeError"),
         ("[" * 100_000, "keras_mlp.json is damaged: RecursionError"),
         ("[]", "keras_mlp.json is damaged: TypeError"),
+        (
+            '{"format_version": 1, "sha256": {}}',
+            "is damaged: it has no 'class_name'. Export",
+        ),
         ('{"format_version": 2, "sha256": {}}', "has format 2; this keras_mlp reads 1"),
     ],
 )

@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras_mlp import export_saved_model
 from keras_mlp.export import folders
 from tests.export.toys import IMAGE, functional, some_images, toy
+from tests.full_disk import full_disk
 
 
 def contents(folder):
@@ -60,7 +61,7 @@ FAILURES = [
     (lambda: tf.saved_model, "save", lambda *args: True),
     (lambda: folders, "sha256_of", lambda *args: True),
     (lambda: json, "dumps", lambda *args: True),
-    (lambda: pathlib.Path, "rename", lambda source, *args: source.suffix == ".partial"),
+    (lambda: pathlib.Path, "rename", lambda source, *args: source.name == "new"),
 ]
 
 
@@ -92,3 +93,13 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(monkeypatch, tmp_pat
     with pytest.raises(PermissionError, match=f"^Cannot write in {tmp_path}: Permission denied.$"):
         export_saved_model(toy(), tmp_path / "toy")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_is_an_error_that_names_the_folder(tmp_path):
+    path = export_saved_model(toy(), tmp_path / "toy")
+    old = contents(path)
+    too_large = pytest.raises(OSError, match=f"^{path} cannot be written: .*File too large")
+    with full_disk(), too_large as error:
+        export_saved_model(toy(), path, overwrite=True)
+    assert "\n" not in str(error.value) and isinstance(error.value.__cause__, tf.errors.OpError)
+    assert os.listdir(tmp_path) == ["toy"] and contents(path) == old

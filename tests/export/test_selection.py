@@ -85,7 +85,7 @@ def test_refuses_options_that_mean_nothing(case, tmp_path):
 
 def test_refuses_class_names_of_features(tmp_path):
     names = [str(i) for i in range(8)]
-    with pytest.raises(ValueError, match="`class_names` are of logits"):
+    with pytest.raises(ValueError, match="`class_names` name logits"):
         export_saved_model(toy(), tmp_path / "toy", output="features", class_names=names)
 
 

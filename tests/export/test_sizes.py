@@ -41,7 +41,7 @@ def test_overwrite_replaces_a_folder_of_saved_models_only(tmp_path):
     export_at_sizes(model, path, SHAPES[:1], overwrite=True)
     assert os.listdir(path) == ["8x8"] and os.listdir(tmp_path) == ["sizes"]
     (path / "thesis.tex").write_text("years of work")
-    with pytest.raises(FileExistsError, match="holds something else than SavedModels"):
+    with pytest.raises(FileExistsError, match="holds something other than SavedModels"):
         export_at_sizes(model, path, SHAPES, overwrite=True)
     assert sorted(os.listdir(path)) == ["8x8", "thesis.tex"]
 

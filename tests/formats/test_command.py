@@ -46,16 +46,53 @@ def test_every_format_gets_its_options(form, source, tmp_path, monkeypatch, caps
     [
         (["no.keras", "--format", "litert"], "SOURCE no.keras is neither a .keras file nor"),
         (["SOURCE", "--format", "onnx", "--batch-size", "2"], "`--batch-size` 2 is for `--format`"),
-        (["SOURCE", "--format", "litert", "--batch-size", "0"], "`batch_size` must be a whole"),
+        (
+            ["SOURCE", "--format", "litert", "--batch-size", "0"],
+            "`batch_size` must be a positive integer",
+        ),
         (["SOURCE", "--format", "litert", "--converter", "x"], "`--converter` x is for"),
         (["SOURCE", "--format", "tfjs", "--converter", "no/such"], "no tensorflowjs_converter at"),
     ],
 )
 def test_errors_are_one_line(arguments, message, source, tmp_path, capsys):
     arguments = [str(source) if each == "SOURCE" else each for each in arguments]
+    assert message in failure([*arguments, "--output", str(tmp_path / "toy.tflite")], capsys)
+    assert not list(tmp_path.iterdir())
+
+
+def failure(arguments, capsys):
+    """The one line that a program which fails writes."""
     with pytest.raises(SystemExit) as stop:
-        command.main([*arguments, "--output", str(tmp_path / "toy.tflite")])
+        command.main(arguments)
     assert stop.value.code == 1
     text = capsys.readouterr().err
-    assert text.startswith("error: ") and message in text and text.count("\n") == 1
-    assert not list(tmp_path.iterdir())
+    assert text.startswith("error: ") and text.count("\n") == 1
+    return text
+
+
+def damaged(content, damage):
+    if damage == "truncated":
+        return content[: len(content) // 2]
+    if damage == "not a model":
+        return b"not a zip archive"
+    # In the middle of the weights, so that the archive itself is whole.
+    middle = content.index(b"model.weights.h5") + len(content) // 2
+    return content[:middle] + bytes(64) + content[middle + 64 :]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "not a model", "overwritten"])
+def test_a_damaged_model_is_one_line(damage, source, tmp_path, capsys):
+    file = tmp_path / "model.keras"
+    file.write_bytes(damaged((source / "model.keras").read_bytes(), damage))
+    output = tmp_path / "toy.tflite"
+    message = failure([str(file), "--format", "litert", "--output", str(output)], capsys)
+    assert f"error: {file} cannot be loaded; it may be damaged: " in message
+    assert not output.exists()
+
+
+def test_an_existing_output_is_told_with_the_option_of_the_command(source, tmp_path, capsys):
+    output = tmp_path / "toy.tflite"
+    output.write_bytes(b"mine")
+    message = failure([str(source), "--format", "litert", "--output", str(output)], capsys)
+    assert f"{output} already exists; `--overwrite` replaces it." in message
+    assert output.read_bytes() == b"mine"

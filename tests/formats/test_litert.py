@@ -112,7 +112,7 @@ def test_overwriting_must_be_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"batch_size": 0}, ValueError, "`batch_size` must be a whole number of at least 1, got 0"),
+        ({"batch_size": 0}, ValueError, "`batch_size` must be a positive integer, got 0"),
         ({"quantize": "int8"}, ValueError, "Did you mean 'dynamic_int8'?"),
         ({"deployed": "no"}, ValueError, "`deployed` must be True or False"),
         ({"overwrite": 1}, ValueError, "`overwrite` must be True or False"),
@@ -167,6 +167,6 @@ def test_a_model_too_large_for_one_file_is_refused(tmp_path, monkeypatch):
 def test_an_operation_that_the_format_lacks_is_named(tmp_path):
     images = keras.Input((4, 4, 1))
     model = keras.Model(images, keras.ops.erf(images), name="bare_erf")
-    with pytest.raises(ValueError, match="`model` bare_erf has no form in LiteRT"):
+    with pytest.raises(ValueError, match="`model` bare_erf cannot be converted to LiteRT"):
         export_litert(model, tmp_path / "toy.tflite")
     assert not list(tmp_path.iterdir())

@@ -46,7 +46,7 @@ def test_is_rebuilt_from_its_config():
 )
 @pytest.mark.parametrize("name", ["mean", "std"])
 def test_refuses_what_is_no_number(name, value):
-    with pytest.raises(ValueError, match=f"`{name}` must be a finite number or one per channel"):
+    with pytest.raises(ValueError, match=f"`{name}` must be a finite number, or one per channel"):
         PixelNormalization(**{name: value})
 
 

@@ -67,5 +67,5 @@ def test_refuses_tokens_that_do_not_form_the_grid():
 
 @pytest.mark.parametrize("name", ["grid", "stored_grid"])
 def test_refuses_a_bad_grid(name):
-    with pytest.raises(ValueError, match=f"`{name}` must be a whole number of at least 1, got 0"):
+    with pytest.raises(ValueError, match=f"`{name}` must be a positive integer, got 0"):
         GridPositionEmbedding(**{"grid": 2, name: (2, 0)})

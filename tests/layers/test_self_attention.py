@@ -69,7 +69,7 @@ def test_is_rebuilt_from_its_config():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_heads": 0}, "`num_heads` must be a whole number of at least 1, got 0"),
+        ({"num_heads": 0}, "`num_heads` must be a positive integer, got 0"),
         ({"num_heads": 5}, "`num_heads`=5 does not divide `hidden_dim`=12"),
         ({"dropout_rate": 1.0}, r"`dropout_rate` must be a number in \[0, 1\), got 1.0"),
     ],

@@ -49,5 +49,5 @@ def test_is_rebuilt_from_its_config():
 @pytest.mark.parametrize("name", ["attention_dim", "output_dim"])
 @pytest.mark.parametrize("value", [0, 2.0, True])
 def test_refuses_bad_sizes(name, value):
-    with pytest.raises(ValueError, match=f"`{name}` must be a whole number .* got {value}"):
+    with pytest.raises(ValueError, match=f"`{name}` must be a positive integer, got {value}"):
         built(**{name: value})

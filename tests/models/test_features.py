@@ -40,7 +40,7 @@ def assert_features_are_the_models(model):
     outputs, inputs = (run(keras.Model(model.input, each), images) for each in (outputs, inputs))
     for name, expected in outputs.items():
         np.testing.assert_array_equal(taps[name], expected, name)
-    if type(model).__name__ == "GMLP":
+    if not model.blocks[0].is_additive:
         return
     tolerance = 1e-5 if model.dtype_policy.name == "float32" else 0.1
     for name, x in inputs.items():
@@ -72,7 +72,8 @@ def test_the_deployed_form_has_features_too():
 )
 def test_grids_are_maps_without_the_class_token(architecture, policy):
     model = with_random_weights(factory(architecture)(dtype=policy))
-    names = [*blocks_of(model), f"{blocks_of(model)[0]}/channel_mixing", "stem", "norm"]
+    names = [*blocks_of(model), f"{blocks_of(model)[0]}/channel_mixing", "stem"]
+    names += [layer.name for layer in model.layers if layer.name == "norm"]
     images = some_pixels(model)
     maps = run(model.features(names), images)
     plain = run(model.features(names, grid=False), images)
@@ -82,7 +83,7 @@ def test_grids_are_maps_without_the_class_token(architecture, policy):
         tokens = plain[name].reshape(2, -1, channels)[:, -height * width :]
         np.testing.assert_array_equal(maps[name].reshape(tokens.shape), tokens)
     has_token = plain[names[0]].shape[1] == 1 + maps[names[0]].shape[1] * maps[names[0]].shape[2]
-    assert has_token == (architecture in ("FFOnly", "ViT"))
+    assert has_token == model.has_class_token == (architecture in ("FFOnly", "ViT"))
 
 
 def test_what_is_no_token_sequence_stays_as_it_is():

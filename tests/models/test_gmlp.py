@@ -131,7 +131,9 @@ def test_amlp_survives_a_file():
 
 @pytest.mark.parametrize("value", [0, -1, 2.0, True, "8"])
 def test_refuses_a_bad_attention_dim(value):
-    with pytest.raises(ValueError, match=f"`attention_dim` must be a whole .* got {value!r}"):
+    with pytest.raises(
+        ValueError, match=f"`attention_dim` must be a positive integer, got {value!r}"
+    ):
         tiny(attention_dim=value)
 
 

@@ -1,6 +1,5 @@
 """Quantized models: which layers, at what error; and that files and SavedModels keep them."""
 
-import fnmatch
 import functools
 
 import keras
@@ -10,38 +9,12 @@ import tensorflow as tf
 from safetensors.numpy import save_file
 
 import keras_mlp
+from keras_mlp.layers.grouped_conv2d import GroupedConv2D
+from keras_mlp.layers.grouped_dense import GroupedDense
 from keras_mlp.models.layer_changes import is_quantized, layers_by_path
 from tests.contract import predict, reloaded, some_pixels, with_random_weights
 from tests.test_contract import ROWS, factory
 from tests.test_jax import run_on_jax
-
-# Dense layers of a block, in its MLPs and elsewhere, by the number of blocks; and the classifier.
-QUANTIZED = {
-    "MLPMixer": 2 * 4 + 1,
-    "ResMLP": 2 * 3 + 1,
-    "VisionPermutator": 3 * 8 + 1,
-    "RepMLPNet": 3 * 4 + 1,
-    "GMLP": 2 * 3 + 1,
-    "FFOnly": 2 * 4 + 1,
-    "ViT": 2 * 6 + 1,
-}
-# Keras has no quantized form of convolutions, nor of RepMLP's grouped matrices ("fc3").
-LEFT_OUT = (
-    "stem/*",
-    "downsample_0/*",
-    "stage_*_block_*/repmlp/fc3",
-    "stage_*_block_*/repmlp/conv?",
-)
-# Twice the largest of five seeds; see `error`.
-INT8_ERROR = {
-    "MLPMixer": 0.025,
-    "ResMLP": 0.015,
-    "VisionPermutator": 0.02,
-    "RepMLPNet": 0.03,
-    "GMLP": 0.02,
-    "FFOnly": 0.04,
-    "ViT": 0.08,
-}
 
 
 def error(model, before):
@@ -71,7 +44,7 @@ def assert_same(copy, model):
 def test_every_dense_layer_is_quantized(architecture):
     layers = layers_by_path(quantized(architecture)[0]).values()
     dense = [layer for layer in layers if isinstance(layer, keras.layers.Dense)]
-    assert len(dense) == QUANTIZED[architecture]
+    assert len(dense) == sum(ROWS[architecture].dense) + 1  # the head
     assert all(layer.kernel.dtype == "int8" for layer in dense)
 
 
@@ -80,13 +53,16 @@ def test_other_kernels_stay_floats(architecture):
     model = quantized(architecture)[0]
     kernels = [weight for weight in model.weights if weight.path.endswith("kernel")]
     floats = [each.path.rpartition("/")[0] for each in kernels if each.dtype == "float32"]
-    assert len(kernels) - len(floats) == QUANTIZED[architecture]
-    assert floats and all(any(fnmatch.fnmatch(p, each) for each in LEFT_OUT) for p in floats)
+    assert len(kernels) - len(floats) == sum(ROWS[architecture].dense) + 1  # the head
+    # Keras has no quantized form of convolutions, nor of RepMLP's grouped matrices ("fc3").
+    layers = layers_by_path(model)
+    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, GroupedConv2D, GroupedDense)
+    assert floats and all(isinstance(layers[path], kinds) for path in floats)
 
 
 @pytest.mark.parametrize("architecture", ROWS)
 def test_error_is_small(architecture):
-    assert 0 < error(*quantized(architecture)) < INT8_ERROR[architecture]
+    assert 0 < error(*quantized(architecture)) < ROWS[architecture].int8_error
 
 
 @pytest.mark.parametrize("architecture", ROWS)
@@ -185,5 +161,5 @@ def test_on_jax(tmp_path):
     model.save(tmp_path / "plain.keras")
     np.save(tmp_path / "images.npy", some_pixels(model, batch=16))
     change, difference = map(float, run_on_jax(ON_JAX, tmp_path).split())
-    assert 0 < change < INT8_ERROR["MLPMixer"]
+    assert 0 < change < ROWS["MLPMixer"].int8_error
     assert difference == 0

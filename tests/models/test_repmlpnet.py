@@ -200,10 +200,10 @@ def test_both_ways_to_put_partitions_together():
         ("num_sharesets", (2,), "`num_sharesets` must be a tuple of 2 values"),
         ("partition_size", ((3, 3), 1), "`partition_size`=(3, 3) does not divide a map of 4 x 6"),
         ("partition_size", (2, 2, 2), "`partition_size` must be a tuple of 2 values"),
-        ("kernel_sizes", (1, 2), "`kernel_sizes` must be odd numbers that differ, got (1, 2)"),
-        ("kernel_sizes", (3, 3), "`kernel_sizes` must be odd numbers that differ, got (3, 3)"),
+        ("kernel_sizes", (1, 2), "`kernel_sizes` must be distinct odd numbers, got (1, 2)"),
+        ("kernel_sizes", (3, 3), "`kernel_sizes` must be distinct odd numbers, got (3, 3)"),
         ("reduction", 9, "`reduction`=9 is above the 8 channels"),
-        ("mlp_ratio", 1.5, "`mlp_ratio` must be a whole number of at least 1, got 1.5"),
+        ("mlp_ratio", 1.5, "`mlp_ratio` must be a positive integer, got 1.5"),
     ],
 )
 def test_refuses_arguments_that_do_not_fit(name, value, message):

@@ -56,11 +56,14 @@ def test_published_numbers_count_the_transitions(variant, transitions):
     with keras.StatelessScope(initialize_variables=False):
         model = VisionPermutator.from_variant(variant)
     keras.utils.clear_session()
-    names = model.checkpoint_layouts["official"].names
+    layout = model.checkpoint_layouts["official"]
+    names = {weight.path: layout.origin(weight.path, model).name for weight in model.weights}
     expected = iter(each for each in range(8) if each not in transitions)
     for stage in range(4):
-        name = names[f"stage_{stage}_block_{{i}}/norm1/gamma"]
-        assert name == f"network.{next(expected)}.{{i}}.norm1.weight"
+        number = next(expected)
+        for i in range(model.num_layers[stage]):
+            name = names[f"stage_{stage}_block_{i}/norm1/gamma"]
+            assert name == f"network.{number}.{i}.norm1.weight"
     found = {k: v for k, v in names.items() if k.startswith("downsample") and k.endswith("kernel")}
     assert found == {
         f"downsample_{stage}/projection/kernel": f"network.{index}.proj.weight"

@@ -5,9 +5,11 @@ import io
 import os
 import tarfile
 
+import numpy as np
 import pytest
 
 from saved_models.archive import pack, unpack
+from tests.full_disk import full_disk
 
 
 def write_tarball(path, *members):
@@ -120,6 +122,62 @@ def test_a_damaged_archive_is_one_clear_error(damage, folder, tmp_path):
     with pytest.raises(ValueError, match=f"^{path} (cannot be unpacked: .+|holds no file.)$"):
         unpack(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def flipped(content, position):
+    """The bytes with one bit changed."""
+    damaged = bytearray(content)
+    damaged[position // 8] ^= 1 << position % 8
+    return bytes(damaged)
+
+
+# Of gzip's header: the hint "text", the date, the compression level and the operating system.
+UNREAD = {3 * 8, *range(4 * 8, 10 * 8)}
+
+
+def test_every_damage_to_a_bit_is_an_error(folder, tmp_path):
+    rng = np.random.default_rng(0)
+    (folder / "saved_model.pb").write_bytes(rng.bytes(10_000))
+    path = tmp_path / "a.tar.gz"
+    pack(folder, path)
+    whole = path.read_bytes()
+    header, trailer = range(10 * 8), range(8 * len(whole) - 64, 8 * len(whole))
+    places = {*header, *trailer, *rng.choice(8 * len(whole), 300).tolist()} - UNREAD
+    assert len(places) > 350
+    for position in sorted(places):
+        path.write_bytes(flipped(whole, position))
+        with pytest.raises(ValueError, match=f"^{path} ") as error:
+            unpack(path, tmp_path / "out")
+        assert "\n" not in str(error.value)
+        assert sorted(os.listdir(tmp_path)) == ["a.tar.gz", "files"]
+
+
+def test_damage_to_what_nobody_reads_changes_nothing(folder, tmp_path):
+    pack(folder, tmp_path / "a.tar.gz")
+    for position in UNREAD:
+        path = tmp_path / "b.tar.gz"
+        path.write_bytes(flipped((tmp_path / "a.tar.gz").read_bytes(), position))
+        unpack(path, tmp_path / str(position))
+        pack(tmp_path / str(position), path)
+        assert path.read_bytes() == (tmp_path / "a.tar.gz").read_bytes()
+
+
+def test_something_after_the_end_is_an_error(folder, tmp_path):
+    path = tmp_path / "a.tar.gz"
+    pack(folder, path)
+    with open(path, "ab") as stream:
+        stream.write(b"more")
+    with pytest.raises(ValueError, match="cannot be unpacked: Not a gzipped file"):
+        unpack(path, tmp_path / "out")
+
+
+def test_a_full_disk_is_not_called_damage(folder, tmp_path):
+    (folder / "saved_model.pb").write_bytes(bytes(50_000))
+    pack(folder, tmp_path / "a.tar.gz")
+    message = f"^{tmp_path}/out cannot be written: File too large.$"
+    with full_disk(), pytest.raises(OSError, match=message):
+        unpack(tmp_path / "a.tar.gz", tmp_path / "out")
+    assert sorted(os.listdir(tmp_path)) == ["a.tar.gz", "files"]
 
 
 def test_nothing_is_replaced(folder, tmp_path):

@@ -1,5 +1,6 @@
 """The artefacts of this repository, their cards and their index."""
 
+import json
 import os
 import re
 import shutil
@@ -8,7 +9,9 @@ import pytest
 
 from saved_models import card, index
 from saved_models.artefact import read_metrics
-from saved_models.manifest import manifest_problems
+from saved_models.manifest import manifest_problems, write_manifest
+from saved_models.publish import publish
+from saved_models.verify import main as verify
 from saved_models.verify import problems_of
 
 ARTEFACTS = index.artefact_folders()
@@ -60,7 +63,7 @@ def test_the_table_goes_between_the_markers(made, tmp_path):
 
 
 def test_an_empty_folder_says_so(tmp_path):
-    assert index.table(tmp_path) == "There is no artefact yet."
+    assert index.table(tmp_path) == "There are no artefacts yet."
 
 
 def test_a_card_can_be_written_again(copy):
@@ -71,10 +74,66 @@ def test_a_card_can_be_written_again(copy):
     assert manifest_problems(copy) == []
 
 
+DAMAGES = {
+    "changed": lambda folder: (folder / "labels.txt").write_text("a\n"),
+    "missing": lambda folder: (folder / "golden.npz").unlink(),
+    "added": lambda folder: (folder / "classifier" / "notes.txt").touch(),
+    "link": lambda folder: (folder / "classifier" / "link").symlink_to("/etc/hostname"),
+    "metrics": lambda folder: (folder / "metrics.json").write_text("{}"),
+    "manifest": lambda folder: (folder / "manifest.json").write_text("{"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_card_is_refused_where_verify_refuses(damage, copy, capsys):
+    DAMAGES[damage](copy)
+    (copy / "README.md").write_text("scribble")
+    manifest = (copy / "manifest.json").read_bytes()
+    with pytest.raises(SystemExit, match=f"^error: {copy}") as stop:
+        card.main([str(copy)])
+    assert "damaged" in str(stop.value) and "\n" not in str(stop.value)
+    assert (copy / "manifest.json").read_bytes() == manifest
+    assert (copy / "README.md").read_text() == "scribble"
+    with pytest.raises(SystemExit):
+        verify([str(copy)])
+
+
+READERS = {
+    "card": card.rewrite,
+    "index": lambda folder: index.table(folder.parent),
+    "publish": lambda folder: publish(folder, folder.parent),
+}
+
+
+@pytest.mark.parametrize("program", READERS)
+def test_metrics_of_another_shape_are_named(program, copy):
+    metrics = read_metrics(copy)
+    del metrics["training"]["config"]
+    (copy / "metrics.json").write_text(json.dumps(metrics))
+    write_manifest(copy, copy.name)
+    with pytest.raises(ValueError, match=r"metrics\.json is damaged: KeyError\('config'\)"):
+        READERS[program](copy)
+
+
+def test_a_card_of_a_renamed_folder_is_refused(copy):
+    other = copy.rename(copy.with_name("vit_imagenet"))
+    with pytest.raises(SystemExit, match="is called vit_imagenet but holds the artefact mixer"):
+        card.main([str(other)])
+
+
+def test_a_missing_card_is_written(copy):
+    text = (copy / "README.md").read_text()
+    manifest = (copy / "manifest.json").read_bytes()
+    (copy / "README.md").unlink()
+    card.main([str(copy)])
+    assert (copy / "README.md").read_text() == text
+    assert (copy / "manifest.json").read_bytes() == manifest
+
+
 def test_a_card_follows_its_metrics(made):
     metrics = read_metrics(made)
     metrics["test"]["accuracy"] = 0.4242
-    assert "42.42% of 360 test images" in card.card(metrics)
+    assert "test accuracy 42.42% on 360 images" in card.card(metrics)
     metrics["training"]["config"]["data"]["name"] = "some_dataset"
     assert "catalog/some_dataset" in card.card(metrics)
 

@@ -96,7 +96,7 @@ def test_a_repmlpnet_is_deployed_and_stays_trainable(finished_run, tmp_path):
     path = make(finished_run("RepMLPNet"), tmp_path)
     metrics = read_metrics(path)
     assert problems_of(path) == []
-    assert metrics["form"] == "deployed" and "another network under training" in card(metrics)
+    assert metrics["form"] == "deployed" and "trains differently" in card(metrics)
     assert saved_model_info(path / "classifier")["config"]["deployed"] is True
     assert keras.saving.load_model(path / "model.keras").deployed is False
     assert 0 < max(metrics["agreement"].values()) < 1e-4
@@ -113,15 +113,15 @@ def test_a_failure_in_the_middle_leaves_nothing(finished_run, tmp_path, monkeypa
 
 
 REFUSED = {
-    "run": (lambda run, out: (out, out, {}), "is no finished run"),
-    "output": (lambda run, out: (run, out / "absent", {}), "is no folder"),
+    "run": (lambda run, out: (out, out, {}), "is not a finished run"),
+    "output": (lambda run, out: (run, out / "absent", {}), "is not a folder"),
     "form": (lambda run, out: (run, out, {"form": "folded"}), "`form` is 'folded'"),
     "name": (lambda run, out: (run, out, {"name": "../x"}), "`--name` must be lower-case"),
     "sizes": (lambda run, out: (run, out, {"sizes": [(9, 8)]}), "image_shape"),
     "data": (lambda run, out: (run, out, {"name": "taken"}), "taken already; see `--overwrite`"),
     "overwrite": (
         lambda run, out: (run, out, {"name": "taken", "overwrite": True}),
-        "is no artefact: `--overwrite` replaces nothing else",
+        "is not an artefact: `--overwrite` replaces nothing else",
     ),
 }
 
@@ -141,7 +141,7 @@ def test_a_run_in_half_precision_is_refused(finished_run, tmp_path):
     metrics = json.loads((finished_run("MLPMixer") / "metrics.json").read_text())
     metrics["config"]["runtime"]["dtype"] = "mixed_bfloat16"
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
-    with pytest.raises(ValueError, match="computed in mixed_bfloat16: artefacts are float32"):
+    with pytest.raises(ValueError, match="mixed_bfloat16; an artefact needs a run in float32"):
         make(tmp_path, tmp_path)
 
 
@@ -149,8 +149,18 @@ def test_a_run_of_another_program_is_refused(finished_run, tmp_path):
     metrics = json.loads((finished_run("MLPMixer") / "metrics.json").read_text())
     del metrics["config"]["model"]
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
-    with pytest.raises(ValueError, match=r"is no run of training\.train"):
+    with pytest.raises(ValueError, match=r"is not a run of training\.train"):
         make(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("part", ["command", "config", "data", "runtime"])
+def test_damaged_metrics_of_a_run_are_named(part, finished_run, tmp_path):
+    metrics = json.loads((finished_run("MLPMixer") / "metrics.json").read_text())
+    (metrics["config"] if part in metrics["config"] else metrics)[part] = 3
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(ValueError, match=r"metrics\.json is damaged: .* Remove it and") as error:
+        make(tmp_path, tmp_path)
+    assert "\n" not in str(error.value)
 
 
 def test_the_program_ends_with_one_clear_line(tmp_path):

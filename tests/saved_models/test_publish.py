@@ -55,10 +55,10 @@ def test_a_damaged_artefact_is_not_published(copy, tmp_path):
     (copy / "labels.txt").write_text("a\n")
     with pytest.raises(SystemExit) as stop:
         program.main([str(copy), "--output", str(tmp_path)])
-    assert "labels.txt is not the file that was made" in str(stop.value)
+    assert "labels.txt has changed" in str(stop.value)
     assert os.listdir(tmp_path) == [copy.name]
 
 
 def test_the_folder_must_be_there(made, tmp_path):
-    with pytest.raises(ValueError, match=r"`--output` .*absent is no folder"):
+    with pytest.raises(ValueError, match=r"`--output` .*absent is not a folder"):
         publish(made, tmp_path / "absent")

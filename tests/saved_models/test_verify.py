@@ -57,11 +57,14 @@ def shorten_metrics(folder):
 
 FAULTS = {
     "golden": (change_golden, "differ from golden.npz by 1.0e-03"),
-    "metrics": (change_metrics, "README.md is not what metrics.json says"),
+    "metrics": (change_metrics, "README.md does not match metrics.json"),
     "shape of metrics": (shorten_metrics, "It is damaged: KeyError('config')"),
     "weights": (change_weights, "model.keras, logits: its outputs differ from golden.npz by"),
-    "labels": (lambda f: (f / "labels.txt").write_text("a\nb\n"), "labels.txt names other classes"),
-    "swapped": (swap_saved_models, "classifier is a SavedModel that gives features, not logits."),
+    "labels": (
+        lambda f: (f / "labels.txt").write_text("a\nb\n"),
+        "labels.txt and metrics.json list different classes",
+    ),
+    "swapped": (swap_saved_models, "classifier is a SavedModel that outputs features, not logits."),
     "foreign": (foreign_saved_model, "holds the operation ReadFile"),
 }
 
@@ -79,13 +82,13 @@ def test_a_change_without_a_new_manifest_is_found_before_anything_is_read(copy, 
     monkeypatch.setattr(verify, "_content_problems", None)
     (copy / "model.keras").write_bytes(b"")
     (problem,) = verify.problems_of(copy)
-    assert problem.startswith("model.keras is not the file that was made: 0 bytes")
+    assert problem.startswith("model.keras has changed: it has 0 bytes")
 
 
 def test_a_renamed_folder_is_found(copy):
     other = copy.rename(copy.with_name("vit_imagenet"))
     assert (
-        "is called vit_imagenet and holds the artefact mixer_digits" in verify.problems_of(other)[0]
+        "is called vit_imagenet but holds the artefact mixer_digits" in verify.problems_of(other)[0]
     )
 
 
@@ -94,13 +97,13 @@ def test_a_tarball_of_an_artefact_and_of_a_saved_model(made, tmp_path, capsys):
     pack(made, paths[0])
     pack(made / "classifier", paths[1])
     verify.main([str(path) for path in paths])
-    assert capsys.readouterr().out.count("all is well") == 2
+    assert capsys.readouterr().out.count("no problems") == 2
 
 
 def test_a_saved_model_with_a_changed_file_is_found(copy):
     (copy / "classifier" / "assets" / "labels.txt").write_text("a\n")
     (problem,) = verify.problems_of(copy / "classifier")
-    assert problem == "assets/labels.txt is not as keras_mlp.json lists it."
+    assert problem == "assets/labels.txt does not match keras_mlp.json."
 
 
 @pytest.mark.parametrize("path", ["absent", "text.tar.gz", "empty", "text.zip"])

@@ -76,7 +76,12 @@ def test_one_architecture_does_not_change_the_arguments_of_another():
     ("override", "message"),
     [
         ("architectures=('MLPMixr',)", "`architectures` is 'MLPMixr'.*'MLPMixer'"),
-        ("repeats=0", "`repeats` must be in"),
+        ("demands.GMPL={}", "`demands` is 'GMPL'.*'GMLP'"),
+        (
+            "demands.GMLP={'attention': 4}",
+            "no argument 'attention'. Did you mean 'attention_",
+        ),
+        ("repeats=0", "`repeats` must be a positive integer, got 0"),
     ],
 )
 def test_a_wrong_page_fails_before_any_training(tmp_path, override, message):

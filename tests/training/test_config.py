@@ -1,6 +1,8 @@
 """Pages and overrides: what is wrong is named, with the nearest right thing."""
 
+import dataclasses
 import pathlib
+import re
 import runpy
 
 import pytest
@@ -37,6 +39,9 @@ def test_every_page_loads(path):
         ("data.classes=[3, 5]", ("data", "classes"), (3, 5)),
         ("optimizer.learning_rate=1", ("optimizer", "learning_rate"), 1),
         ("augment.flip=True", ("augment", "flip"), True),
+        ("augment.policy=randaugment", ("augment", "policy"), "randaugment"),
+        ("augment.policy=None", ("augment", "policy"), None),
+        ("data.classes=7", ("data", "classes"), (7,)),
     ],
 )
 def test_set_changes_one_value(override, key, value):
@@ -58,23 +63,84 @@ def test_set_adds_a_model_argument():
         ("optimiser.learning_rate=3", "Did you mean 'optimizer.learning_rate'"),
         ("epochs", "key=value"),
         ("data=3", "is a section"),
-        ("epochs.more=3", "no key of a config"),
-        ("epochs=0", r"`epochs` must be in \[1"),
-        ("epochs=many", "`epochs` must be a whole number, got 'many'"),
-        ("epochs=2.5", "`epochs` must be a whole number, got 2.5"),
+        ("epochs.more=3", "not a config key"),
+        ("epochs=0", "`epochs` must be a positive integer, got 0"),
+        ("epochs=many", "`epochs` must be a positive integer, got 'many'"),
+        ("epochs=2.5", "`epochs` must be a positive integer, got 2.5"),
         ("augment.flip=1", "`augment.flip` must be True or False, got 1"),
         ("optimizer.learning_rate=-1.0", "`optimizer.learning_rate`"),
         ("optimizer.learning_rate=nan", "`optimizer.learning_rate`"),
         ("optimizer.name=adam", "Did you mean 'adamw'"),
         ("runtime.strategy=miror", "Did you mean 'mirrored'"),
         ("runtime.dtype=float16", "Allowed: 'float32', 'mixed_bfloat16'"),
-        ("data.validation_percent=91", "`data.validation_percent`"),
+        ("data.validation_percent=91", "`data.validation_percent` must be an integer from 0 to 90"),
+        ("data.batch_size=2000000000000", "must be a positive integer of at most 1000000000000"),
+        (
+            "data.classes=(3, 'cat')",
+            r"`data.classes\[1\]` must be a non-negative integer",
+        ),
+        ("runtime.seed=-1", "`runtime.seed` must be an integer from 0 to 2147483646, got -1"),
+        ("optimizer.ema=1", r"`optimizer.ema` must be a number in \[0, 1\), got 1"),
+        ("model.head_bias=nan", "`model.head_bias` must be a finite number"),
+        ("model.arguments=[]", r"`model.arguments` must be a dict, got \[\]"),
+        ("model.arguments.num_classes=3", "`data.num_classes`"),
+        ("model.arguments.dtype=float16", "use `runtime.dtype`"),
+        ("model.arguments.num_layers.more=3", "not a config key"),
     ],
 )
 def test_a_wrong_override_is_one_clear_error(override, message):
     with pytest.raises(ValueError, match=message) as error:
         load_config(CONFIGS / "digits.py", [override])
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("learning_rate", "optimizer.learning_rate"),
+        ("lr", "optimizer.learning_rate"),
+        ("optimizer.lr", "optimizer.learning_rate"),
+        ("model.lr", "optimizer.learning_rate"),
+        ("opt.weight_decay", "optimizer.weight_decay"),
+        ("batch_size", "data.batch_size"),
+        ("optimiser.name", "optimizer.name"),
+        ("epoch", "epochs"),
+    ],
+)
+def test_an_unknown_key_names_the_three_nearest(key, nearest):
+    with pytest.raises(ValueError, match="is not a config key") as error:
+        load_config(CONFIGS / "digits.py", [f"{key}=1"])
+    named = re.findall(r"'([a-z_.]+)'", str(error.value))
+    assert named[0] == nearest and len(set(named)) == 3
+
+
+@pytest.mark.parametrize(
+    ("page", "kind", "override", "message"),
+    [
+        ("image_sizes", ImageSizes, "methods=stretch", r"`methods\[0\]` is 'stretch'"),
+        ("image_sizes", ImageSizes, "methods=interpol", "Did you mean 'interpolate'"),
+        ("image_sizes", ImageSizes, "sizes=[[28, 0]]", r"`sizes\[0\]` must be .*got \(28, 0\)"),
+        ("digits_transfer", FineTuneConfig, "transfer.lora=4", "'transfer.lora_rank'"),
+        ("digits_transfer", FineTuneConfig, "transfer.layer_decay=0", "`transfer.layer_decay`"),
+        ("compare_digits", Comparison, "demands.GMLP=4", "`demands.GMLP` must be a dict, got 4"),
+        ("compare_digits", Comparison, "demands.GMLP={'dtype': 4}", "use `runtime.dtype`"),
+    ],
+)
+def test_every_kind_of_page_is_checked(page, kind, override, message):
+    with pytest.raises(ValueError, match=message):
+        load_config(CONFIGS / f"{page}.py", [override], kind=kind)
+
+
+def test_keys_keep_their_order_in_files():
+    shared = ["data", "augment", "optimizer", "runtime"]
+    orders = {
+        Config: ["epochs", "model", *shared],
+        Comparison: ["epochs", "model", *shared, "architectures", "repeats", "demands"],
+        ImageSizes: ["architectures", "sizes", "methods", "epochs", *shared],
+        FineTuneConfig: ["epochs", "repeats", "transfer", *shared],
+    }
+    for kind, order in orders.items():
+        assert [field.name for field in dataclasses.fields(kind)] == order
 
 
 def test_a_page_without_config_is_refused(tmp_path):

@@ -137,6 +137,12 @@ def test_a_split_of_a_config_is_chosen_by_name(saved, data_dir, config, change, 
         evaluate_source(tmp_path / "model.keras", fewer)
     with pytest.raises(ValueError, match="needs names of the model's classes"):
         evaluate_source(tmp_path / "model.keras", folder=saved / "pictures")
+    (tmp_path / "metrics.json").write_text("[1, 2]")  # of another program
+    with pytest.raises(ValueError, match="needs names of the model's classes"):
+        evaluate_source(tmp_path / "model.keras", folder=saved / "pictures")
+    (tmp_path / "metrics.json").write_text("{")
+    with pytest.raises(ValueError, match=r"metrics\.json is damaged: .*move it away"):
+        evaluate_source(tmp_path / "model.keras", folder=saved / "pictures")
 
 
 def _broken(root, how):
@@ -153,10 +159,10 @@ def _broken(root, how):
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("absent", "is no folder"),
-        ("empty", "holds no CLASS/*.jpg"),
+        ("absent", "does not exist"),
+        ("empty", "has no files CLASS/*.jpg"),
         ("damaged", "torn.jpg is damaged"),
-        ("stranger", "'beee', which is none of the model's 7 classes. Did you mean 'bee'"),
+        ("stranger", "'beee', which is not one of the model's 7 classes. Did you mean 'bee'"),
     ],
 )
 def test_a_folder_that_does_not_fit_ends_with_one_line(saved, how, message, tmp_path):
@@ -169,8 +175,8 @@ def test_a_folder_that_does_not_fit_ends_with_one_line(saved, how, message, tmp_
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("nothing", "is neither a .keras file nor the folder"),
-        ("features", "gives features, not logits"),
+        ("nothing", "does not exist"),
+        ("features", "outputs features, not logits"),
         ("pictures", "was not written by keras_mlp"),
         ("torn.keras", "torn.keras cannot be read"),
     ],

@@ -67,10 +67,22 @@ def test_every_possible_way_is_judged_before_and_after(source, data_dir, tmp_pat
     ("overrides", "message"),
     [
         ({"sizes": "((8, 9),)"}, r"No model can be taken to \(8, 9\): .*not divisible"),
-        ({"methods": "('interpolat',)"}, "`method` is 'interpolat'"),
+        ({"methods": "('interpolat',)"}, r"`methods\[0\]` is 'interpolat'"),
         ({"architectures": "('GMLP',)"}, "holds no GMLP/seedN/model.keras"),
     ],
 )
 def test_what_no_model_can_do_is_an_error(source, data_dir, tmp_path, overrides, message):
     with pytest.raises(SystemExit, match=message):
         image_sizes.main(arguments(source, tmp_path / "sizes", data_dir, **overrides))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"entries": [{"size": 3}]}'])
+def test_damaged_metrics_are_named_before_any_work(text, data_dir, tmp_path):
+    source, workdir = tmp_path / "source", tmp_path / "sizes"
+    for name in ("MLPMixer", "FFOnly"):
+        (source / name / "seed0").mkdir(parents=True)
+        (source / name / "seed0" / "model.keras").touch()
+    workdir.mkdir()
+    (workdir / "metrics.json").write_text(text)
+    with pytest.raises(SystemExit, match=r"metrics\.json is damaged: .* Remove it to judge"):
+        image_sizes.main(arguments(source, workdir, data_dir))

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.full_disk import full_disk
 from tests.training.processes import command, finish, metrics, start, weight_difference
 from training.config import Runtime
 from training.data.pipeline import load_splits, training_stream
@@ -153,6 +154,21 @@ def manager(config, tmp_path):
         manager.save(checkpoint_number=step)
     manager.weight = model.weights[0]
     return manager
+
+
+def test_what_a_killed_or_failed_save_leaves_is_removed(manager, tmp_path):
+    folder = tmp_path / "checkpoints"
+    (folder / "step-3_temp").mkdir()
+    (folder / "step-3_temp" / "part-00000-of-00001.data").write_bytes(b"half")
+    with full_disk(), pytest.raises(tf.errors.OpError):
+        manager.save(checkpoint_number=3)
+    assert not list(folder.glob("*_temp"))
+    manager.save(checkpoint_number=3)
+    assert {file.name.split(".")[0] for file in folder.iterdir()} == {
+        "checkpoint",
+        "step-2",
+        "step-3",
+    }
 
 
 def test_the_newest_checkpoint_is_restored(manager):

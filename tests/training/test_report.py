@@ -203,11 +203,14 @@ def test_text_is_escaped():
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        (None, None, "holds no finished run"),
+        (None, None, "does not exist"),
         ("metrics.json", "{}", "holds no finished run"),
         ("metrics.json", "{", "metrics.json is damaged"),
         ("history.jsonl", "{", "history.jsonl is damaged"),
+        ("metrics.json", '{"test": 1, "config": 1, "parameters": 1}', "metrics.json is damaged"),
+        ("history.jsonl", "[]\n", "history.jsonl is damaged: TypeError"),
         ("evaluation.json", "{}", "is damaged: KeyError"),
+        ("evaluation.json", "[]", "evaluation.json is damaged: TypeError"),
     ],
 )
 def test_a_folder_that_cannot_be_reported_ends_with_one_line(run, name, content, message, tmp_path):

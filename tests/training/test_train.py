@@ -1,6 +1,7 @@
 """One short run from the command line, and what it leaves behind."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -59,6 +60,24 @@ def test_a_finished_run_is_not_trained_again(run, capsys):
     program.main(run[1])
     assert "finished" in capsys.readouterr().out
     assert (run[0] / "metrics.json").read_text() == before
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"test": {"accuracy": 0.5}}', '{"test": "good"}'])
+def test_damaged_metrics_are_named_with_a_way_out_that_works(text, run, tmp_path):
+    workdir = shutil.copytree(run[0], tmp_path / "run")
+    arguments = [str(workdir) if each == str(run[0]) else each for each in run[1]]
+    before = json.loads((workdir / "metrics.json").read_text())
+    (workdir / "metrics.json").write_text(text)
+    with pytest.raises(
+        SystemExit, match=r"^error: .*metrics\.json is damaged: .*Remove it"
+    ) as stop:
+        program.main(arguments)
+    assert "\n" not in str(stop.value)
+    if text == "":
+        (workdir / "metrics.json").unlink()
+        program.main(arguments)
+        after = json.loads((workdir / "metrics.json").read_text())
+        assert after["test"] == before["test"] and after["steps"] == before["steps"]
 
 
 def test_keras_file_and_saved_model_agree_with_the_metrics(run, config):
@@ -158,6 +177,9 @@ def test_a_depth_that_is_not_there_is_refused(run, config, source, transfer, mes
         ("data.batchsize=3", "Did you mean 'data.batch_size'"),
         ("model.variant=pico/3", "Did you mean 'pico/"),
         ("model.architecture=MLPMixr", "Did you mean 'MLPMixer'"),
+        ("model.arguments.foo=1", "MLPMixer has no argument 'foo'. Allowed: "),
+        ("model.arguments.drop_path_rte=1", "Did you mean 'drop_path_rate'"),
+        ("model.arguments.verbose=False", "MLPMixer has no argument 'verbose'"),
         ("model.arguments.drop_path_rate=-1", "`drop_path_rate` must be"),
         ("data.name=fashion_mnist", "is not prepared"),
     ],

@@ -1,10 +1,10 @@
-"""The folder of a run: claimed by one config, never half-written."""
+"""The folder of a run: claimed by one config."""
 
 import json
 
 import pytest
 
-from training.engine.workdir import Workdir, write_text, written_beside
+from training.engine.workdir import Workdir
 
 
 def test_the_same_config_may_come_back(tmp_path, config):
@@ -54,16 +54,6 @@ def test_history_is_cut_at_the_restored_step(tmp_path, config):
     assert [entry["step"] for entry in folder.read_history(99)] == [10, 20]
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
-    file = tmp_path / "file.txt"
-    write_text(file, "old")
-    with pytest.raises(RuntimeError), written_beside(file) as beside:
-        beside.write_text("half")
-        raise RuntimeError
-    assert file.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [file]
-
-
 def test_a_constructor_argument_that_is_gone_is_a_difference(tmp_path, change):
     Workdir(tmp_path, change(model={"arguments": {"patch_size": 7}}))
     with pytest.raises(ValueError, match=r"\(model\.arguments\.patch_size: 7 there, absent here\)"):
@@ -78,3 +68,24 @@ def test_a_folder_made_before_a_key_existed_goes_on_with_its_default(tmp_path, c
     with pytest.raises(ValueError, match=r"\(optimizer\.ema: 0\.0 there, 0\.9 here\)"):
         Workdir(tmp_path, change(optimizer={"ema": 0.9}))
     Workdir(tmp_path, change())
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3"])
+def test_a_damaged_config_is_named_with_the_way_out(text, tmp_path, config):
+    Workdir(tmp_path, config)
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=r"config\.json is damaged: .*Remove it") as error:
+        Workdir(tmp_path, config)
+    assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
+    (tmp_path / "config.json").unlink()
+    Workdir(tmp_path, config)
+
+
+@pytest.mark.parametrize("line", ["{", "3", "{}", '{"step": "one", "seconds": 1.0}'])
+def test_a_damaged_learning_curve_is_named_with_the_way_out(line, tmp_path, config):
+    folder = Workdir(tmp_path, config)
+    folder.append_history({"step": 10, "seconds": 1.0})
+    with open(tmp_path / "history.jsonl", "a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(ValueError, match=r"history\.jsonl is damaged: .*Remove it"):
+        folder.read_history(20)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_mlp import MLPMixer, load_checkpoint
+from tests.weights.torch_writer import write_training_state
 from tests.weights.toy_checkpoint import SUFFIXES, checkpoint_of, refusal, toy_mixer, write
 
 
@@ -77,15 +78,37 @@ def test_takes_bfloat16(model, tmp_path):
     )
 
 
+@pytest.mark.parametrize("prefix", ["", "module._orig_mod."])
+def test_loads_averaged_or_plain_weights(model, prefix, tmp_path):
+    plain, averaged = (checkpoint_of(model, "timm", seed=seed) for seed in (5, 6))
+    wrapped = {f"{prefix}{name}": tensor for name, tensor in averaged.items()}
+    state = {"state_dict": plain, "state_dict_ema": wrapped}
+    path = write_training_state(state, tmp_path / "w.pth")
+
+    def loaded_bias():
+        return np.asarray(model.get_layer("head").bias)
+
+    load_checkpoint(model, path, ema=False)
+    np.testing.assert_array_equal(loaded_bias(), plain["head.bias"])
+    load_checkpoint(model, path, ema=True)
+    np.testing.assert_array_equal(loaded_bias(), averaged["head.bias"])
+    load_checkpoint(model, path, ema=False)
+    with pytest.warns(UserWarning, match=r"w\.pth holds averaged \(EMA\) and plain weights"):
+        load_checkpoint(model, path)
+    np.testing.assert_array_equal(loaded_bias(), averaged["head.bias"])
+    with pytest.raises(ValueError, match="`ema` must be True or False, got 'yes'"):
+        load_checkpoint(model, path, ema="yes")
+
+
 def test_refuses_an_unknown_naming(model, tmp_path):
     path = write({"layers.0.w": np.zeros(3), "layers.0.b": np.zeros(3)}, tmp_path / "w.npz")
     message = refusal(model, path)
-    assert "no naming known for MLPMixer (google, google_legacy, timm)" in message
+    assert "not in a naming known for MLPMixer (google, google_legacy, timm)" in message
     assert "it holds layers.0.b, layers.0.w." in message
 
 
 def test_refuses_an_empty_file_of_tensors(model, tmp_path):
-    assert "no tensor at all" in refusal(model, write({}, tmp_path / "w.npz"))
+    assert "it holds no tensors" in refusal(model, write({}, tmp_path / "w.npz"))
 
 
 def test_refuses_a_model_that_is_not_ours(tmp_path):
@@ -99,5 +122,5 @@ def test_refuses_a_model_with_weights_that_no_checkpoint_has(tmp_path):
     path = write(checkpoint_of(model, "timm"), tmp_path / "w.npz")
     model.get_layer("block_0").channel_mlp.fc1.enable_lora(2)
     message = refusal(model, path)
-    assert "takes no checkpoint any more" in message
+    assert "cannot load a checkpoint" in message
     assert "block_0/channel_mlp/fc1 has LoRA factors" in message

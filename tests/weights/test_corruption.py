@@ -232,7 +232,7 @@ def test_two_arrays_of_one_name_are_refused(model, member, tmp_path):
     path = write(checkpoint_of(model, "timm"), tmp_path / "w.npz")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(member, npy(np.ones(5, "float32")))
-    assert "two arrays of one name" in refusal(model, path)
+    assert "two arrays with the same name" in refusal(model, path)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -240,7 +240,7 @@ def test_two_storages_of_one_name_are_refused(model, tmp_path):
     path = write(checkpoint_of(model, "timm"), tmp_path / "w.pth")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("w/data/0", bytes(20))
-    assert "two members of one name" in refusal(model, path)
+    assert "two members with the same name" in refusal(model, path)
 
 
 def test_two_safetensors_of_one_name_are_refused(model, tmp_path):

@@ -104,7 +104,7 @@ def test_leaves_nothing_of_a_part_of_another_file(server, tmp_path):
 def test_refuses_a_wrong_file_that_lies_there_and_leaves_it(server, tmp_path):
     path = tmp_path / "w.npz"
     path.write_bytes(b"something else")
-    with pytest.raises(OSError, match=r"does not begin with .* Remove it to download it anew"):
+    with pytest.raises(OSError, match=r"does not begin with .* Remove it to download it again"):
         bring(server, tmp_path)
     assert path.read_bytes() == b"something else" and server.ranges == []
 

@@ -20,6 +20,7 @@ from keras_mlp import (
 from keras_mlp.weights import Preset, catalogue, with_image_shape
 from tests.contract import predict, some_pixels, with_random_weights
 from tests.weights.file_server import serving
+from tests.weights.torch_writer import write_training_state
 from tests.weights.toy_checkpoint import checkpoint_of, write
 
 NAME = "mixer_pico_8.toy"
@@ -136,7 +137,7 @@ def test_an_image_shape_is_refused_before_a_download(
 
 
 def test_arguments_are_checked_before_a_download(server, tmp_path):
-    with pytest.raises(ValueError, match="`num_classes` must be a whole number"):
+    with pytest.raises(ValueError, match="`num_classes` must be a positive integer"):
         MLPMixer.from_preset(NAME, cache_dir=tmp_path / "cache", num_classes=0)
     assert server.ranges == []
 
@@ -296,7 +297,7 @@ def test_a_permutators_file_is_for_the_images_of_its_variant(tmp_path):
 def test_refuses_a_file_that_does_not_say_for_which_images_it_is(arguments, published, tmp_path):
     path, tensors = tmp_path / "w.safetensors", safetensors.numpy.load_file(published[1])
     safetensors.numpy.save_file(tensors, path, {"keras_mlp": "0.1.0", **arguments})
-    with pytest.raises(ValueError, match="does not say for which images it is"):
+    with pytest.raises(ValueError, match="does not state its image shape"):
         MLPMixer.from_preset(path, variant="pico/2", image_shape=(16, 8, 3))
 
 
@@ -313,7 +314,7 @@ def test_refuses_a_file_of_another_architecture(published, server, tmp_path, mon
     [
         ("MLPMixer", "mixer_b16.goog_in21k", {}, "Did you mean 'mixer_b16_224.goog_in21k'?"),
         ("ResMLP", NAME, {}, "holds weights of MLPMixer, not of ResMLP"),
-        ("MLPMixer", NAME, {"variant": "B/16"}, "says itself that it is pico/2"),
+        ("MLPMixer", NAME, {"variant": "B/16"}, f"`variant`='B/16': {NAME} is pico/2"),
         ("MLPMixer", NAME, {"image_shape": (8, 8, 1)}, f"{NAME} takes images of 3 channels"),
         ("MLPMixer", NAME, {"image_shape": (8, 8)}, "`image_shape` must be (height, width"),
         ("MLPMixer", "weights.npz", {}, "`variant` or the sizes must be given for a file"),
@@ -327,3 +328,21 @@ def test_refuses_bad_arguments(architecture, preset, arguments, message, server)
         owner.from_preset(preset, **arguments)
     assert message in str(error.value)
     assert server.ranges == []
+
+
+def test_averaged_weights_are_taken_and_said(published, tmp_path, capsys):
+    model, _ = published
+    averaged = checkpoint_of(model, "timm", numbers=model.get_weights())
+    plain = {name: 0.5 * tensor for name, tensor in averaged.items()}
+    path = write_training_state({"model": plain, "model_ema": averaged}, tmp_path / "w.pth")
+
+    def head_bias(**arguments):
+        found = MLPMixer.from_preset(path, variant="pico/2", num_classes=7, **arguments)
+        return np.asarray(found.get_layer("head").bias)
+
+    np.testing.assert_array_equal(head_bias(), averaged["head.bias"])
+    assert "the averaged ones were taken" in capsys.readouterr().err
+    np.testing.assert_array_equal(head_bias(verbose=False), averaged["head.bias"])
+    np.testing.assert_array_equal(head_bias(ema=False), plain["head.bias"])
+    np.testing.assert_array_equal(head_bias(ema=False, image_shape=(16, 16, 3)), plain["head.bias"])
+    assert capsys.readouterr().err == ""

@@ -1,5 +1,6 @@
 """with_image_shape: the same weights for other images, or a clear refusal."""
 
+import dataclasses
 import importlib.util
 
 import numpy as np
@@ -7,26 +8,16 @@ import pytest
 
 import keras_mlp
 from keras_mlp import ARCHITECTURES, GMLP, ViT, deploy, load_checkpoint, with_image_shape
-from keras_mlp.weights import token_axes
 from keras_mlp.weights.image_shape import POSITION_METHODS
 from keras_mlp.weights.token_mixing_resize import interpolate_tokens
 from tests.contract import predict, reloaded, some_pixels, with_random_weights
 from tests.models.test_mlp_mixer import mixer_like
 from tests.oracle import Oracle
-from tests.test_contract import factory
+from tests.test_contract import ROWS, factory
 from tests.test_jax import run_on_jax
 
-# Weights that change with the grid of tokens, by the ends of their paths.
-TOKEN_MLP = ("token_mlp/fc1/kernel", "token_mlp/fc2/kernel", "token_mlp/fc2/bias")
-CHANGED = {
-    "MLPMixer": TOKEN_MLP,
-    "ResMLP": ("token_linear/kernel", "token_linear/bias"),
-    "GMLP": ("token_linear/kernel", "token_linear/bias"),
-    "RepMLPNet": ("fc3/kernel",),
-    "FFOnly": (*TOKEN_MLP, "norm2/gamma", "norm2/beta"),
-    "ViT": ("position_embedding/embeddings",),
-}
-COPIED = ("MLPMixer", "ResMLP", "GMLP", "RepMLPNet")
+CHANGED = [name for name, row in ROWS.items() if row.token_weights]
+COPIED = [name for name, row in ROWS.items() if row.copies]
 # The toys have 16 x 24 pixels in 4 x 6 patches. The second has as many tokens, in another grid.
 SHAPES = ((32, 48, 3), (24, 16, 3), (40, 16, 3))
 
@@ -80,7 +71,8 @@ def test_only_what_runs_over_tokens_changes(architecture):
         assert predict(new, some_pixels(new)).shape == (2, model.num_classes)
         after = weights_of(new)
         same = [path for path in before if np.array_equal(after[path], before[path])]
-        assert same == [path for path in before if not path.endswith(CHANGED[architecture])]
+        ends = ROWS[architecture].token_weights
+        assert same == [path for path in before if not path.endswith(ends)]
         for weight in new.weights:  # nothing is shared with the model that it came from
             weight.assign(np.zeros(weight.shape))
     assert model.get_config() == config
@@ -201,9 +193,9 @@ def _arguments(model):
 def test_reinitialized_is_what_runs_over_tokens_and_nothing_else(architecture, shape):
     model = toy(architecture)
     new = weights_of(with_image_shape(model, shape, method="reinitialize"))
-    hidden = ("token_mlp/fc1/bias",) if architecture in ("MLPMixer", "FFOnly") else ()
+    row = ROWS[architecture]
     for path, array in weights_of(model).items():
-        is_new = path.endswith((*CHANGED[architecture], *hidden))
+        is_new = path.endswith((*row.token_weights, *row.drawn_anew))
         assert np.array_equal(array, new[path]) != is_new, path
 
 
@@ -297,7 +289,7 @@ def with_lora():
         ("MLPMixer", {"image_shape": (18, 24, 3)}, "(18, 24, 3) is not divisible by `patch_size`"),
         ("MLPMixer", {"image_shape": (32, 48, 1)}, "1 channels and `model` toy has 3"),
         ("MLPMixer", {"image_shape": (32, 48)}, "must be (height, width, channels), got (32, 48)"),
-        ("MLPMixer", {"image_shape": (0, 48, 3)}, "`image_shape` must be a whole number"),
+        ("MLPMixer", {"image_shape": (0, 48, 3)}, "`image_shape` must be a positive integer"),
         ("MLPMixer", {"method": "interpolated"}, "Did you mean 'interpolate'?"),
         ("ViT", {"position_method": "bicubics"}, "`position_method` is 'bicubics'. Did you mean"),
         (
@@ -329,16 +321,31 @@ def test_refuses_with_the_reason(model, arguments, message):
 
 def test_a_weight_without_a_rule_is_never_left_to_chance(monkeypatch):
     model = toy("MLPMixer", name="toy")
-    table = dict(token_axes.TOKEN_AXES[keras_mlp.MLPMixer])
-    del table["token_mlp/fc2/bias"]
-    monkeypatch.setitem(token_axes.TOKEN_AXES, keras_mlp.MLPMixer, table)
+    axes = dict(keras_mlp.MLPMixer.token_mixing.axes)
+    del axes["token_mlp/fc2/bias"]
+    mixing = dataclasses.replace(keras_mlp.MLPMixer.token_mixing, axes=axes)
+    monkeypatch.setattr(keras_mlp.MLPMixer, "token_mixing", mixing)
     with pytest.raises(ValueError, match=r"fc2/bias of toy has shape .* there is no rule"):
         with_image_shape(model, (32, 48, 3))
 
 
-def test_every_architecture_has_a_rule_or_a_refusal():
-    assert {kind.__name__ for kind in token_axes.TOKEN_AXES} == set(CHANGED)
-    assert set(CHANGED) | {"VisionPermutator"} == set(ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_has_a_rule_or_a_refusal(architecture):
+    """At another size every weight fits, or the architecture says why there is no other size."""
+    model = toy(architecture)
+    shape = (32, 32, 3)
+    if ROWS[architecture].token_weights is None:
+        with pytest.raises(ValueError, match="its weights fit"):
+            with_image_shape(model, shape)
+        return
+    for method in ("interpolate", "reinitialize"):
+        new = with_image_shape(model, shape, method=method)
+        assert predict(new, some_pixels(new)).shape == (2, 5)
+    if ROWS[architecture].copies:
+        assert with_image_shape(model, (32, 48, 3), method="block_diagonal").grid == (8, 12)
+    else:
+        with pytest.raises(ValueError, match=r"sub-images of .* share"):
+            with_image_shape(model, (32, 48, 3), method="block_diagonal")
 
 
 RESIZE = """

@@ -67,7 +67,7 @@ def test_rows_and_columns_are_not_mixed_up(method):
     ("arguments", "message"),
     [
         ({"method": "bilinaer"}, "`method` is 'bilinaer'. Did you mean 'bilinear'?"),
-        ({"new_grid": 0}, "`new_grid` must be a whole number of at least 1, got 0"),
+        ({"new_grid": 0}, "`new_grid` must be a positive integer, got 0"),
         ({"grid": (4, 5)}, "`grid`=(4, 5) does not fit a table of 16 tokens"),
         ({"class_token": False}, "`grid` must be given: 17 tokens do not form a square"),
         ({"table": TABLE[0]}, "`table` must have shape (1, tokens, channels), got (17, 8)"),

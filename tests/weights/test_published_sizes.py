@@ -1,9 +1,9 @@
 """Every row of the catalogue, with random numbers under its names, becomes a model whole.
 
 The names and shapes come from files that lie beside a checkout, not in it: they are large. Where
-they are absent these tests are skipped. That Vision Permutator's, RepMLPNet's and FF-only's files,
-and Google's Mixers from ImageNet-21k and with SAM, have these names is known from the authors' code
-alone: none of these files could be read.
+they are absent these tests are skipped. Lists in `lists/` name the row that they are of. That the
+files of Vision Permutator, RepMLPNet and FF-only, and Google's Mixers from ImageNet-21k and with
+SAM, have these names is known from the authors' code alone: none of these files could be read.
 """
 
 import importlib.util
@@ -159,9 +159,18 @@ def recipe():
     return module
 
 
+# The lists in this folder, and the rows that they are of.
+OWN_LISTS = {
+    name: content
+    for path in sorted((pathlib.Path(__file__).parent / "lists").glob("*.json"))
+    for name, content in json.loads(path.read_text()).items()
+}
+LISTS |= {tuple(content["row"]): (name, (), None) for name, content in OWN_LISTS.items()}
+
+
 def manifests():
     """From the list's name to its entries (name, shape, number of blocks) and their total."""
-    return json.loads((PARITY / "state_dict_manifests.json").read_text())
+    return json.loads((PARITY / "state_dict_manifests.json").read_text()) | OWN_LISTS
 
 
 def changed(entries, changes, blocks=None):
@@ -216,7 +225,7 @@ def write(tensors, folder, suffix):
     path = pathlib.Path(folder, f"weights{suffix}")
     if suffix == ".npz":
         np.savez(path, **tensors)
-    elif suffix == ".pth":
+    elif suffix in (".pth", ".tar"):
         write_torch(tensors, path)
     else:
         safetensors.numpy.save_file(tensors, path)

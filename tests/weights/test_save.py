@@ -11,6 +11,7 @@ import safetensors.numpy
 import keras_mlp
 from keras_mlp import ARCHITECTURES, MLPMixer, ViT, deploy, load_checkpoint, save_checkpoint
 from tests.contract import predict, some_pixels, with_random_weights
+from tests.full_disk import full_disk
 from tests.models.test_mlp_mixer import mixer_like
 from tests.models.test_vit import TIMM, vit_like
 from tests.oracle import Oracle
@@ -43,6 +44,12 @@ WRITABLE = [
     ("VisionPermutator", "official", {}),
     ("RepMLPNet", "official", {}),
     ("RepMLPNet", "official", {"deployed": True}),
+]
+WRITABLE += [
+    (name, layout, {})
+    for name in ARCHITECTURES
+    for layout in factory(name)().checkpoint_layouts
+    if name not in {architecture for architecture, *_ in WRITABLE}
 ]
 
 
@@ -194,7 +201,7 @@ def refusal(model, folder, layout="timm", name="w.safetensors"):
             "ViT",
             {},
             "big_vision",
-            "the class token of the model has a position, which is not 0",
+            "the class token of the model has a position other than 0",
             "'google', 'google_linen', 'timm'",
         ),
     ],
@@ -285,3 +292,21 @@ def test_the_model_is_not_changed(tmp_path):
     save_checkpoint(model, tmp_path / "w.safetensors")
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize(("suffix", "layout"), [("safetensors", "timm"), ("npz", "google")])
+def test_a_full_disk_is_an_error_that_names_the_file(suffix, layout, tmp_path):
+    path = tmp_path / f"w.{suffix}"
+    save_checkpoint(factory("MLPMixer")(), path, layout)
+    old = path.read_bytes()
+    too_large = pytest.raises(OSError, match=f"^{path} cannot be written: .*File too large")
+    with full_disk(), too_large as error:
+        save_checkpoint(factory("MLPMixer")(), path, layout)
+    assert "\n" not in str(error.value) and error.value.__cause__ is not None
+    assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]
+
+
+def test_the_file_has_the_mode_of_any_other(tmp_path):
+    (tmp_path / "other").touch()
+    path = save_checkpoint(factory("MLPMixer")(), tmp_path / "w.safetensors", "timm")
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode

@@ -1,11 +1,13 @@
 """read_tensors: arrays out of files, nothing run, and a plain word on what is wrong."""
 
+import io
 import pickle
 import zipfile
 
 import numpy as np
 import pytest
 
+from keras_mlp.weights import size_limit
 from keras_mlp.weights.tensor_files import read_tensors
 from tests.weights.toy_checkpoint import SUFFIXES, write
 
@@ -82,14 +84,40 @@ def test_pickled_objects_are_refused_and_not_run(tmp_path):
 def test_a_single_array_is_no_archive(tmp_path):
     np.save(tmp_path / "w.npy", TENSORS["a"])
     (tmp_path / "w.npy").rename(tmp_path / "w.npz")
-    assert "no archive of arrays" in refusal(tmp_path / "w.npz")
+    assert "not an archive of arrays" in refusal(tmp_path / "w.npz")
 
 
 def test_a_member_that_is_no_array_is_named(tmp_path):
     write(TENSORS, tmp_path / "w.npz")
     with zipfile.ZipFile(tmp_path / "w.npz", "a") as archive:
         archive.writestr("notes.txt", "hello")
-    assert "notes.txt is no array" in refusal(tmp_path / "w.npz")
+    assert "notes.txt is not an array" in refusal(tmp_path / "w.npz")
+
+
+def oversized(path, shape, numbers):
+    """A `.npz` whose header promises more numbers than the file holds."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f4", "fortran_order": False, "shape": shape}
+    )
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", header.getvalue() + bytes(4 * numbers))
+    return path
+
+
+@pytest.mark.parametrize("shape", [(2**20, 2**20), (2**40, 0)], ids=str)
+def test_a_small_file_of_large_arrays_is_refused(shape, tmp_path):
+    path = oversized(tmp_path / "w.npz", shape, numbers=4)
+    with pytest.raises(ValueError, match="is refused: its tensors would need"):
+        read_tensors(path)
+
+
+def test_arrays_that_decompress_to_much_more_are_refused(tmp_path, monkeypatch):
+    path = oversized(tmp_path / "w.npz", (2**18,), numbers=2**18)
+    assert read_tensors(path)["a"].shape == (2**18,)
+    monkeypatch.setattr(size_limit, "_ALWAYS_ALLOWED", 2**16)
+    with pytest.raises(ValueError, match="is refused: its tensors would need"):
+        read_tensors(path)
 
 
 def test_a_damaged_compressed_member_is_refused(tmp_path):

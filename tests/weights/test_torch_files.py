@@ -4,6 +4,7 @@ tests/weights/torch/make.py writes them.
 """
 
 import pathlib
+import struct
 import tempfile
 import zipfile
 
@@ -13,7 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_mlp import MLPMixer, load_checkpoint
+from keras_mlp.weights import size_limit, torch_files
 from keras_mlp.weights.tensor_files import read_tensors
+from tests.weights.torch_writer import write_training_state
+from tests.weights.toy_checkpoint import SUFFIXES, write
 
 FOLDER = pathlib.Path(__file__).parent / "torch"
 FORMS = ("", "_stream")  # a zip archive, and the format before PyTorch 1.6
@@ -82,6 +86,40 @@ def test_takes_the_weights_out_of_a_training_state(container, form):
     np.testing.assert_array_equal(read["w"], [1, 1])
 
 
+PLAIN, AVERAGED = {"w": np.zeros(3, "float32")}, {"w": np.ones(3, "float32")}
+BOTH = [("state_dict", "state_dict_ema"), ("model", "model_ema")]
+
+
+@pytest.mark.parametrize(("plain", "averaged"), BOTH)
+def test_takes_averaged_weights_before_plain_ones_and_says_so(plain, averaged, tmp_path):
+    path = write_training_state({plain: PLAIN, averaged: AVERAGED}, tmp_path / "w.pth")
+    for ema, expected in ((True, AVERAGED), (False, PLAIN)):
+        np.testing.assert_array_equal(read_tensors(path, ema)["w"], expected["w"])
+    with pytest.warns(UserWarning, match=r"the averaged ones were taken. Pass `ema=False`"):
+        np.testing.assert_array_equal(read_tensors(path)["w"], AVERAGED["w"])
+
+
+@pytest.mark.parametrize("averaged", ["state_dict_ema", "model_ema"])
+def test_takes_averaged_weights_that_stand_alone(averaged, tmp_path):
+    path = write_training_state({averaged: AVERAGED}, tmp_path / "w.pth")
+    np.testing.assert_array_equal(read_tensors(path)["w"], AVERAGED["w"])
+    with pytest.raises(ValueError, match="`ema` is False and it holds only averaged"):
+        read_tensors(path, ema=False)
+
+
+def test_an_empty_average_is_none(tmp_path):
+    path = write_training_state({"model": PLAIN, "model_ema": {}}, tmp_path / "w.pth")
+    np.testing.assert_array_equal(read_tensors(path)["w"], PLAIN["w"])
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_averaged_weights_must_be_there_if_asked_for(suffix, tmp_path):
+    path = write(PLAIN, tmp_path / f"w{suffix}")
+    assert read_tensors(path, ema=False).keys() == {"w"}
+    with pytest.raises(ValueError, match="is refused: `ema` is True and it holds no averaged"):
+        read_tensors(path, ema=True)
+
+
 @pytest.mark.parametrize("suffix", [".pt", ".bin", ".tar"])
 def test_knows_the_other_names_of_such_files(suffix, tmp_path):
     path = tmp_path / f"w{suffix}"
@@ -147,12 +185,52 @@ def test_reads_a_tensor_of_our_own_pickle(tmp_path):
         {"strides": (5, 1)},
         {"strides": (-4, 1)},
         {"strides": (4, 10**12)},
-        {"shape": (10**9, 10**9)},
+        {"shape": (-3, -4)},
     ],
     ids=str,
 )
 def test_looks_at_nothing_outside_of_the_file(view, tmp_path):
     assert "may be damaged" in refusal(archive(tmp_path, tensor_pickle(**view)))
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        {"shape": (2**20, 2**20), "strides": (0, 0)},
+        {"shape": (2**40, 0)},
+        {"shape": (10**9, 10**9)},
+    ],
+    ids=str,
+)
+def test_refuses_a_small_file_of_large_tensors(view, tmp_path):
+    path = archive(tmp_path, tensor_pickle(**view))
+    assert path.stat().st_size < 600
+    assert "is refused: its tensors would need" in refusal(path)
+
+
+def test_refuses_numbers_that_decompress_to_much_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(size_limit, "_ALWAYS_ALLOWED", 2**16)
+    path = tmp_path / "w.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("w/data.pkl", tensor_pickle())
+        file.writestr("w/data/0", bytes(2**20))
+    assert "is refused: its tensors would need" in refusal(path)
+
+
+def test_refuses_a_pickle_that_decompresses_to_much_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch_files, "_LARGEST_PICKLE", 2**16)
+    path = tmp_path / "w.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("w/data.pkl", tensor_pickle() + bytes(2**20))
+    assert "is refused: its pickle is compressed and too large" in refusal(path)
+
+
+def test_refuses_a_storage_of_less_than_nothing(tmp_path):
+    content = bytearray((FOLDER / "model_stream.pth").read_bytes())
+    assert struct.unpack("<q", content[-16:-8]) == (2,)  # the count, before two float32
+    content[-16:-8] = struct.pack("<q", -2)
+    (tmp_path / "w.pth").write_bytes(content)
+    assert "a storage of -2 numbers" in refusal(tmp_path / "w.pth")
 
 
 def test_refuses_numbers_that_are_missing(tmp_path):
@@ -165,7 +243,7 @@ def test_refuses_numbers_that_are_missing(tmp_path):
     ("name", "message"),
     [
         ("list", "it holds a list instead of named tensors"),
-        ("mixed", "it holds entries that are no tensors, such as 'epoch'"),
+        ("mixed", "it holds entries that are not tensors, such as 'epoch'"),
     ],
 )
 def test_says_what_it_holds_instead_of_tensors(name, message, form):
@@ -175,7 +253,7 @@ def test_says_what_it_holds_instead_of_tensors(name, message, form):
 def test_refuses_another_zip_archive(tmp_path):
     np.savez(tmp_path / "w.npz", a=MATRIX)
     (tmp_path / "w.npz").rename(tmp_path / "w.pth")
-    assert "PyTorch did not write this zip archive" in refusal(tmp_path / "w.pth")
+    assert "this zip archive was not written by PyTorch" in refusal(tmp_path / "w.pth")
 
 
 def test_refuses_big_endian_numbers(tmp_path):

@@ -24,12 +24,29 @@ def write_torch(tensors, path):
 
     tests/weights/test_torch_files.py reads files that PyTorch itself has written.
     """
+    return _write(_state_dict(tensors, 0) + ".", list(tensors.values()), path)
+
+
+def write_training_state(state, path):
+    """As `write_torch`, for a dict of state dicts by name."""
+    arrays, entries = [], ""
+    for name, tensors in state.items():
+        entries += f"S'{name}'\n{_state_dict(tensors, len(arrays))}s"
+        arrays += tensors.values()
+    return _write(f"(d{entries}.", arrays, path)
+
+
+def _write(pickled, arrays, path):
     with zipfile.ZipFile(path, "w") as archive:
-        entries = "".join(_entry(key, *each) for key, each in enumerate(tensors.items()))
-        archive.writestr("w/data.pkl", f"(d{entries}.")
-        for key, array in enumerate(tensors.values()):
+        archive.writestr("w/data.pkl", pickled)
+        for key, array in enumerate(arrays):
             archive.writestr(f"w/data/{key}", np.ascontiguousarray(array).tobytes())
     return path
+
+
+def _state_dict(tensors, first_key):
+    entries = (_entry(key, *each) for key, each in enumerate(tensors.items(), first_key))
+    return f"(d{''.join(entries)}"
 
 
 def _entry(key, name, array):

@@ -31,12 +31,10 @@ def checkpoint_of(model, source, seed=1, numbers=None):
         numbers = [rng.normal(size=weight.shape).astype("float32") for weight in model.weights]
     tensors = {}
     for weight, array in zip(model.weights, numbers, strict=True):
-        block, _, rest = weight.path.partition("/")
-        kind, _, number = block.partition("_")
-        key = f"{kind}_{{i}}/{rest}" if number else weight.path
         if layout.torch and array.ndim > 1:
             array = array.T if array.ndim == 2 else array.transpose(3, 2, 0, 1)
-        tensors[layout.names[key].format(i=number)] = np.ascontiguousarray(array)
+        name = layout.origin(weight.path, model).name
+        tensors[name] = np.ascontiguousarray(array)
     return tensors
 
 

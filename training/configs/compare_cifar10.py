@@ -1,4 +1,4 @@
-"""The seven architectures on CIFAR-10, 32 x 32 pixels, in four epochs each.
+"""The architectures on CIFAR-10, 32 x 32 pixels, in four epochs each.
 
 python -m training.compare --config training/configs/compare_cifar10.py --workdir runs/compare
 

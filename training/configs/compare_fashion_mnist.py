@@ -1,4 +1,4 @@
-"""The seven architectures on Fashion-MNIST, 28 x 28 pixels, in eight epochs each.
+"""The architectures on Fashion-MNIST, 28 x 28 pixels, in eight epochs each.
 
 python -m training.compare --config training/configs/compare_fashion_mnist.py --workdir runs/compare
 

@@ -15,8 +15,8 @@ import zipfile
 import numpy as np
 
 from keras_mlp.typing import Array
+from keras_mlp.whole_files import whole_file
 from training.data.digit_arrays import digit_arrays
-from training.engine.workdir import written_beside
 
 
 class ArrayFile:
@@ -138,7 +138,7 @@ def write_arrays(
     arrays = {"classes": np.array(classes)}
     for name, (images, labels) in splits.items():
         arrays |= {f"{name}_images": images, f"{name}_labels": np.asarray(labels, np.int64)}
-    with written_beside(path) as beside:
+    with whole_file(path) as beside:
         np.savez(beside, **arrays)
 
 

@@ -1,7 +1,8 @@
-"""A folder of pictures, one folder inside it for each class, as a split."""
+"""A folder of pictures with a subfolder per class, as a split."""
 
 import concurrent.futures
 import pathlib
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -11,15 +12,17 @@ from training.data.image_folder import SUFFIXES
 from training.data.pipeline import Split
 
 
-def load_folder(root, classes, image_shape):
-    """Pictures `ROOT/CLASS/*.jpg` (or .jpeg or .png).
+def load_folder(
+    root: str | pathlib.Path, classes: Sequence[str], image_shape: tuple[int, int, int]
+) -> Split:
+    """Loads pictures `ROOT/CLASS/*.jpg` (or .jpeg or .png).
 
-    A picture of another size is resized as a whole, bilinear and antialiased; nothing is cropped.
-    Grey pictures become coloured and coloured ones grey as the model asks.
+    Pictures of another size are resized without cropping, bilinear and antialiased. Pictures are
+    converted to the model's number of channels.
 
     Args:
         root: path of the folder.
-        classes: names of the model's classes; folders are matched by name. Classes without a
+        classes: names of the model's classes, which folders are matched with. Classes without a
             folder have no examples.
         image_shape: (H, W, C), C 1 or 3.
 
@@ -27,19 +30,19 @@ def load_folder(root, classes, image_shape):
         A `training.data.pipeline.Split`, in the order of the paths.
 
     Raises:
-        ValueError: there is no folder or no picture, a folder is named like no class, a picture is
-            damaged, or the model takes other channels.
+        ValueError: there is no folder or no picture, a folder's name is not a class, a picture is
+            damaged, or `image_shape` has another number of channels.
     """
     root = pathlib.Path(root)
     if not root.is_dir():
-        raise ValueError(f"`--folder` {root} is no folder.")
+        raise ValueError(f"`--folder` {root} is not a folder.")
     if image_shape[-1] not in (1, 3):
         raise ValueError(f"Pictures have 1 or 3 channels; the model takes {image_shape[-1]}.")
     paths = sorted(
         file for file in root.glob("*/*") if file.suffix.lower() in SUFFIXES and file.is_file()
     )
     if not paths:
-        raise ValueError(f"`--folder` {root} holds no CLASS/*{', CLASS/*'.join(SUFFIXES)}.")
+        raise ValueError(f"`--folder` {root} has no files CLASS/*{', CLASS/*'.join(SUFFIXES)}.")
     labels = _labels(root, paths, classes)
     _check_pictures(paths)
     examples = tf.data.Dataset.from_tensor_slices(([str(path) for path in paths], labels))
@@ -51,28 +54,28 @@ def load_folder(root, classes, image_shape):
     return Split(examples, len(paths))
 
 
-def _labels(root, paths, classes):
+def _labels(root: pathlib.Path, paths: Sequence[pathlib.Path], classes: Sequence[str]) -> tf.Tensor:
     numbers = {name: number for number, name in enumerate(classes)}
     for path in paths:
         if path.parent.name not in numbers:
             name = path.parent.name
             near = describe_choices(name, classes).split("Allowed:")[0]  # there may be thousands
             raise ValueError(
-                f"`--folder` {root} has a folder {name!r}, which is none of the model's "
+                f"`--folder` {root} has a folder {name!r}, which is not one of the model's "
                 f"{len(classes)} classes. {near}".strip()
             )
     return tf.constant([numbers[path.parent.name] for path in paths], tf.int64)
 
 
-def _check_pictures(paths):
-    """Reads all of them once: in the stream an error could not say which picture it is of."""
+def _check_pictures(paths: Sequence[pathlib.Path]) -> None:
+    """Reads every picture once: in the stream an error could not name the picture."""
     with concurrent.futures.ThreadPoolExecutor() as threads:
         for path, is_whole in zip(paths, threads.map(_is_picture, paths), strict=True):
             if not is_whole:
-                raise ValueError(f"`--folder` {path} is damaged, or not the picture it says.")
+                raise ValueError(f"`--folder` {path} is damaged, or is not a JPEG or PNG file.")
 
 
-def _is_picture(path):
+def _is_picture(path: pathlib.Path) -> bool:
     try:
         _decoded(path.read_bytes())
     except tf.errors.InvalidArgumentError:
@@ -80,15 +83,15 @@ def _is_picture(path):
     return True
 
 
-def _decoded(contents):
-    # It reads PNG files too. `decode_image` takes the fast inverse transform, some levels off.
+def _decoded(contents: bytes | tf.Tensor) -> tf.Tensor:
+    # It decodes PNG too. `decode_image` uses the fast inverse DCT, which is some levels off.
     return tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE")
 
 
-def _read(path, image_shape):
+def _read(path: tf.Tensor, image_shape: tuple[int, int, int]) -> tf.Tensor:
     pixels = _decoded(tf.io.read_file(path))
     if image_shape[-1] == 1:
-        # Luma as in JPEG files, exactly the pixel where all three are equal.
+        # Luma as in JPEG files; exact if all three channels are equal.
         pixels = tf.tensordot(tf.cast(pixels, tf.float32), [[0.299], [0.587], [0.114]], 1)
         pixels = tf.round(pixels)
     return resize(pixels, image_shape, "bilinear")

@@ -1,40 +1,46 @@
-"""Damaged pictures: left out and named, up to a limit, while all others keep their places."""
+"""Damaged pictures: skipped and named, up to a limit, while all others keep their places."""
 
 import contextlib
 import logging
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from keras_mlp.typing import Array
+
 log = logging.getLogger(__name__)
 
 
-# Examples that are tried together. TensorFlow prepares a function anew for each try, which takes a
-# tenth of what a photograph takes; shared by so many it is hardly seen.
+# Examples that are tried together. TensorFlow instantiates a function for each try, at a tenth of
+# the cost of decoding a photograph; a block shares that cost.
 BLOCK = 8
 
 
-def attempt_each(examples, decode, otherwise):
-    """`decode(*example)` of every example, or `otherwise(*example)` where that fails.
+def attempt_each(
+    examples: tf.data.Dataset, decode: Callable[..., Any], otherwise: Callable[..., Any]
+) -> tf.data.Dataset:
+    """Maps every example to `decode(*example)`, or to `otherwise(*example)` if that fails.
 
     Args:
-        examples: dataset.
+        examples: a dataset.
         decode: function from tensors to a nest of tensors.
-        otherwise: function from the same to a nest of tensors like those of `decode`.
+        otherwise: function with the same signature as `decode`.
 
     Returns:
-        Dataset of as many examples, in the same order.
+        A dataset of as many examples, in the same order.
     """
 
-    def one(*example):
+    def one(*example: tf.Tensor) -> Any:
         return _first(
             tf.data.Dataset.from_tensors(example).map(decode).ignore_errors(),
             tf.data.Dataset.from_tensors(otherwise(*example)),
         )
 
-    def block(*batch):
+    def block(*batch: tf.Tensor) -> Any:
         singles = tf.data.Dataset.from_tensor_slices(batch)
-        # A window holds examples without copying them. One that lost some is dropped.
+        # A window holds examples without copying them; an incomplete one is dropped.
         whole = singles.map(decode).ignore_errors().window(BLOCK, drop_remainder=True)
         return _first(whole, singles.map(one).window(BLOCK))
 
@@ -42,49 +48,51 @@ def attempt_each(examples, decode, otherwise):
     return windows.flat_map(lambda *window: tf.data.Dataset.zip(window))
 
 
-def _first(dataset, fallback):
-    """The first element of a dataset, or of another where that has none."""
+def _first(dataset: tf.data.Dataset, fallback: tf.data.Dataset) -> Any:
+    """The first element of a dataset, or of the fallback if the dataset is empty."""
     return dataset.concatenate(fallback).take(1).get_single_element()
 
 
 class Ledger:
-    """The damaged pictures that were met.
+    """The damaged pictures found so far.
 
     Args:
-        limit: how many there may be.
+        limit: how many are allowed.
 
     Attributes:
-        names: of those pictures, in the order in which they were met.
+        names: their names, in the order in which they were found.
     """
 
-    def __init__(self, limit):
+    def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.names = []
+        self.names: list[str] = []
 
-    def account(self, examples):
-        """Notes the names of damaged pictures as they come by.
+    def account(self, examples: tf.data.Dataset) -> tf.data.Dataset:
+        """Records the names of damaged pictures while the dataset is read.
 
         Args:
-            examples: dataset of (images, labels, names), single ones or batches; names are empty
-                but for damaged pictures.
+            examples: dataset of (images, labels, names), single examples or batches; a name is
+                empty unless its picture is damaged.
 
         Returns:
-            Dataset of (images, labels), which fails when the limit is passed.
+            A dataset of (images, labels), which fails once the limit is exceeded.
         """
 
-        def noted(names, labels):
+        def noted(names: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
             same = tf.numpy_function(self._note, [names, labels], labels.dtype)
             return tf.ensure_shape(same, labels.shape)
 
-        def check(images, labels, names):
+        def check(
+            images: tf.Tensor, labels: tf.Tensor, names: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
             is_damaged = tf.reduce_any(names != "")
             return images, tf.cond(is_damaged, lambda: noted(names, labels), lambda: labels)
 
         return examples.map(check)
 
     @contextlib.contextmanager
-    def explained(self):
-        """Inside, TensorFlow's error for damaged data is a ValueError that names what is."""
+    def explained(self) -> Iterator[None]:
+        """Turns TensorFlow's error for damaged data into a ValueError that names the data."""
         try:
             yield
         except tf.errors.OpError as error:
@@ -94,16 +102,16 @@ class Ledger:
                 raise ValueError(f"A file of records is damaged: {error.message}") from None
             raise
 
-    def _note(self, names, labels):
+    def _note(self, names: Array, labels: Array) -> Array:
         for name in np.ravel(names).astype(str).tolist():
             if name and name not in self.names:
                 self.names.append(name)
-                log.warning("Damaged picture, left out: %s", name)
+                log.warning("Skipped a damaged picture: %s", name)
         if reason := self._reason():
             raise ValueError(reason)
         return labels
 
-    def _reason(self):
+    def _reason(self) -> str | None:
         if len(self.names) <= self.limit:
             return None
         shown = "; ".join(self.names[:10]) + ("; ..." if len(self.names) > 10 else "")

@@ -1,30 +1,34 @@
-"""From the bytes of a picture to pixels of the model's size."""
+"""Decodes the bytes of a picture into pixels of the model's size."""
 
 import tensorflow as tf
 
+from keras_mlp.typing import Tensor
+from training.config import Data
+from training.data.sources import Source
+
 
 class Decoder:
-    """Decodes pictures of a source and brings them to one size.
+    """Decodes the pictures of a source and resizes them to one size.
 
     Args:
         source: see `training.data.sources.open_source`.
-        image_shape: (H, W, C) of the model, C 1 or 3 where the source leaves that open.
-        data: a `training.config.Data`, of which `crop` and `interpolation` count.
+        image_shape: (H, W, C) of the model; C is 1 or 3 unless the source fixes the channels.
+        data: a `training.config.Data`; it uses `crop` and `interpolation`.
     """
 
-    def __init__(self, source, image_shape, data):
+    def __init__(self, source: Source, image_shape: tuple[int, int, int], data: Data) -> None:
         self.source = source
         self.image_shape = image_shape
         self.crop, self.interpolation = data.crop, data.interpolation
 
-    def whole(self, stored):
-        """The picture that a model is judged by: uint8 (H, W, C)."""
+    def whole(self, stored: tf.Tensor) -> tf.Tensor:
+        """The picture for evaluation: uint8 (H, W, C)."""
         content = self.source.content(stored)
         if self.source.image_shape:
-            return self._fit(self.source.decode(content))
+            return self._fit(self.source.decode(content))  # type: ignore[attr-defined]
         return self._fit(tf.io.decode_image(content, self.image_shape[-1], expand_animations=False))
 
-    def part(self, stored, seed, smallest, aspect):
+    def part(self, stored: tf.Tensor, seed: Tensor, smallest: float, aspect: float) -> tf.Tensor:
         """A random part of the picture: uint8 (H, W, C); see `random_box`.
 
         Of a JPEG file only that part is decoded.
@@ -33,11 +37,11 @@ class Decoder:
             return random_part(self.whole(stored), seed, smallest, aspect, self.interpolation)
         content, channels = self.source.content(stored), self.image_shape[-1]
 
-        def from_jpeg():
+        def from_jpeg() -> tf.Tensor:
             box = random_box(tf.image.extract_jpeg_shape(content), seed, smallest, aspect)
             return tf.image.decode_and_crop_jpeg(content, box, channels)
 
-        def from_others():
+        def from_others() -> tf.Tensor:
             pixels = tf.io.decode_image(content, channels, expand_animations=False)
             box = random_box(tf.shape(pixels), seed, smallest, aspect)
             return tf.slice(pixels, [box[0], box[1], 0], [box[2], box[3], channels])
@@ -45,13 +49,13 @@ class Decoder:
         pixels = tf.cond(tf.io.is_jpeg(content), from_jpeg, from_others)
         return resize(pixels, self.image_shape, self.interpolation)
 
-    def _fit(self, pixels):
-        """The middle of the picture, or all of it, at the model's size."""
+    def _fit(self, pixels: tf.Tensor) -> tf.Tensor:
+        """The central crop of the picture, or all of it, at the model's size."""
         if pixels.shape == self.image_shape and not self.crop:
             return pixels
         if not self.crop:
             return resize(pixels, self.image_shape, self.interpolation)
-        # As torchvision: the smallest size that covers `image_shape / crop`, then its middle.
+        # As in torchvision: the smallest size that covers `image_shape / crop`, cropped centrally.
         target = self.image_shape[:2]
         cover = tf.constant([int(side / self.crop) for side in target])
         size = tf.shape(pixels)[:2]
@@ -62,17 +66,17 @@ class Decoder:
         return tf.ensure_shape(pixels, self.image_shape)
 
 
-def random_box(shape, seed, smallest, aspect):
-    """A random part of a picture, as TensorFlow's models draw it.
+def random_box(shape: tf.Tensor, seed: Tensor, smallest: float, aspect: float) -> tf.Tensor:
+    """Draws a random part of a picture as TensorFlow's models do.
 
     Args:
-        shape: of the picture, int32 (H, W, C).
-        seed: pair of integers.
-        smallest: share of the picture's area that it has at least.
-        aspect: its width over its height is at most this, and at least the inverse.
+        shape: shape of the picture, int32 (H, W, C).
+        seed: a pair of integers.
+        smallest: smallest share of the picture's area, in (0, 1].
+        aspect: largest ratio of width to height; the smallest is its inverse.
 
     Returns:
-        int32 (top, left, height, width); all of the picture where no such part is found.
+        int32 (top, left, height, width); the whole picture if no such part is found.
     """
     start, size, _ = tf.image.stateless_sample_distorted_bounding_box(
         shape,
@@ -86,16 +90,18 @@ def random_box(shape, seed, smallest, aspect):
     return tf.concat([start[:2], size[:2]], 0)
 
 
-def random_part(image, seed, smallest, aspect, interpolation):
-    """A random part of a uint8 image, brought to the size of all of it."""
+def random_part(
+    image: tf.Tensor, seed: Tensor, smallest: float, aspect: float, interpolation: str
+) -> tf.Tensor:
+    """A random part of a uint8 image, resized to the image's size."""
     box = random_box(tf.shape(image), seed, smallest, aspect)
     part = tf.slice(image, [box[0], box[1], 0], [box[2], box[3], image.shape[-1]])
     return resize(part, image.shape, interpolation)
 
 
-def resize(pixels, shape, interpolation):
-    """(h, w, C) in [0, 255] to uint8 (H, W, C), antialiased; rounded, and cut off at 0 and 255."""
+def resize(pixels: tf.Tensor, shape: Tensor, interpolation: str) -> tf.Tensor:
+    """Resizes (h, w, C) in [0, 255] to uint8 (H, W, C), antialiased, rounded and clipped."""
     pixels = tf.round(tf.image.resize(pixels, shape[:2], interpolation, antialias=True))
-    # Means stay in the range; the other kernels overshoot.
+    # Bilinear stays within the range; the other kernels overshoot.
     cast = tf.cast if interpolation == "bilinear" else tf.saturate_cast
     return tf.ensure_shape(cast(pixels, tf.uint8), (None, None, shape[-1]))

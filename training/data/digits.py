@@ -9,16 +9,16 @@ class Digits(tfds.core.GeneratorBasedBuilder):
     """Optical recognition of handwritten digits: 1,797 images of 8 x 8 pixels, 43 writers.
 
     The copy in scikit-learn is the test part of the UCI dataset (Alpaydin and Kaynak, 1998;
-    doi:10.24432/C50P49), licence CC BY 4.0. It has no split of its own: here every class is cut
-    80/20 with a fixed seed, 1,437 images to train and 360 to test. Writers are not known, so the
-    same hand may be on both sides.
+    doi:10.24432/C50P49), licence CC BY 4.0. It has no split of its own: here each class is split
+    80/20 with a fixed seed, into 1,437 training and 360 test images. The writers are not recorded,
+    so the same writer may be in both splits.
     """
 
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: dict = {"1.0.0": "First version."}
+    RELEASE_NOTES: dict[str, str] = {"1.0.0": "First version."}
     name = "digits"
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
             description=self.__doc__,
             features=tfds.features.FeaturesDict(

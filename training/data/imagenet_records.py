@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import struct
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -16,23 +17,23 @@ _FEATURES = {
 
 
 class ImageNetRecords:
-    """Files `ROOT/SPLIT-00000-of-01024` and so on as a source; see `open_source`.
+    """Files `ROOT/SPLIT-00000-of-01024`, ... as a source; see `open_source`.
 
-    Each holds `tf.train.Example`s with `image/encoded`, a JPEG or PNG file, and
+    Each file holds `tf.train.Example`s with `image/encoded`, a JPEG or PNG file, and
     `image/class/label`, 1 to 1000.
 
     Args:
         root: path of the folder.
-        splits: names of the splits that are read, such as "train" and "validation".
+        splits: names of the splits to read, such as "train" and "validation".
 
     Raises:
-        ValueError: files of a split are missing, or one is cut off.
+        ValueError: files of a split are missing, or one is truncated.
     """
 
-    channels = None  # as the model asks
-    image_shape = None
+    channels: int | None = None  # decoded as the model asks
+    image_shape: tuple[int, int, int] | None = None
 
-    def __init__(self, root, splits):
+    def __init__(self, root: pathlib.Path, splits: Sequence[str]) -> None:
         self.place = str(root)
         self.classes = list(keras_mlp.class_names("imagenet-1k"))
         files = {split: _files(root, split) for split in dict.fromkeys(splits)}
@@ -42,7 +43,7 @@ class ImageNetRecords:
         }
         self.splits = {split: sum(n for _, n in files) for split, files in self.counts.items()}
 
-    def read(self, split, start, stop):
+    def read(self, split: str, start: int, stop: int) -> tf.data.Dataset:
         parts = tf.data.Dataset.from_tensor_slices(self._parts(split, start, stop))
         return parts.interleave(
             _records,
@@ -52,10 +53,10 @@ class ImageNetRecords:
             deterministic=True,
         ).map(_parse)
 
-    def content(self, stored):
+    def content(self, stored: tf.Tensor) -> tf.Tensor:
         return stored
 
-    def _parts(self, split, start, stop):
+    def _parts(self, split: str, start: int, stop: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """(files, records to skip, records to take) that make up a range of a split."""
         paths, skips, takes = [], [], []
         for path, count in self.counts[split]:
@@ -72,49 +73,51 @@ class ImageNetRecords:
         )
 
 
-def count_records(path):
-    """How many records a TFRecord file has; only their lengths are read.
+def count_records(path: str | pathlib.Path) -> int:
+    """Counts the records of a TFRecord file, reading only their lengths.
 
     Raises:
-        ValueError: it ends inside a record.
+        ValueError: the file ends inside a record.
     """
     size, position, count = os.path.getsize(path), 0, 0
     with open(path, "rb") as file:
         while position < size:
             file.seek(position)
-            # A length of 8 bytes, its checksum of 4, the record, its checksum of 4.
+            # 8 bytes of length and 4 of its checksum, the record, and 4 bytes of its checksum.
             head = file.read(8)
             position += 16 + struct.unpack("<Q", head)[0] if len(head) == 8 else size + 1
             count += 1
     if position > size:
-        raise ValueError(f"{path} is cut off inside record {count - 1}.")
+        raise ValueError(f"{path} is truncated inside record {count - 1}.")
     return count
 
 
-def _files(root, split):
+def _files(root: pathlib.Path, split: str) -> list[pathlib.Path]:
     pattern = re.compile(r"(.+)-(\d+)-of-(\d+)")
-    found = {}
+    found: dict[str, list[tuple[pathlib.Path, int]]] = {}
     for path in sorted(pathlib.Path(root).iterdir()):
         if match := pattern.fullmatch(path.name):
             found.setdefault(match[1], []).append((path, int(match[3])))
     if split not in found:
         names = ", ".join(found) or "none"
-        raise ValueError(f"{root} must hold files {split}-*-of-*; splits that it holds: {names}.")
+        raise ValueError(f"{root} must hold files {split}-*-of-*; it has the splits: {names}.")
     paths = [path for path, _ in found[split]]
     if {total for _, total in found[split]} != {len(paths)}:
         raise ValueError(
-            f"{root} holds {len(paths)} files of {split}, and {paths[-1].name} says how many there "
-            "must be."
+            f"{root} holds {len(paths)} files of {split}, but the name {paths[-1].name} says how "
+            "many there must be."
         )
     return paths
 
 
-def _records(path, skip, take):
+def _records(path: tf.Tensor, skip: tf.Tensor, take: tf.Tensor) -> tf.data.Dataset:
     records = tf.data.TFRecordDataset(path).enumerate().skip(skip).take(take)
     return records.map(lambda number, record: (path, number, record))
 
 
-def _parse(path, number, record):
+def _parse(
+    path: tf.Tensor, number: tf.Tensor, record: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     example = tf.io.parse_single_example(record, _FEATURES)
     name = tf.strings.join([path, tf.strings.as_string(number)], ", record ")
     label = example["image/class/label"]

@@ -1,45 +1,57 @@
-"""The endless stream of training batches that can start at any step, and those of evaluation."""
+"""The endless stream of training batches, which can start at any step, and evaluation batches."""
+
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from keras_mlp.typing import Tensor
+from training.config import Augment
 from training.data.augmentation import CROP, augment_image, check_augmentation, draw_seed
 from training.data.decoding import random_part
 from training.data.mixing import mix_batch
 from training.data.service import served
 from training.data.splits import Split, Splits, evaluation_batches, load_splits
-from training.engine.tensorflow.strategies import WHOLE
+from training.engine.tensorflow.strategies import WHOLE, Share
 
 __all__ = ["Split", "Splits", "evaluation_batches", "load_splits", "training_stream"]
 
 
 def training_stream(
-    split, *, batch_size, seed, start_step, augment, share=WHOLE, shard="examples", service=""
-):
-    """Batches without end: every epoch its own order, every example its own augmentation.
+    split: Split,
+    *,
+    batch_size: int,
+    seed: int,
+    start_step: int,
+    augment: Augment,
+    share: Share = WHOLE,
+    shard: str = "examples",
+    service: str = "",
+) -> tf.data.Dataset:
+    """Endless training batches: each epoch has its own order, each example its own augmentation.
 
-    What step n sees is a function of `seed` and n alone, so a run that starts again at n sees what
+    The batch of step n is a function of `seed` and n alone, so a run that resumes at n sees what
     the first would have seen. Epochs follow each other without a gap: no example is dropped.
 
     Args:
         split: a `Split`.
-        batch_size: over all replicas.
-        seed: of order and augmentation.
+        batch_size: images per batch, over all replicas.
+        seed: seed of order and augmentation.
         start_step: number of batches to skip.
         augment: a `training.config.Augment`.
-        share: what this host reads of every batch; all of it unless said otherwise.
+        share: this host's share of every batch; all of it by default.
         shard, service: see `training.config.Data`.
 
     Returns:
-        Dataset of (uint8 images (B, H, W, C), labels), B images for one replica. Labels are int64
-        (B,), of which -1 belongs to a damaged picture and counts for nothing; or, where images are
-        mixed, float32 (B, K), shares of the classes, whose sum is then 0.
+        A dataset of (uint8 images (B, H, W, C), labels) with B images for one replica. Labels are
+        int64 (B,), -1 for a damaged picture, which does not count; or, if images are mixed, float32
+        (B, K), the shares of the classes, all 0 for a damaged picture.
 
     Raises:
-        ValueError: `augment` does not fit the images, or no service answers.
+        ValueError: `augment` does not suit the images, or no service answers.
     """
     check_augmentation(augment, split)
-    # With files of its own a host counts its own examples, else those of all hosts.
+    # A host with its own files counts its own examples, otherwise those of all hosts.
     hosts, host = (share.hosts, share.host) if shard == "files" else (1, 0)
     stored, size = split.stored.read(host, hosts) if split.stored else (split.examples, split.size)
     start = start_step * batch_size // hosts
@@ -47,9 +59,9 @@ def training_stream(
     first -= first % size if service else 0  # workers share whole epochs
     stream = _endless(stored, size, min(size, split.shuffle_buffer), seed, first)
     parts, part = (1, 0) if shard == "files" else (share.hosts, share.host)
-    stream = _own(stream, augment.repeats, start, parts, part, service)  # before the work
+    stream = _own(stream, augment.repeats, start, parts, part, service)  # before any decoding
 
-    def pair_of(number):
+    def pair_of(number: tf.Tensor) -> tuple[int, tf.Tensor]:
         return seed, number * hosts + host
 
     if split.stored:
@@ -57,16 +69,20 @@ def training_stream(
             stream, lambda number: draw_seed(pair_of(number), CROP), augment
         )
 
-    def prepare(number, example):
+    def prepare(
+        number: tf.Tensor, example: Any
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         pair = pair_of(number)
         if not split.stored:
             example = _from_memory(split, example, pair, augment)
         image, label, damaged = example
         return augment_image(image, pair, augment), label, damaged, pair[1]
 
-    def mix(images, labels, damaged, indices):
+    def mix(
+        images: tf.Tensor, labels: tf.Tensor, damaged: tf.Tensor, indices: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         if augment.mixup or augment.cutmix:
-            # The first example tells this batch from that of any other step, host and replica.
+            # The first example distinguishes this batch from those of other steps, hosts, replicas.
             pair = seed, indices[0]
             images, labels = mix_batch(images, labels, split.num_classes, pair, augment)
         return images, labels, damaged
@@ -83,12 +99,14 @@ def training_stream(
     return stream.prefetch(tf.data.AUTOTUNE)
 
 
-def _endless(stored, size, buffer, seed, start):
-    """(number, example) from `start` on; numbers count the examples of all epochs."""
+def _endless(
+    stored: tf.data.Dataset, size: int, buffer: int, seed: int, start: int
+) -> tf.data.Dataset:
+    """(number, example) from number `start`; numbers count the examples of all epochs."""
 
-    def epoch(number):
-        # The seed of this function's own graph: the global one must not change the order, and one
-        # of 0 would be compared with `number`, which only a running graph knows.
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        # Sets the seed of this function's own graph: the global seed must not change the order, and
+        # a seed of 0 would be compared with `number`, whose value only a running graph knows.
         tf.random.set_seed(seed + 1)
         examples = stored.shuffle(buffer, seed=number, reshuffle_each_iteration=False)
         return examples.enumerate(number * size)
@@ -97,22 +115,26 @@ def _endless(stored, size, buffer, seed, start):
     return epochs.flat_map(epoch).skip(start % size)
 
 
-def _own(stream, repeats, start, parts, part, service):
-    """Of (number, example), each in `repeats` copies: a host's part of those from `start` on."""
+def _own(
+    stream: tf.data.Dataset, repeats: int, start: int, parts: int, part: int, service: str
+) -> tf.data.Dataset:
+    """A host's part of (number, example), each in `repeats` copies, from `start` on."""
     if repeats > 1:
         stream = stream.flat_map(lambda number, example: _copies(number, example, repeats))
     if service:
-        # Each of its workers has epochs of its own, where places say nothing; numbers do.
+        # Each worker of the service has its own epochs, so select by number, not by position.
         return stream.filter(lambda number, _: (number >= start) & (number % parts == part))
-    return stream.skip(start % repeats).shard(parts, part)  # `start` may lie between two copies
+    return stream.skip(start % repeats).shard(parts, part)  # `start` may be between two copies
 
 
-def _copies(number, example, count):
+def _copies(number: tf.Tensor, example: Any, count: int) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensors(example).repeat(count).enumerate(number * count)
 
 
-def _from_memory(split, example, pair, augment):
-    """(image, label, ""); a random part of the image where `augment` asks for it."""
+def _from_memory(
+    split: Split, example: tuple[tf.Tensor, tf.Tensor], pair: Tensor, augment: Augment
+) -> tuple[tf.Tensor, tf.Tensor, str]:
+    """(image, label, ""), with a random part of the image if `augment` asks for it."""
     image, label = example
     if augment.crop:
         own = draw_seed(pair, CROP)

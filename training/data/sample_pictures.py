@@ -1,18 +1,23 @@
-"""A few real photographs in the files that a config reads, where its own data is not at hand."""
+"""A few real photographs in a config's format, for when its own data is not available."""
+
+import pathlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from training.config import Data
+
 _LOWEST, _HIGHEST = 160, 400  # sides of a picture, in pixels
 
 
-def write_sample_pictures(root, data, count):
-    """Writes JPEG files, cut from the two photographs that scikit-learn ships, into both splits.
+def write_sample_pictures(root: pathlib.Path, data: Data, count: int) -> None:
+    """Writes JPEG files, cut from scikit-learn's two photographs, into both splits.
 
     Args:
         root: path of an empty folder.
         data: a `training.config.Data` whose `name` is "image_folder" or "imagenet_tfrecord".
-        count: of pictures in a split; their labels are spread over the classes.
+        count: number of pictures per split; their labels are spread over the classes.
     """
     for seed, split in enumerate((data.train_split, data.test_split)):
         pictures = list(_pictures(count, seed))
@@ -22,8 +27,8 @@ def write_sample_pictures(root, data, count):
             _write_records(root / f"{split}-00000-of-00001", pictures, 1000)
 
 
-def _pictures(count, seed):
-    """Contents of JPEG files."""
+def _pictures(count: int, seed: int) -> Iterator[bytes]:
+    """Yields the contents of JPEG files."""
     from sklearn.datasets import load_sample_images
 
     photographs, draw = load_sample_images().images, np.random.default_rng(seed)
@@ -35,8 +40,8 @@ def _pictures(count, seed):
         yield tf.io.encode_jpeg(part, quality=95).numpy()
 
 
-def _write_folder(folder, pictures, num_classes):
-    """Every class has a folder, which is how they are counted; most of them are empty."""
+def _write_folder(folder: pathlib.Path, pictures: Sequence[bytes], num_classes: int) -> None:
+    """Every class gets a folder, since folders define the classes; most of them are empty."""
     for number in range(num_classes):
         (folder / f"{number:05}").mkdir(parents=True)
     for i, content in enumerate(pictures):
@@ -44,13 +49,13 @@ def _write_folder(folder, pictures, num_classes):
         (folder / f"{label:05}" / f"{i}.jpg").write_bytes(content)
 
 
-def _write_records(path, pictures, num_classes):
+def _write_records(path: pathlib.Path, pictures: Sequence[bytes], num_classes: int) -> None:
     with tf.io.TFRecordWriter(str(path)) as file:
         for i, content in enumerate(pictures):
             file.write(_record(content, 1 + i * num_classes // len(pictures)))
 
 
-def _record(content, label):
+def _record(content: bytes, label: int) -> bytes:
     features = {
         "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[content])),
         "image/class/label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),

@@ -1,4 +1,4 @@
-"""Batches that other processes decode and augment: a tf.data service."""
+"""Batches decoded and augmented by other processes: a tf.data service."""
 
 import socket
 
@@ -7,15 +7,18 @@ import tensorflow as tf
 ANSWER_SECONDS = 10
 
 
-def served(batches, address):
-    """The same batches, made by the workers of a service, in an order that is not fixed.
+def served(batches: tf.data.Dataset, address: str) -> tf.data.Dataset:
+    """The same batches, made by the workers of a service, in no fixed order.
 
-    Each worker runs `batches` from the start, with other elements of the dataset that they begin
-    with: none of those is lost, and none is worked on twice.
+    Each worker runs `batches` from the start on its own part of the source dataset: no element is
+    lost or processed twice.
 
     Args:
-        batches: dataset, whose functions must not call Python.
-        address: see `training.config.Data`.
+        batches: a dataset whose functions do not call Python.
+        address: address of the service's dispatcher; see `training.config.Data`.
+
+    Returns:
+        A dataset of batches.
 
     Raises:
         ValueError: nothing answers at that address.
@@ -25,13 +28,13 @@ def served(batches, address):
     return batches.apply(tf.data.experimental.service.distribute(policy, address))
 
 
-def _check_answer(address):
-    """TensorFlow itself would try for ever, and say nothing."""
+def _check_answer(address: str) -> None:
+    """Raises ValueError if nothing answers: TensorFlow itself would retry forever, silently."""
     host, _, port = address.split("://")[-1].rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
     except (ValueError, OSError, OverflowError) as error:
         raise ValueError(
-            f"`data.service`={address!r} does not answer ({error}); it must be the address of the "
-            'dispatcher of a tf.data service, such as "grpc://host:5000".'
+            f"`data.service`={address!r} does not answer ({error}); it must be the address of a "
+            'tf.data service\'s dispatcher, such as "grpc://host:5000".'
         ) from error

@@ -1,30 +1,53 @@
-"""Where labelled pictures come from: found in seconds, or an error that says what to do."""
+"""Sources of labelled pictures: opened in seconds, or an error that says what to do."""
 
 import os
 import pathlib
+from typing import Protocol
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_mlp.arguments import describe_choices
+from training.config import Data
 from training.data.arrays import ArrayFile
 from training.data.image_folder import ImageFolder
 from training.data.imagenet_records import ImageNetRecords
 
-FOLDERS = {"image_folder": ImageFolder, "imagenet_tfrecord": ImageNetRecords}
+FOLDERS: dict[str, type[ImageFolder] | type[ImageNetRecords]] = {
+    "image_folder": ImageFolder,
+    "imagenet_tfrecord": ImageNetRecords,
+}
 
 
-def open_source(data):
-    """The source that a config names.
+class Source(Protocol):
+    """Labelled pictures in files, not decoded yet.
 
-    A source has the attributes `place` (for messages), `classes` (names, in the order of the
-    labels), `splits` (from a name to a number of examples), `channels` and `image_shape` ((H, W, C)
-    of every picture; None where sizes differ); and the functions
+    A source whose pictures all have `image_shape` also has `decode(content)`, which gives uint8
+    (H, W, C).
 
-    - `read(split, start, stop)`: those examples in a fixed order, as a dataset of (stored picture,
-      int64 label, name), of which nothing is decoded;
-    - `content(stored)`: the bytes of its file;
-    - `decode(content)`: uint8 (H, W, C), where all pictures are of one size.
+    Attributes:
+        place: where the pictures are, for messages.
+        classes: names of the classes, in the order of the labels.
+        splits: maps the name of each split to its number of examples.
+        channels: number of channels; None if pictures are decoded as the model asks.
+        image_shape: (H, W, C) of every picture; None if sizes differ.
+    """
+
+    place: str
+    classes: list[str]
+    splits: dict[str, int]
+    channels: int | None
+    image_shape: tuple[int, int, int] | None
+
+    def read(self, split: str, start: int, stop: int) -> tf.data.Dataset:
+        """Examples in a fixed order: a dataset of (stored picture, int64 label, name)."""
+
+    def content(self, stored: tf.Tensor) -> tf.Tensor:
+        """The bytes of a stored picture's file."""
+
+
+def open_source(data: Data) -> Source:
+    """Opens the source that a config names.
 
     Args:
         data: a `training.config.Data`.
@@ -33,7 +56,7 @@ def open_source(data):
         `ArraySource`, `PreparedDataset`, `ImageFolder` or `ImageNetRecords`.
 
     Raises:
-        ValueError: there is no such dataset, or it is not what it should be.
+        ValueError: the dataset does not exist, or is not a dataset of labelled images.
     """
     if data.name == "arrays":
         return ArraySource(data.data_dir)
@@ -41,9 +64,10 @@ def open_source(data):
         return PreparedDataset(find_dataset(data.name, data.data_dir))
     if data.data_dir is None:
         raise ValueError(f"`data.name`={data.name!r} needs `data.data_dir`, the folder it is in.")
-    root = pathlib.Path(data.data_dir).absolute()  # a service's workers may run in another folder
+    # Absolute: the workers of a service may have another working directory.
+    root = pathlib.Path(data.data_dir).absolute()
     if not root.is_dir():
-        raise ValueError(f"`data.data_dir` {root} is no folder.")
+        raise ValueError(f"`data.data_dir` {root} is not a folder.")
     return FOLDERS[data.name](root, (data.train_split, data.test_split))
 
 
@@ -66,10 +90,10 @@ class PreparedDataset:
     """A prepared TFDS dataset as a source; see `open_source`.
 
     Args:
-        builder: of `find_dataset`.
+        builder: what `find_dataset` returned.
     """
 
-    def __init__(self, builder):
+    def __init__(self, builder: tfds.core.DatasetBuilder) -> None:
         self.builder = builder
         self.place = builder.name
         self.image = builder.info.features["image"]
@@ -79,10 +103,10 @@ class PreparedDataset:
         self.channels = shape[-1]
         self.image_shape = None if None in shape else shape
 
-    def read(self, split, start, stop):
+    def read(self, split: str, start: int, stop: int) -> tf.data.Dataset:
         where = f"{self.place} {split}[{start}:{stop}], example"
         part = tfds.core.ReadInstruction(split, from_=start, to=stop, unit="abs")
-        # Other features of an example may be images too.
+        # An example may have more than one image.
         images = (
             key
             for key, feature in self.builder.info.features.items()
@@ -95,24 +119,26 @@ class PreparedDataset:
             shuffle_files=False,
         )
 
-        def named(number, example):
+        def named(
+            number: tf.Tensor, example: dict[str, tf.Tensor]
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             name = tf.strings.join([where, tf.strings.as_string(number)], " ")
             return example["image"], example["label"], name
 
         return examples.enumerate().map(named)
 
-    def content(self, stored):
+    def content(self, stored: tf.Tensor) -> tf.Tensor:
         return stored
 
-    def decode(self, content):
+    def decode(self, content: tf.Tensor) -> tf.Tensor:
         return self.image.decode_example(content)
 
 
-def find_dataset(name, data_dir=None):
-    """The TFDS builder of a dataset that is ready to be read.
+def find_dataset(name: str, data_dir: str | None = None) -> tfds.core.DatasetBuilder:
+    """The TFDS builder of a dataset that is ready to read.
 
-    Digits are embedded and prepared here, once, from what scikit-learn ships. Anything else must
-    have been prepared: TFDS would retry a missing download for minutes.
+    The digits are embedded: they are prepared here once, from scikit-learn's copy. Any other
+    dataset must be prepared already, since TFDS would retry a missing download for minutes.
 
     Args:
         name: "digits" or the name of a stock TFDS dataset.
@@ -124,14 +150,14 @@ def find_dataset(name, data_dir=None):
 
     Raises:
         ValueError: the name is unknown, the dataset is not prepared, or its examples are not
-            labelled images.
+            labelled 8-bit images.
     """
     if name == "digits":
         from training.data.digits import Digits
 
         builder = Digits(data_dir=data_dir)
         if not builder.is_prepared():
-            tfds.disable_progress_bar()  # a second of work
+            tfds.disable_progress_bar()  # takes a second
             builder.download_and_prepare()
         return builder
     known = tfds.list_builders(with_community_datasets=False)
@@ -142,16 +168,18 @@ def find_dataset(name, data_dir=None):
     if not builder.is_prepared():
         root = pathlib.Path(os.fspath(builder.data_dir)).parents[1]
         raise ValueError(
-            f"{name} is not prepared in {root}. On a machine with network: "
+            f"{name} is not prepared in {root}. On a machine with network access, run: "
             f'python -c "import tensorflow_datasets as tfds; '
             f"tfds.builder('{name}', data_dir='{root}').download_and_prepare()\""
         )
     missing = {"image", "label"} - set(builder.info.features)
     if missing:
-        raise ValueError(f"{name} has no feature {missing}: it is not a set of labelled images.")
+        raise ValueError(
+            f"{name} has no feature {missing}: it is not a dataset of labelled images."
+        )
     image, label = builder.info.features["image"], builder.info.features["label"]
     if not isinstance(image, tfds.features.Image) or image.tf_dtype != tf.uint8:
-        raise ValueError(f"{name} holds no images of 8 bits a channel.")
+        raise ValueError(f"{name} does not hold images with 8 bits per channel.")
     if not isinstance(label, tfds.features.ClassLabel):
-        raise ValueError(f"The labels of {name} are no classes.")
+        raise ValueError(f"The labels of {name} are not classes.")
     return builder

@@ -1,75 +1,89 @@
-"""The splits of a dataset: which examples, in which order, of which classes."""
+"""The splits of a dataset: their examples, order and classes."""
 
 import collections.abc
 import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from keras_mlp.typing import Tensor
+from training.config import Augment, Data
 from training.data.checks import check_data, kept_for_training
 from training.data.corrupt import Ledger, attempt_each
 from training.data.decoding import Decoder
-from training.data.sources import open_source
-from training.engine.tensorflow.strategies import WHOLE
+from training.data.sources import Source, open_source
+from training.engine.tensorflow.strategies import WHOLE, Share
 
 
 @dataclasses.dataclass
 class Stored:
-    """Examples as they lie in files: what each of them becomes is decided when it is read.
+    """Examples as stored in files, decoded when they are read.
 
     Attributes:
-        read: function from (host, hosts) to that host's part of the examples, a dataset of (stored
-            picture, int64 label, name), and their number.
+        read: function from (host, hosts) to the host's part of the examples, a dataset of (stored
+            picture, int64 label, name), and its size.
         decoder: a `training.data.decoding.Decoder`.
         ledger: a `training.data.corrupt.Ledger`.
     """
 
-    read: collections.abc.Callable
+    read: Callable[[int, int], tuple[tf.data.Dataset, int]]
     decoder: Decoder
     ledger: Ledger
 
-    def open(self, examples):
+    def open(self, examples: tf.data.Dataset) -> tf.data.Dataset:
         """Decodes examples.
 
         Args:
             examples: dataset of (picture, label, name).
 
         Returns:
-            Dataset of (uint8 image (H, W, C), label, ""); where the picture is damaged (black, -1,
+            A dataset of (uint8 image (H, W, C), label, ""); for a damaged picture (black image, -1,
             its name).
         """
 
-        def whole(picture, label, name):
+        def whole(
+            picture: tf.Tensor, label: tf.Tensor, name: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor, str]:
             return self.decoder.whole(picture), label, ""
 
         return attempt_each(examples, whole, self._damaged)
 
-    def open_numbered(self, examples, seed_of, augment):
+    def open_numbered(
+        self, examples: tf.data.Dataset, seed_of: Callable[[tf.Tensor], Tensor], augment: Augment
+    ) -> tf.data.Dataset:
         """Decodes examples for training.
 
         Args:
             examples: dataset of (number, (picture, label, name)).
-            seed_of: function from a number to the pair of integers that the part of the picture
-                depends on.
-            augment: a `training.config.Augment`, which says whether there is one, and which.
+            seed_of: function from a number to the seed of the random part of the picture, a pair of
+                integers.
+            augment: a `training.config.Augment`; it uses `crop` and `aspect`.
 
         Returns:
-            Dataset of the number, and of what `open` makes of the example.
+            A dataset of (number, example), with examples as from `open`.
         """
 
-        def opened(number, example):
+        def opened(
+            number: tf.Tensor, example: tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+        ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor, str]]:
             picture, label, _ = example
             if not augment.crop:
                 return number, (self.decoder.whole(picture), label, "")
             image = self.decoder.part(picture, seed_of(number), augment.crop, augment.aspect)
             return number, (image, label, "")
 
-        def damaged(number, example):
+        def damaged(
+            number: tf.Tensor, example: tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+        ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
             return number, self._damaged(*example)
 
         return attempt_each(examples, opened, damaged)
 
-    def _damaged(self, picture, label, name):
+    def _damaged(
+        self, picture: tf.Tensor, label: tf.Tensor, name: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return tf.zeros(self.decoder.image_shape, tf.uint8), tf.constant(-1, tf.int64), name
 
 
@@ -78,13 +92,14 @@ class Split:
     """Examples in a fixed order.
 
     Attributes:
-        examples: dataset of (uint8 image (H, W, C), int64 label), as a model is judged on them. A
-            label of -1 belongs to no example: its picture is damaged.
+        examples: dataset of (uint8 image (H, W, C), int64 label) for evaluation. A label of -1
+            means that the picture is damaged.
         size: number of examples.
-        num_classes: K; 0 where nobody asked.
-        interpolation: of random parts of the images.
-        shuffle_buffer: examples that an epoch's order is drawn from.
-        stored: a `Stored`, where training decodes by itself; None where it changes `examples`.
+        num_classes: K; 0 if not known.
+        interpolation: interpolation of random parts of the images.
+        shuffle_buffer: size of the shuffle buffer, in examples.
+        stored: the `Stored` examples if training decodes them itself; None if it augments
+            `examples`.
     """
 
     examples: tf.data.Dataset
@@ -110,34 +125,34 @@ class Splits:
     """The three parts of a dataset, and the names of its classes.
 
     Attributes:
-        train, test: what the run learns from, and what it is judged by, once.
-        validation: cut from the end of train; None when no share of it is asked for.
-        classes: names, in the order of the labels.
-        ledger: of the damaged pictures of all of them.
+        train, test: the training split, and the test split, which a run reads once.
+        validation: the last examples of train, held out; None if no share is held out.
+        classes: names of the classes, in the order of the labels.
+        ledger: the damaged pictures of all three.
     """
 
     train: Split
     validation: Split | None
     test: Split
-    classes: list
+    classes: list[str]
     ledger: Ledger
 
     @property
-    def damaged(self):
+    def damaged(self) -> list[str]:
         """Names of the damaged pictures that were met."""
         return self.ledger.names
 
 
-def evaluation_batches(split, batch_size, share=WHOLE):
-    """Every example once, in order; the last batch is filled up with black images of label -1.
+def evaluation_batches(split: Split, batch_size: int, share: Share = WHOLE) -> tf.data.Dataset:
+    """Every example once, in order; black images of label -1 fill up the last batch.
 
-    So every replica of every host gets as many batches, all of the same shape.
+    Every replica of every host gets the same number of batches, all of the same shape.
     """
     missing = -split.size % batch_size
     if split.stored:
         examples, _ = split.stored.read(0, 1)
-        # No picture is read as a damaged one is: black, and of label -1.
-        none = "", tf.constant(-1, tf.int64), ""
+        # An empty picture is treated as a damaged one: black, of label -1.
+        none: tuple[Any, ...] = "", tf.constant(-1, tf.int64), ""
     else:
         examples = split.examples
         image, label = examples.element_spec
@@ -151,19 +166,19 @@ def evaluation_batches(split, batch_size, share=WHOLE):
     return split.stored.ledger.account(batches).prefetch(tf.data.AUTOTUNE)
 
 
-def load_splits(data, image_shape):
-    """Opens the dataset that a config names.
+def load_splits(data: Data, image_shape: tuple[int, int, int]) -> Splits:
+    """Loads the dataset of a config.
 
     Args:
         data: a `training.config.Data`.
-        image_shape: (H, W, C) of the model; pictures of another size are brought to it.
+        image_shape: (H, W, C) of the model, to which pictures are resized.
 
     Returns:
         `Splits`.
 
     Raises:
-        ValueError: see `open_source`; or a split or class does not exist, or the
-            number of classes or of channels is another one.
+        ValueError: see `open_source`; or a split or class does not exist, or the number of classes
+            or channels does not match.
     """
     source = open_source(data)
     check_data(source, data, image_shape)
@@ -181,22 +196,24 @@ def load_splits(data, image_shape):
 
 
 class _Reader:
-    """Makes splits of ranges of a source's examples."""
+    """Makes splits from ranges of a source's examples."""
 
-    def __init__(self, source, data, image_shape, classes):
+    def __init__(
+        self, source: Source, data: Data, image_shape: tuple[int, int, int], classes: Sequence[int]
+    ) -> None:
         self.source, self.data = source, data
         self.num_classes = len(classes)
         self.new_label = np.full(len(source.classes), -1, np.int64)
         self.new_label[list(classes)] = np.arange(len(classes))
         self.decoder = Decoder(source, image_shape, data)
         self.ledger = Ledger(data.max_corrupt)
-        # The whole split, on this machine, decoded once; else one would not decode its part only.
+        # Only if this machine decodes the whole split once; otherwise it decodes only its part.
         self.is_cached = (
             data.cache and source.image_shape and data.shard == "examples" and not data.service
         )
 
-    def split(self, name, start, stop, examples_per_class=0):
-        def read(host=0, hosts=1):
+    def split(self, name: str, start: int, stop: int, examples_per_class: int = 0) -> Split:
+        def read(host: int = 0, hosts: int = 1) -> tuple[tf.data.Dataset, int]:
             return self._read(name, *_part(start, stop, host, hosts))
 
         stored, size = read()
@@ -205,7 +222,7 @@ class _Reader:
             read = lambda host=0, hosts=1: first  # noqa: E731
         if size == 0:
             raise ValueError(
-                f"{name}[{start}:{stop}] of {self.source.place} holds no example of the classes."
+                f"{name}[{start}:{stop}] of {self.source.place} has no examples of the classes."
             )
         opener = Stored(read, self.decoder, self.ledger)
         examples = self.ledger.account(opener.open(stored))
@@ -218,8 +235,8 @@ class _Reader:
             None if self.is_cached else opener,
         )
 
-    def _read(self, name, start, stop):
-        """Stored examples of a range, those of other classes left out, and their number."""
+    def _read(self, name: str, start: int, stop: int) -> tuple[tf.data.Dataset, int]:
+        """The stored examples of a range that are of the config's classes, and their number."""
         stored = self.source.read(name, start, stop)
         if self.num_classes == len(self.new_label) and not self.data.classes:
             return stored, stop - start
@@ -229,14 +246,14 @@ class _Reader:
         return stored, int(stored.reduce(0, lambda total, *_: total + 1))
 
 
-def _part(start, stop, host, hosts):
-    """A host's part of a range: as many examples for each, or one more for some."""
+def _part(start: int, stop: int, host: int, hosts: int) -> tuple[int, int]:
+    """A host's part of a range; the parts differ in size by at most one example."""
     edges = [start + (stop - start) * i // hosts for i in (host, host + 1)]
     return edges[0], edges[1]
 
 
-def _first_of_each_class(stored, count):
-    found = collections.defaultdict(list)
+def _first_of_each_class(stored: tf.data.Dataset, count: int) -> tuple[tf.data.Dataset, int]:
+    found: dict[int, list[Any]] = collections.defaultdict(list)
     for example in stored.as_numpy_iterator():
         if len(found[example[1]]) < count:
             found[example[1]].append(example)

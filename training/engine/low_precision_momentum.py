@@ -1,29 +1,39 @@
-"""SGD whose momentum is stored in bfloat16: half of the optimizer's memory."""
+"""SGD with its momentum in bfloat16, which halves the optimizer's memory."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
+from keras_mlp.typing import Config, Tensor
+
 
 class LowPrecisionMomentum(keras.optimizers.Optimizer):
-    """SGD with momentum, as the fine-tuning of ViT and Mixer does it.
+    """SGD with momentum, as used to fine-tune ViT and Mixer.
 
-    The step is computed in float32; only what is kept of it is rounded. After
+    The step is computed in float32; only the stored momentum is rounded. After
     `m = momentum * m + gradient` a weight changes by `-learning_rate * m`.
 
     Args:
-        learning_rate: number or schedule.
+        learning_rate: a number or a schedule.
         momentum: in [0, 1).
-        name: of the optimizer.
+        name: name of the optimizer.
         **kwargs: as for `keras.optimizers.Optimizer`.
     """
 
     def __init__(
-        self, learning_rate=0.01, *, momentum=0.9, name="low_precision_momentum", **kwargs
-    ):
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.01,
+        *,
+        momentum: float = 0.9,
+        name: str = "low_precision_momentum",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate, name=name, **kwargs)
         self.momentum = momentum
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
@@ -37,11 +47,13 @@ class LowPrecisionMomentum(keras.optimizers.Optimizer):
             for variable in variables
         ]
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
+    ) -> None:
         stored = self.momentums[self._get_variable_index(variable)]
         momentum = self.momentum * ops.cast(stored, variable.dtype) + gradient
         self.assign(stored, ops.cast(momentum, "bfloat16"))
         self.assign_sub(variable, ops.cast(learning_rate, variable.dtype) * momentum)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "momentum": self.momentum}

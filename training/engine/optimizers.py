@@ -3,26 +3,35 @@
 import keras
 
 import keras_mlp
+from keras_mlp.typing import Tensor
+from training.config import Optimizer
 from training.engine.lamb import Lamb
 from training.engine.low_precision_momentum import LowPrecisionMomentum
 from training.engine.schedules import WarmUpAndDecay
 
 
 def build_optimizer(
-    optimizer, model, *, total_steps, steps_per_epoch, layer_decay=1.0, dtype="float32"
-):
-    """A built Keras optimizer, with decay on kernels only (no bias, norm, scale or position).
+    optimizer: Optimizer,
+    model: keras.Model,
+    *,
+    total_steps: int,
+    steps_per_epoch: float,
+    layer_decay: float = 1.0,
+    dtype: str = "float32",
+) -> keras.optimizers.Optimizer:
+    """Builds a Keras optimizer with weight decay on kernels only.
 
-    Gradient clipping is not part of it: Keras would clip on each replica, before the sum.
+    Biases, norms, scales and position embeddings have no weight decay. The optimizer does not clip
+    gradients: Keras would clip on each replica, before the sum.
 
     Args:
         optimizer: a `training.config.Optimizer`.
-        model: whose trainable variables are optimized.
+        model: the model to optimize.
         total_steps: length of the schedule.
-        steps_per_epoch: to turn the warm-up into steps; may be a fraction.
-        layer_decay: factor of the learning rate per block, from the head to the stem; other than
-            1, the model must be one of `keras_mlp`.
-        dtype: Keras dtype policy of the model; "mixed_float16" gets a loss scale.
+        steps_per_epoch: converts warm-up epochs into steps; may be a fraction.
+        layer_decay: factor of the learning rate per block, from the head to the stem; unless it is
+            1, the model must be a `keras_mlp` model.
+        dtype: Keras dtype policy of the model; "mixed_float16" adds a loss scale.
 
     Returns:
         A `keras.optimizers.Optimizer`.
@@ -32,9 +41,9 @@ def build_optimizer(
     """
     scaled = dtype == "mixed_float16"
     if scaled and layer_decay != 1:
-        raise ValueError('`transfer.layer_decay` does not go with `runtime.dtype="mixed_float16"`.')
+        raise ValueError('`transfer.layer_decay` must be 1 with `runtime.dtype="mixed_float16"`.')
 
-    def make(scale):
+    def make(scale: float) -> keras.optimizers.Optimizer:
         schedule = _schedule(optimizer, scale, total_steps, steps_per_epoch)
         return _without_decay_of_vectors(_make(optimizer, schedule), optimizer, model)
 
@@ -45,14 +54,16 @@ def build_optimizer(
     return built
 
 
-def learning_rate(optimizer):
-    """The present learning rate, of the classifier where it differs by depth; a scalar tensor."""
+def learning_rate(optimizer: keras.optimizers.Optimizer) -> Tensor:
+    """The current learning rate, a scalar tensor; with layer decay, that of the classifier."""
     if isinstance(optimizer, keras.optimizers.MultiOptimizer):
-        optimizer = optimizer.optimizers[-1]  # that of all that no pattern matches
+        optimizer = optimizer.optimizers[-1]  # the default, for variables that match no pattern
     return optimizer.learning_rate
 
 
-def _schedule(optimizer, scale, total_steps, steps_per_epoch):
+def _schedule(
+    optimizer: Optimizer, scale: float, total_steps: int, steps_per_epoch: float
+) -> WarmUpAndDecay:
     warmup = optimizer.warmup_steps or round(optimizer.warmup_epochs * steps_per_epoch)
     return WarmUpAndDecay(
         optimizer.learning_rate * scale,
@@ -65,7 +76,7 @@ def _schedule(optimizer, scale, total_steps, steps_per_epoch):
     )
 
 
-def _make(optimizer, schedule):
+def _make(optimizer: Optimizer, schedule: WarmUpAndDecay) -> keras.optimizers.Optimizer:
     decay = optimizer.weight_decay or None
     if optimizer.name == "lamb":
         return Lamb(
@@ -89,7 +100,9 @@ def _make(optimizer, schedule):
     )
 
 
-def _without_decay_of_vectors(built, optimizer, model):
+def _without_decay_of_vectors(
+    built: keras.optimizers.Optimizer, optimizer: Optimizer, model: keras.Model
+) -> keras.optimizers.Optimizer:
     if optimizer.weight_decay:
         kept = [v for v in model.trainable_variables if not v.path.endswith("kernel")]
         built.exclude_from_weight_decay(var_list=kept)

@@ -1,30 +1,43 @@
-"""The folder of a run: its config, its learning curve, and files that are never half-written."""
+"""The folder of a run: its config and its learning curve."""
 
 import contextlib
 import json
 import os
 import pathlib
 import tempfile
-import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+from keras_mlp.json_files import read_json, read_json_lines
+from keras_mlp.whole_files import write_text
 from training.engine.stored_config import as_stored, flat
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 class Workdir:
     """A folder that belongs to one config.
 
     Args:
-        path: created if need be.
-        config: a `training.config.Config`; must be the one that the folder was made with.
-        chief: False for a worker that reads only.
-        accept_changes: go on with another config than the folder was made with.
+        path: path of the folder, which is created if it does not exist.
+        config: a config of `training.config`; the folder must have been made with the same one.
+        chief: False for a worker, which only reads.
+        accept_changes: continue with a config other than the folder was made with.
 
     Raises:
-        ValueError: the folder cannot be written to, or holds a run of another config; the keys
-            that differ are listed.
+        ValueError: the folder cannot be written to, holds a damaged `config.json`, or holds a run
+            of another config; the keys that differ are listed.
     """
 
-    def __init__(self, path, config, *, chief=True, accept_changes=False):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        config: "DataclassInstance",
+        *,
+        chief: bool = True,
+        accept_changes: bool = False,
+    ) -> None:
         self.path = pathlib.Path(path)
         self.chief = chief
         if not chief:
@@ -38,28 +51,39 @@ class Workdir:
         self._claim(config, accept_changes)
 
     @property
-    def checkpoints(self):
+    def checkpoints(self) -> pathlib.Path:
         return self.path / "checkpoints"
 
-    def read_history(self, last_step):
-        """Entries of the learning curve up to a step; later ones are dropped, here and on disk."""
+    def read_history(self, last_step: int) -> list[dict[str, Any]]:
+        """Reads the learning curve up to a step; later entries are dropped, on disk too.
+
+        Raises:
+            ValueError: `history.jsonl` is damaged. A last line that a killed process left without
+                its end is not damage; it is dropped.
+        """
         file = self.path / "history.jsonl"
-        lines = file.read_text().splitlines(keepends=True) if file.exists() else []
-        # A process killed while it wrote leaves a last line without its end.
-        entries = [json.loads(line) for line in lines if line.endswith("\n")]
+        entries: list[dict[str, Any]] = []
+        if file.exists():
+            way_out = "Remove it to go on without the learning curve so far."
+            entries = read_json_lines(
+                file,
+                way_out,
+                lambda entry: (entry["step"] + 0, entry["seconds"] + 0.0),
+                unfinished=True,
+            )
         kept = [entry for entry in entries if entry["step"] <= last_step]
         if self.chief:
             write_text(file, "".join(json.dumps(entry) + "\n" for entry in kept))
         return kept
 
     @contextlib.contextmanager
-    def log(self, name):
-        """Sends what is printed inside of the `with` block to the end of a file."""
+    def log(self, name: str) -> Iterator[None]:
+        """Appends what the `with` block prints to a file."""
         path = self.path / name if self.chief else os.devnull
         with open(path, "a") as log, contextlib.redirect_stdout(log):
             yield
 
-    def append_history(self, entry):
+    def append_history(self, entry: dict[str, Any]) -> None:
         """Adds one point to the learning curve."""
         if not self.chief:
             return
@@ -71,14 +95,15 @@ class Workdir:
                 f"`--workdir` {self.path} is gone or cannot be written: {error.strerror}."
             ) from error
 
-    def _claim(self, config, accept_changes):
+    def _claim(self, config: "DataclassInstance", accept_changes: bool) -> None:
         file = self.path / "config.json"
         new = as_stored(config)
         if file.exists():
             here = _values(new)
-            # A key that came after the folder was made: what it does by default was done before.
+            # A key that is newer than the folder: its default is what programs did before.
             defaults = _values(as_stored(type(config)()))
-            there = {**defaults, **_values(json.loads(file.read_text()))}
+            way_out = "Remove it to go on here with the config given, or choose another folder."
+            there = {**defaults, **_values(read_json(file, way_out, _values))}
             absent = object()
             differing = [
                 f"{key}: {_shown(there, key)} there, {_shown(here, key)} here"
@@ -93,28 +118,10 @@ class Workdir:
         write_text(file, json.dumps(new, indent=2) + "\n")
 
 
-def write_text(path, text):
-    """Writes a file whole or not at all."""
-    with written_beside(path) as beside:
-        beside.write_text(text)
-
-
-@contextlib.contextmanager
-def written_beside(path):
-    """Gives a path beside `path`, with its suffix, that is renamed to it in the end."""
-    path = pathlib.Path(path)
-    beside = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _shown(values, key):
+def _shown(values: dict[str, Any], key: str) -> str:
     return repr(values[key]) if key in values else "absent"
 
 
-def _values(stored):
-    # An empty dict, such as that of no constructor arguments, holds nothing to compare.
+def _values(stored: dict[str, Any]) -> dict[str, Any]:
+    # An empty dict, such as no constructor arguments, holds nothing to compare.
     return {key: value for key, value in flat(stored).items() if value != {}}

@@ -1,1 +1,1 @@
-"""Models as programs take them: saved by this project or by others."""
+"""Saved models, from this project or others, as inputs of programs."""

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 import keras_mlp
-from keras_mlp.arguments import check_choice
 from training.config import Model
+from training.models.arguments import check_model
 
 
 def build_model(model: Model, num_classes: int, dtype: str) -> keras.Model:
@@ -44,8 +44,7 @@ def _from_preset(
 
 def model_image_shape(model: Model) -> tuple[int, ...]:
     """(H, W, C) of the model that a config names, before it is built."""
-    check_choice("model.architecture", model.architecture, keras_mlp.ARCHITECTURES)
-    variants = keras_mlp.ARCHITECTURES[model.architecture].variants
-    check_choice("model.variant", model.variant, variants)
-    arguments = {"image_shape": (224, 224, 3), **variants[model.variant], **model.arguments}
+    check_model(model)
+    variant = keras_mlp.ARCHITECTURES[model.architecture].variants[model.variant]
+    arguments = {"image_shape": (224, 224, 3), **variant, **model.arguments}
     return tuple(arguments["image_shape"])

@@ -1,4 +1,4 @@
-"""What fine-tuning starts from: a model file of ours or any Reusable SavedModel."""
+"""Starting points of fine-tuning: our model files and any reusable SavedModel."""
 
 import pathlib
 
@@ -6,23 +6,27 @@ import keras
 
 import keras_mlp
 from keras_mlp.arguments import check_choice
+from keras_mlp.errors import first_line
+from keras_mlp.typing import Config
 from training.config import Transfer
 
 WAYS = ("frozen", "fine-tuned", "from scratch")
 
 
-def open_starting_point(path, transfer):
-    """Finds out what lies at a path.
+def open_starting_point(
+    path: str | pathlib.Path, transfer: Transfer
+) -> "KerasFile | SavedModelFolder":
+    """Opens the starting point at a path.
 
     Args:
-        path: a `.keras` file of a `keras_mlp` model, or the folder of a SavedModel.
+        path: path of a `keras_mlp` model's `.keras` file, or of a SavedModel's folder.
         transfer: a `training.config.Transfer`.
 
     Returns:
         `KerasFile` or `SavedModelFolder`.
 
     Raises:
-        ValueError: it is neither, or cannot be read, or cannot be fine-tuned as `transfer` says.
+        ValueError: it is neither, cannot be read, or cannot be fine-tuned as `transfer` asks.
     """
     path = pathlib.Path(path)
     if path.suffix == ".keras" and path.is_file():
@@ -30,7 +34,7 @@ def open_starting_point(path, transfer):
     if path.is_dir():
         if transfer != Transfer():
             raise ValueError(
-                f"`--source` {path} is a SavedModel, whose layers cannot be told apart: `transfer` "
+                f"`--source` {path} is a SavedModel, which does not expose its layers: `transfer` "
                 "needs a .keras file."
             )
         return SavedModelFolder(path)
@@ -44,14 +48,14 @@ class KerasFile:
         image_shape: (H, W, C) that the model takes.
     """
 
-    def __init__(self, path, transfer):
+    def __init__(self, path: pathlib.Path, transfer: Transfer) -> None:
         try:
             self.model = keras.models.load_model(path)
-        except Exception as error:  # Keras raises whatever its readers raise
-            reason = str(error).strip().splitlines()[0]
-            raise ValueError(f"{path} cannot be read; it may be damaged: {reason}") from error
+        except Exception as error:  # Keras can raise anything here
+            message = f"{path} cannot be read; it may be damaged: {first_line(error)}"
+            raise ValueError(message) from error
         if not isinstance(self.model, keras_mlp.VisionModel):
-            raise ValueError(f"{path} holds a {type(self.model).__name__}, no keras_mlp model.")
+            raise ValueError(f"{path} holds a {type(self.model).__name__}, not a keras_mlp model.")
         self.image_shape = tuple(self.model.image_shape)
         self.transfer = transfer
         if transfer.freeze_through is not None:
@@ -63,7 +67,7 @@ class KerasFile:
                     "must be None."
                 )
 
-    def build(self, way, num_classes):
+    def build(self, way: str, num_classes: int) -> keras_mlp.VisionModel:
         """A model for a new task, with a new head; see `WAYS`."""
         model = keras_mlp.with_new_head(self.model, num_classes)
         model.trainable = True
@@ -80,18 +84,18 @@ class KerasFile:
 
 
 class SavedModelFolder:
-    """A SavedModel: used as a layer, with a linear classifier behind it.
+    """A SavedModel, used as a layer and followed by a linear classifier.
 
     Attributes:
         image_shape: (H, W, C) that the SavedModel takes.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: pathlib.Path) -> None:
         self.path = path
         self.info = keras_mlp.saved_model_info(path)
         self.image_shape = tuple(self.info["image_shape"])
 
-    def build(self, way, num_classes):
+    def build(self, way: str, num_classes: int) -> keras.Model:
         """A model for a new task, with a new head; see `WAYS`."""
         pixels = keras.Input(self.image_shape, dtype="uint8", name="pixels")
         if way == "from scratch":
@@ -102,16 +106,16 @@ class SavedModelFolder:
         head = keras.layers.Dense(num_classes, kernel_initializer="zeros", name="head")
         return keras.Model(pixels, head(features))
 
-    def _untrained(self):
+    def _untrained(self) -> keras_mlp.VisionModel:
         architecture = keras_mlp.ARCHITECTURES.get(self.info["class_name"])
         if architecture is None:
-            raise ValueError(f"{self.path} does not say how to build its model from scratch.")
+            raise ValueError(f"{self.path} does not describe how to build its model from scratch.")
         config = {**self.info["config"], "include_top": False, "pooling": "avg"}
         return _unchanged(architecture, config)
 
 
-def _unchanged(architecture, config):
-    """A new model of those arguments: not frozen, not quantized, without LoRA factors."""
+def _unchanged(architecture: type[keras_mlp.VisionModel], config: Config) -> keras_mlp.VisionModel:
+    """A new model with these arguments: not frozen, not quantized, without LoRA factors."""
     return architecture.from_config(
         {**config, "name": None, "frozen": (), "quantized": {}, "lora": {}}
     )

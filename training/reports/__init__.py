@@ -1,1 +1,1 @@
-"""What a run leaves for people to read: curves, pictures, pages and where its figures come from."""
+"""Reports of a run for people to read: curves, pictures, pages and provenance."""

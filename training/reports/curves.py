@@ -1,7 +1,10 @@
-"""The learning curves of a run as one picture."""
+"""The learning curves of a run in one picture."""
 
 import io
+from collections.abc import Sequence
+from typing import Any
 
+import matplotlib.axes
 import matplotlib.figure
 
 _PANELS = (
@@ -13,11 +16,11 @@ _PANELS = (
 _STYLES = {"train": "#08519c", "validation": "#e6550d"}
 
 
-def learning_curves(history):
-    """Loss, accuracy, learning rate and gradient norm over epochs.
+def learning_curves(history: Sequence[dict[str, Any]]) -> bytes:
+    """Draws loss, accuracy, learning rate and gradient norm over epochs.
 
     Args:
-        history: entries of `history.jsonl`, at least one. What an entry lacks is not drawn.
+        history: entries of `history.jsonl`, at least one. Values that an entry lacks are not drawn.
 
     Returns:
         The bytes of an SVG picture.
@@ -39,9 +42,11 @@ def learning_curves(history):
     return picture.getvalue()
 
 
-def _draw(axes, history, part, key):
+def _draw(
+    axes: matplotlib.axes.Axes, history: Sequence[dict[str, Any]], part: str, key: str
+) -> None:
     points = [(each["epoch"], each[part][key]) for each in history if key in each.get(part, {})]
     if points:
-        # A line through few points hides how few they are.
+        # Without markers, a line hides how few points it has.
         marker = "o" if len(points) <= 40 else None
         axes.plot(*zip(*points, strict=True), color=_STYLES[part], marker=marker, ms=3, label=part)

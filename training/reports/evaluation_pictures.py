@@ -1,21 +1,27 @@
-"""Pictures of what a classifier confuses and of how far its confidence can be believed."""
+"""Pictures of a classifier's confusions and of its calibration."""
 
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
+import matplotlib.axes
 import matplotlib.figure
 import numpy as np
+import numpy.typing as npt
 
-from training.engine.workdir import written_beside
+from keras_mlp.whole_files import whole_file
 
-NAMED_CLASSES = 40  # more names than this cannot be read
-COUNTED_CLASSES = 20  # more counts than this cannot be read
+NAMED_CLASSES = 40  # more names than this are unreadable
+COUNTED_CLASSES = 20  # more counts than this are unreadable
 
 
-def draw_confusion(path, confusion, classes):
-    """Truth by row, prediction by column: colour is the share of the row.
+def draw_confusion(
+    path: str | pathlib.Path, confusion: npt.ArrayLike, classes: Sequence[str]
+) -> None:
+    """Draws a confusion matrix: truth by row, prediction by column, colour by share of the row.
 
     Args:
-        path: of the PNG file.
+        path: path of the PNG file.
         confusion: counts, (K, K).
         classes: K names.
     """
@@ -35,12 +41,12 @@ def draw_confusion(path, confusion, classes):
     _save(figure, path)
 
 
-def draw_reliability(path, bins):
-    """Accuracy by confidence, and how many predictions have that confidence.
+def draw_reliability(path: str | pathlib.Path, bins: Sequence[dict[str, Any]]) -> None:
+    """Draws accuracy by confidence, and the number of predictions at each confidence.
 
     Args:
-        path: of the PNG file.
-        bins: of `training.reports.judgement.Judgement.reliability`.
+        path: path of the PNG file.
+        bins: what `training.reports.judgement.Judgement.reliability` returns.
     """
     figure = matplotlib.figure.Figure(figsize=(5.0, 5.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -51,7 +57,7 @@ def draw_reliability(path, bins):
     upper.bar(middles, accuracy, width, color="#9ecae1", edgecolor="white", label="accuracy")
     confidence = [each["confidence"] for each in filled]
     upper.plot(confidence, accuracy, ".", color="#08519c", label="at mean confidence")
-    upper.plot([0, 1], [0, 1], "--", color="0.4", linewidth=1, label="as it should be")
+    upper.plot([0, 1], [0, 1], "--", color="0.4", linewidth=1, label="perfect calibration")
     upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
     upper.legend(loc="upper left", frameon=False)
     lower.bar(middles, [each["count"] for each in filled], width, color="0.75", edgecolor="white")
@@ -59,22 +65,22 @@ def draw_reliability(path, bins):
     _save(figure, path)
 
 
-def _name_classes(axes, classes):
+def _name_classes(axes: matplotlib.axes.Axes, classes: Sequence[str]) -> None:
     if len(classes) > NAMED_CLASSES:
         return
     places = range(len(classes))
-    # The names of digits stand upright.
+    # Digits need no rotation.
     turned = 0 if max(map(len, classes)) <= 2 else 90
     axes.set_xticks(places, [_plain(name) for name in classes], rotation=turned)
     axes.set_yticks(places, [_plain(name) for name in classes])
 
 
-def _plain(name):
-    """Short, and without what matplotlib would set as mathematics."""
+def _plain(name: str) -> str:
+    """A short name, with "$" escaped, which matplotlib would take for mathematics."""
     return (name if len(name) <= 24 else f"{name[:23]}…").replace("$", r"\$")
 
 
-def _write_counts(axes, counts, shares):
+def _write_counts(axes: matplotlib.axes.Axes, counts: np.ndarray, shares: np.ndarray) -> None:
     for row, column in np.argwhere(counts):
         color = "white" if shares[row, column] > 0.5 else "black"
         axes.text(
@@ -82,6 +88,6 @@ def _write_counts(axes, counts, shares):
         )
 
 
-def _save(figure, path):
-    with written_beside(pathlib.Path(path)) as beside:
-        figure.savefig(beside, dpi=110)
+def _save(figure: matplotlib.figure.Figure, path: str | pathlib.Path) -> None:
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=110)

@@ -1,7 +1,8 @@
-"""A page of HTML in one file: text is escaped, pictures lie inside, nothing is loaded or run."""
+"""A self-contained HTML page: text is escaped, pictures are inline, nothing is loaded or run."""
 
 import base64
 import html
+from collections.abc import Collection, Iterable, Sequence
 
 _TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 _STYLE = """
@@ -24,12 +25,12 @@ img { display: block; max-width: 100%; height: auto; margin: .6rem 0; }
 """
 
 
-def page(title, parts):
-    """A whole document.
+def page(title: str, parts: Iterable[str]) -> str:
+    """Makes a whole document.
 
     Args:
-        title: text.
-        parts: HTML of the functions below.
+        title: its title, as text.
+        parts: HTML made by the functions below.
     """
     title = html.escape(title)
     return (
@@ -41,22 +42,27 @@ def page(title, parts):
     )
 
 
-def heading(text):
+def heading(text: str) -> str:
     return _element("h2", html.escape(text))
 
 
-def paragraph(text, quiet=False):
+def paragraph(text: str, quiet: bool = False) -> str:
     return _element("p", html.escape(text), "quiet" if quiet else None)
 
 
-def table(rows, header=(), numbers=(), marked=()):
-    """A table.
+def table(
+    rows: Iterable[Sequence[object]],
+    header: Sequence[str] = (),
+    numbers: Collection[int] = (),
+    marked: Collection[int] = (),
+) -> str:
+    """Makes a table.
 
     Args:
-        rows: lists of cells; each is shown as `str` makes it.
-        header: names of the columns, or none.
-        numbers: columns, counted from 0, that are set to the right.
-        marked: rows, counted from 0, that stand out.
+        rows: sequences of cells, converted by `str`.
+        header: names of the columns; empty for no header.
+        numbers: columns, counted from 0, to align right.
+        marked: rows, counted from 0, to highlight.
     """
     head = _element("thead", _row("th", header, numbers)) + "\n" if header else ""
     body = "\n".join(
@@ -66,21 +72,23 @@ def table(rows, header=(), numbers=(), marked=()):
     return f"<table>\n{head}<tbody>\n{body}\n</tbody>\n</table>"
 
 
-def picture(content, suffix, description, width=None):
-    """A picture inside the page.
+def picture(content: bytes, suffix: str, description: str, width: int | None = None) -> str:
+    """Makes an inline picture.
 
     Args:
         content: bytes of the file.
         suffix: ".png" or ".svg".
-        description: for those who do not see it.
-        width: at most, in pixels of the page; None for as wide as it is.
+        description: alternative text.
+        width: largest width in CSS pixels; None for the picture's own width.
     """
     data = base64.b64encode(content).decode("ascii")
     size = f' width="{width}"' if width else ""
     return f'<img src="data:{_TYPES[suffix]};base64,{data}" alt="{html.escape(description)}"{size}>'
 
 
-def _row(kind, values, numbers, of_class=None):
+def _row(
+    kind: str, values: Iterable[object], numbers: Collection[int], of_class: str | None = None
+) -> str:
     cells = (
         _element(kind, html.escape(str(value)), "number" if column in numbers else None)
         for column, value in enumerate(values)
@@ -88,6 +96,6 @@ def _row(kind, values, numbers, of_class=None):
     return _element("tr", "".join(cells), of_class)
 
 
-def _element(name, content, of_class=None):
+def _element(name: str, content: str, of_class: str | None = None) -> str:
     attribute = f' class="{of_class}"' if of_class else ""
     return f"<{name}{attribute}>{content}</{name}>"

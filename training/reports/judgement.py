@@ -1,25 +1,26 @@
-"""What a classifier's logits are worth: counts that grow batch by batch, in float64."""
+"""Metrics of a classifier's logits, accumulated batch by batch in float64."""
 
 import numpy as np
+import numpy.typing as npt
 
 CALIBRATION_BINS = 15
 
 
 class Judgement:
-    """Loss, accuracy, confusions and calibration of a classifier.
+    """Loss, accuracy, confusion matrix and calibration of a classifier.
 
-    Only counts are kept, K x K of them and a few for each bin, so that memory does not grow with
-    the number of examples.
+    It keeps only K x K counts and a few per bin, so its memory does not grow with the number of
+    examples.
 
-    A prediction is the class of the largest logit, the first of them where several are equal. A
-    label is in the top 5 when fewer than 5 classes come before it in that order. Confidence is the
-    largest probability of the softmax; its bins are of equal width, (i/15, (i + 1)/15].
+    A prediction is the class with the largest logit, the first of equals. A label is in the top 5
+    if fewer than 5 classes come before it in that order. Confidence is the largest probability of
+    the softmax; its bins have equal width, (i/15, (i + 1)/15].
 
     Args:
         num_classes: K.
 
     Attributes:
-        confusion: int64 (K, K), how many examples of the row's class were taken for the column's.
+        confusion: int64 (K, K), examples of the row's class that were predicted as the column's.
 
     Example:
         >>> judgement = Judgement(2)
@@ -30,21 +31,21 @@ class Judgement:
         0.5
     """
 
-    def __init__(self, num_classes):
+    def __init__(self, num_classes: int) -> None:
         self.confusion = np.zeros((num_classes, num_classes), np.int64)
         self.loss_sum, self.top5_count = 0.0, 0
-        # Of each bin: examples, summed confidence, correct predictions.
+        # For each bin: number of examples, sum of confidences, number of correct predictions.
         self.bins = np.zeros((3, CALIBRATION_BINS))
 
-    def add(self, logits, labels):
-        """Counts a batch.
+    def add(self, logits: npt.ArrayLike, labels: npt.ArrayLike) -> None:
+        """Adds a batch.
 
         Args:
             logits: (B, K), finite.
-            labels: (B,), whole numbers from 0 to K - 1.
+            labels: (B,), integers from 0 to K - 1.
 
         Raises:
-            ValueError: the shapes do not fit, a logit is not finite, or a label is out of range.
+            ValueError: the shapes do not match, a logit is not finite, or a label is out of range.
         """
         logits, labels = _checked(logits, labels, len(self.confusion))
         probabilities, losses = _softmax_and_losses(logits, labels)
@@ -53,26 +54,29 @@ class Judgement:
         self.loss_sum += float(losses.sum())
         self.top5_count += int((_ranks(logits, labels) < 5).sum())
         confidence = probabilities.max(axis=-1)
-        # A sum of float64 may come out above 1 by a rounding.
+        # Rounding may push a float64 sum slightly above 1.
         bins = np.clip(np.ceil(confidence * CALIBRATION_BINS) - 1, 0, CALIBRATION_BINS - 1)
         for row, values in enumerate((np.ones_like(confidence), confidence, predictions == labels)):
             np.add.at(self.bins[row], bins.astype(int), values)
 
     @property
-    def examples(self):
-        """How many were counted."""
+    def examples(self) -> int:
+        """Number of examples so far."""
         return int(self.confusion.sum())
 
-    def summary(self):
-        """A dict: `examples`; `loss`, the mean cross-entropy in nats; `accuracy`, and
-        `top5_accuracy` where there are more than 5 classes, in [0, 1]; `calibration_error`, the
-        expected one, in [0, 1].
+    def summary(self) -> dict[str, float]:
+        """Summarises all batches.
+
+        Returns:
+            A dict: `examples`; `loss`, the mean cross-entropy in nats; `accuracy`, in [0, 1];
+            `top5_accuracy`, in [0, 1], with more than 5 classes; `calibration_error`, the expected
+            calibration error, in [0, 1].
 
         Raises:
-            ValueError: no example was counted.
+            ValueError: there were no examples.
         """
         if not self.examples:
-            raise ValueError("There is no example to judge by.")
+            raise ValueError("There are no examples to evaluate on.")
         _, confidence, correct = self.bins
         summary = {
             "examples": self.examples,
@@ -84,23 +88,25 @@ class Judgement:
         summary["calibration_error"] = float(np.abs(correct - confidence).sum()) / self.examples
         return summary
 
-    def per_class(self):
-        """A dict for each class: `precision` and `recall` in [0, 1], None where nothing was taken
-        for that class or nothing is of it, and `count`, how many examples are of it."""
+    def per_class(self) -> list[dict[str, float | None]]:
+        """A dict for each class: `precision` and `recall`, in [0, 1], and `count`, its examples.
+
+        `precision` is None for a class that was never predicted, `recall` for one without examples.
+        """
         correct = np.diag(self.confusion)
-        taken, there = self.confusion.sum(axis=0), self.confusion.sum(axis=1)
+        predictions, counts = self.confusion.sum(axis=0), self.confusion.sum(axis=1)
         return [
             {
                 "precision": float(right / predicted) if predicted else None,
                 "recall": float(right / count) if count else None,
                 "count": int(count),
             }
-            for right, predicted, count in zip(correct, taken, there, strict=True)
+            for right, predicted, count in zip(correct, predictions, counts, strict=True)
         ]
 
-    def reliability(self):
-        """A dict for each bin of confidence: `above` and `up_to`, its ends; `count`; the means
-        `confidence` and `accuracy`, None where nothing falls into it."""
+    def reliability(self) -> list[dict[str, float | None]]:
+        """A dict for each bin of confidence: its bounds `above` and `up_to`; its `count`; its mean
+        `confidence` and `accuracy`, None for an empty bin."""
         edges = np.linspace(0.0, 1.0, CALIBRATION_BINS + 1).tolist()
         return [
             {
@@ -116,7 +122,9 @@ class Judgement:
         ]
 
 
-def _checked(logits, labels, num_classes):
+def _checked(
+    logits: npt.ArrayLike, labels: npt.ArrayLike, num_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
     if logits.ndim != 2 or logits.shape != (len(labels), num_classes):
         raise ValueError(
@@ -132,7 +140,7 @@ def _checked(logits, labels, num_classes):
     return logits, labels
 
 
-def _softmax_and_losses(logits, labels):
+def _softmax_and_losses(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     shifted = logits - logits.max(axis=-1, keepdims=True)
     powers = np.exp(shifted)
     sums = powers.sum(axis=-1)
@@ -140,8 +148,8 @@ def _softmax_and_losses(logits, labels):
     return powers / sums[:, None], losses
 
 
-def _ranks(logits, labels):
-    """How many classes come before the label's, by logit and, where equal, by number."""
+def _ranks(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How many classes come before the label's, by logit and, for equal logits, by number."""
     own = logits[np.arange(len(labels)), labels][:, None]
     is_first = np.arange(logits.shape[1]) < labels[:, None]
     return ((logits > own) | ((logits == own) & is_first)).sum(axis=-1)

@@ -1,39 +1,52 @@
-"""Pictures of a run, drawn into PNG files."""
+"""Pictures of a run as PNG files."""
 
 import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+import matplotlib.axes
 import matplotlib.figure
 import numpy as np
 
-from training.engine.workdir import written_beside
+from keras_mlp.whole_files import whole_file
 
 
-def draw_run(path, history, images, labels, logits, classes):
-    """Learning curves, and a grid of test images with what the model says of them.
+def draw_run(
+    path: str | pathlib.Path,
+    history: Sequence[dict[str, Any]],
+    images: Iterable[np.ndarray],
+    labels: Iterable[int],
+    logits: np.ndarray,
+    classes: Sequence[str],
+) -> None:
+    """Draws learning curves, and a grid of test images with the model's predictions.
 
     Args:
-        path: of the PNG file.
+        path: path of the PNG file.
         history: entries of `history.jsonl`.
-        images: uint8, (N, H, W, C); labels (N,) and logits (N, K) belong to them.
-        labels: true classes.
-        logits: of the model.
+        images: uint8 (N, H, W, C).
+        labels: true classes, (N,).
+        logits: the model's logits, (N, K).
         classes: names of the classes.
     """
     figure = matplotlib.figure.Figure(figsize=(12, 5), layout="constrained")
-    curves, grid = figure.subfigures(1, 2, width_ratios=(1, 1.15))
+    # The stub does not know that two columns give an array.
+    curves, grid = figure.subfigures(1, 2, width_ratios=(1, 1.15))  # type: ignore[misc]
     _draw_curves(curves, history)
     _draw_grid(grid, images, labels, logits, classes)
-    with written_beside(pathlib.Path(path)) as beside:
-        figure.savefig(beside, dpi=110)
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=110)
 
 
-def draw_batch(path, images, labels, classes):
-    """The images of a batch, as the model is given them, with what their labels say.
+def draw_batch(
+    path: str | pathlib.Path, images: np.ndarray, labels: np.ndarray, classes: Sequence[str]
+) -> None:
+    """Draws the images of a training batch with their labels.
 
     Args:
-        path: of the PNG file.
-        images: uint8, (N, H, W, C); at most 32 are drawn.
-        labels: classes (N,), of which -1 is none, or their shares (N, K).
+        path: path of the PNG file.
+        images: uint8 (N, H, W, C); at most 32 are drawn.
+        labels: classes (N,), -1 for a damaged picture, or shares of the classes (N, K).
         classes: names of the classes.
     """
     figure = matplotlib.figure.Figure(figsize=(12, 7), layout="constrained")
@@ -43,32 +56,38 @@ def draw_batch(path, images, labels, classes):
     for axes, image, label in zip(all_axes, images, labels, strict=False):
         _show(axes, image)
         axes.set_title(_describe_label(label, classes), fontsize=7)
-    with written_beside(pathlib.Path(path)) as beside:
-        figure.savefig(beside, dpi=110)
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=110)
 
 
-def draw_predictions(path, images, labels, logits, classes):
-    """A grid of test images with what the model says of them; arguments as for `draw_run`."""
+def draw_predictions(
+    path: str | pathlib.Path,
+    images: Iterable[np.ndarray],
+    labels: Iterable[int],
+    logits: np.ndarray,
+    classes: Sequence[str],
+) -> None:
+    """Draws a grid of test images with the model's predictions; arguments as for `draw_run`."""
     figure = matplotlib.figure.Figure(figsize=(12, 7), layout="constrained")
     _draw_grid(figure, images, labels, logits, classes)
-    with written_beside(pathlib.Path(path)) as beside:
-        figure.savefig(beside, dpi=110)
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=110)
 
 
-def _describe_label(label, classes):
+def _describe_label(label: np.ndarray, classes: Sequence[str]) -> str:
     if np.ndim(label) == 0:
-        return classes[label] if label >= 0 else "(damaged)"
+        return classes[int(label)] if label >= 0 else "(damaged)"
     largest = [number for number in np.argsort(-label, kind="stable")[:2] if label[number] > 0]
     if len(largest) == 1:
         return classes[largest[0]]
     return "\n".join(f"{classes[n]} {label[n]:.2f}" for n in largest) or "(damaged)"
 
 
-def _show(axes, image):
+def _show(axes: matplotlib.axes.Axes, image: np.ndarray) -> None:
     axes.imshow(image.squeeze(), cmap="gray_r" if image.shape[-1] == 1 else None)
 
 
-def _draw_curves(figure, history):
+def _draw_curves(figure: matplotlib.figure.FigureBase, history: Sequence[dict[str, Any]]) -> None:
     epochs = [entry["epoch"] for entry in history]
     for axes, key in zip(figure.subplots(2, 1, sharex=True), ("loss", "accuracy"), strict=True):
         for part, style in (("train", "--"), ("validation", "-")):
@@ -81,7 +100,15 @@ def _draw_curves(figure, history):
     axes.legend()
 
 
-def _draw_grid(figure, images, labels, logits, classes, rows=4, columns=8):
+def _draw_grid(
+    figure: matplotlib.figure.FigureBase,
+    images: Iterable[np.ndarray],
+    labels: Iterable[int],
+    logits: np.ndarray,
+    classes: Sequence[str],
+    rows: int = 4,
+    columns: int = 8,
+) -> None:
     all_axes = figure.subplots(rows, columns).ravel()
     predictions = np.argmax(logits, axis=-1)
     for axes in all_axes:
@@ -91,14 +118,14 @@ def _draw_grid(figure, images, labels, logits, classes, rows=4, columns=8):
         right = label == prediction
         title = classes[prediction] if right else f"{classes[prediction]} ({classes[label]})"
         axes.set_title(title, fontsize=9, color="black" if right else "red")
-    figure.suptitle("test images: prediction (truth, where it differs)", fontsize=10)
+    figure.suptitle("test images: prediction (truth, if different)", fontsize=10)
 
 
-def draw_image_sizes(path, entries):
-    """Accuracy at each image size, one panel per architecture, one colour per method.
+def draw_image_sizes(path: str | pathlib.Path, entries: Sequence[dict[str, Any]]) -> None:
+    """Draws accuracy by image size, with a panel per architecture and a colour per method.
 
     Args:
-        path: of the PNG file.
+        path: path of the PNG file.
         entries: dicts with `architecture`, `size`, `method`, `before` and `after`.
     """
     names = list(dict.fromkeys(entry["architecture"] for entry in entries))
@@ -110,11 +137,11 @@ def draw_image_sizes(path, entries):
         axes.set_title(name)
     figure.axes[0].set_ylabel("test accuracy (filled: fine-tuned)")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    with written_beside(pathlib.Path(path)) as beside:
-        figure.savefig(beside, dpi=110)
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=110)
 
 
-def _draw_sizes(axes, entries):
+def _draw_sizes(axes: matplotlib.axes.Axes, entries: Sequence[dict[str, Any]]) -> None:
     sizes = list(dict.fromkeys(tuple(entry["size"]) for entry in entries))
     for color, method in enumerate(dict.fromkeys(entry["method"] for entry in entries)):
         own = [entry for entry in entries if entry["method"] == method]

@@ -1,4 +1,4 @@
-"""What a number needs beside it to be trusted: versions, hardware, date, commit, command."""
+"""Where a figure comes from: versions, hardware, date, commit and command."""
 
 import contextlib
 import datetime
@@ -8,6 +8,7 @@ import pathlib
 import platform
 import subprocess
 import sys
+from typing import Any
 
 import keras
 
@@ -22,8 +23,8 @@ PACKAGES = (
 )
 
 
-def provenance():
-    """A dict of where, when and with what this process runs."""
+def provenance() -> dict[str, Any]:
+    """A dict of where, when and with which versions this process runs."""
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": " ".join([pathlib.Path(sys.executable).name, *sys.orig_argv[1:]]),
@@ -42,7 +43,7 @@ def provenance():
     }
 
 
-def _versions():
+def _versions() -> dict[str, str]:
     """Versions of those packages that are installed."""
     versions = {}
     for name in PACKAGES:
@@ -51,11 +52,11 @@ def _versions():
     return versions
 
 
-def _commit():
-    """The checkout's commit; "+" behind it tells of changes that are in no commit."""
+def _commit() -> str | None:
+    """The checkout's commit, followed by "+" if there are uncommitted changes."""
     folder = pathlib.Path(__file__).parent
 
-    def git(*arguments):
+    def git(*arguments: str) -> str | None:
         done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else None
 
@@ -69,7 +70,7 @@ def _commit():
     return f"{commit}+" if commit and changes else commit
 
 
-def _cpu_model():
+def _cpu_model() -> str:
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -78,7 +79,7 @@ def _cpu_model():
     return models[0] if models else platform.processor()
 
 
-def _gpus():
+def _gpus() -> list[dict[str, Any]]:
     if keras.backend.backend() == "jax":
         import jax
 

@@ -1,5 +1,23 @@
-"""The published weights, one architecture a file: data only.
+"""The rows of the catalogue, one file per architecture: data only."""
 
-Sources: timm's configurations (1.0.31), the README and notebooks of the authors' repositories, and
-the papers. timm's accuracies are those that timm measured on its own copies.
-"""
+from keras_mlp.weights.published import (
+    conv_mixer,
+    ff_only,
+    gmlp,
+    mlp_mixer,
+    repmlpnet,
+    resmlp,
+    vision_permutator,
+    vit,
+)
+
+TABLES = (
+    mlp_mixer.PRESETS,
+    resmlp.PRESETS,
+    gmlp.PRESETS,
+    vision_permutator.PRESETS,
+    repmlpnet.PRESETS,
+    ff_only.PRESETS,
+    vit.PRESETS,
+    conv_mixer.PRESETS,
+)

@@ -6,7 +6,7 @@ from keras_mlp.weights.preset import Preset
 _REPOSITORY = "https://github.com/lukemelas/do-you-even-need-attention"
 
 
-def _ff_only(size, top1):
+def _ff_only(size: str, top1: float) -> Preset:
     return Preset(
         f"linear_{size}.official_in1k",
         "FFOnly",

@@ -1,18 +1,20 @@
 """Published weights of MLP-Mixer."""
 
+from typing import Any
+
 from keras_mlp.weights.preset import Preset
 
 _PORTS = "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-vitjx/"
 _MIIL = "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-tresnet/"
 _GOOGLE = "https://storage.googleapis.com/mixer_models/"
 _MISLABELLED = (
-    "In spite of its name this was trained on ImageNet-1k alone: no Mixer that was fine-tuned from "
-    "ImageNet-21k has been released."
+    "Despite its name it was trained on ImageNet-1k alone: no Mixer fine-tuned from ImageNet-21k "
+    "has been released."
 )
 _LISTED = "https://github.com/google-research/vision_transformer"
 
 
-def _mixer(name, variant, naming, **facts):
+def _mixer(name: str, variant: str, naming: str, **facts: Any) -> Preset:
     common = {
         "num_classes": 1000,
         "image_size": 224,
@@ -26,18 +28,18 @@ def _mixer(name, variant, naming, **facts):
     return Preset(name, "MLPMixer", variant, naming, **{**common, **facts})
 
 
-def _port(name, variant, file, sha256, **facts):
+def _port(name: str, variant: str, file: str, sha256: str, **facts: Any) -> Preset:
     """timm's copy of Google's file. timm itself runs it with the exact GELU."""
     return _mixer(name, variant, "timm", url=f"{_PORTS}{file}-{sha256}.pth", sha256=sha256, **facts)
 
 
-def _google(name, variant, file, **facts):
+def _google(name: str, variant: str, file: str, **facts: Any) -> Preset:
     return _mixer(
         name, variant, "google", url=f"{_GOOGLE}{file}.npz", suffix=".npz", page=_LISTED, **facts
     )
 
 
-def _miil(tag, file, sha256, **facts):
+def _miil(tag: str, file: str, sha256: str, **facts: Any) -> Preset:
     return _mixer(
         f"mixer_b16_224.{tag}",
         "B/16",

@@ -1,10 +1,10 @@
-"""Published weights of RepMLPNet, in the form for training; `keras_mlp.deploy` folds them."""
+"""Published weights of RepMLPNet, in the training form; `keras_mlp.deploy` folds them."""
 
 from keras_mlp.models.base import IMAGENET_MEAN, IMAGENET_STD
 from keras_mlp.weights.preset import Preset
 
 
-def _repmlpnet(variant, drive, top1):
+def _repmlpnet(variant: str, drive: str, top1: float) -> Preset:
     return Preset(
         f"repmlpnet_{variant.lower()}.official_in1k",
         "RepMLPNet",

@@ -5,10 +5,12 @@ from keras_mlp.weights.preset import Preset
 
 _FILES = "https://dl.fbaipublicfiles.com/deit/"
 _CROP = "timm's crop; the authors evaluate with 0.9."
-_DINO = "Trained without labels (DINO): whether the file's classifier is of use is not published."
+_DINO = "Trained without labels (DINO): whether the file's classifier is useful is not published."
 
 
-def _resmlp(size, tag, file, top1=None, note=_CROP):
+def _resmlp(
+    size: str, tag: str, file: str, top1: float | None = None, note: str | None = _CROP
+) -> Preset:
     variants = {"12": "S12", "24": "S24", "36": "S36", "big_24": "B24/8"}
     return Preset(
         f"resmlp_{size}_224.{tag}",
@@ -26,7 +28,7 @@ def _resmlp(size, tag, file, top1=None, note=_CROP):
         page="https://github.com/facebookresearch/deit",
         licence="Apache-2.0",
         top1=top1,
-        top1_by=top1 and "timm",
+        top1_by=None if top1 is None else "timm",
         note=note,
     )
 

@@ -4,7 +4,7 @@ from keras_mlp.models.base import IMAGENET_MEAN, IMAGENET_STD
 from keras_mlp.weights.preset import Preset
 
 
-def _permutator(variant, drive, top1, crop):
+def _permutator(variant: str, drive: str, top1: float, crop: float) -> Preset:
     return Preset(
         f"vip_{variant.replace('/', '').lower()}.official_in1k",
         "VisionPermutator",

@@ -1,8 +1,10 @@
 """Published weights of the Vision Transformer, DeiT's included.
 
-Google released more than 50,000 files with "How to train your ViT?" (arXiv:2106.10270). Here are
-those that timm names and those that the authors recommend, the latter as "recommended".
+Google released more than 50,000 files with "How to train your ViT?" (arXiv:2106.10270). This table
+has those that timm names and those that the authors recommend, the latter as "recommended".
 """
+
+from typing import Any
 
 from keras_mlp.models.base import IMAGENET_MEAN, IMAGENET_STD
 from keras_mlp.weights.preset import Preset
@@ -27,7 +29,9 @@ _NAMES = {
 }
 
 
-def _vit(variant, tag, naming, size=224, family="vit", **facts):
+def _vit(
+    variant: str, tag: str, naming: str, size: int = 224, family: str = "vit", **facts: Any
+) -> Preset:
     common = {
         "num_classes": 1000,
         "pixel_mean": 0.5,
@@ -44,7 +48,9 @@ def _vit(variant, tag, naming, size=224, family="vit", **facts):
     )
 
 
-def _google(variant, tag, folder, file, size=224, **facts):
+def _google(
+    variant: str, tag: str, folder: str, file: str, size: int = 224, **facts: Any
+) -> Preset:
     return _vit(
         variant,
         tag,
@@ -57,29 +63,37 @@ def _google(variant, tag, folder, file, size=224, **facts):
     )
 
 
-def _tuned(variant, size, stem, rate, top1, tag="augreg_in21k_ft_in1k", **facts):
+def _tuned(
+    variant: str,
+    size: int,
+    stem: str,
+    rate: str,
+    top1: float | None,
+    tag: str = "augreg_in21k_ft_in1k",
+    **facts: Any,
+) -> Preset:
     """Pre-trained, then fine-tuned on ImageNet-1k at a learning rate."""
     file = f"{_stem(variant, stem)}--imagenet2012-steps_20k-lr_{rate}-res_{size}"
     return _google(variant, tag, "augreg", file, size, top1=top1, **facts)
 
 
-def _in21k(variant, stem, tag="augreg_in21k"):
+def _in21k(variant: str, stem: str, tag: str = "augreg_in21k") -> Preset:
     return _google(variant, tag, "augreg", _stem(variant, stem), num_classes=21843)
 
 
-def _stem(variant, settings):
+def _stem(variant: str, settings: str) -> str:
     data, augmentation, decay, dropout = settings.split()
     kind = f"{variant.replace('/', '_')}-{data}-300ep-lr_0.001"
     return f"{kind}-aug_{augmentation}-wd_{decay}-do_{dropout}-sd_{dropout}"
 
 
-def _recommended(variant, stem, rate, top1):
+def _recommended(variant: str, stem: str, rate: str, top1: float) -> Preset:
     tag, by = "recommended_in21k_ft_in1k", {"top1_by": "authors"}
     return _tuned(variant, 384, stem, rate, top1, tag, **by)
 
 
-def _original(variant):
-    """Of the first paper, with the tanh layer that it pre-trained with."""
+def _original(variant: str) -> Preset:
+    """From the first paper, with the tanh layer of its pre-training."""
     return _google(
         variant,
         "orig_in21k",
@@ -91,31 +105,31 @@ def _original(variant):
     )
 
 
-def _original_tuned(variant, size, suffix="", **facts):
+def _original_tuned(variant: str, size: int, suffix: str = "", **facts: Any) -> Preset:
     file = f"ViT-{variant.replace('/', '_')}{suffix}"
     folder = "imagenet21k+imagenet2012"
     return _google(variant, "orig_in21k_ft_in1k", folder, file, size, **facts)
 
 
-def _port(variant, size, file, sha256, top1):
+def _port(variant: str, size: int, file: str, sha256: str, top1: float) -> Preset:
     """timm's copy of Google's file. timm itself runs it with the exact GELU."""
     url, tag = f"{_PORTS}{file}-{sha256}.pth", "orig_in21k_ft_in1k"
     return _vit(variant, tag, "timm", size, url=url, sha256=sha256, top1=top1)
 
 
-def _sam(variant, top1=None):
+def _sam(variant: str, top1: float | None = None) -> Preset:
     file = f"ViT-{variant.replace('/', '_')}"
     return _google(variant, "sam_in1k", "sam", file, top1=top1)
 
 
-def _timm(variant):
+def _timm(variant: str) -> Preset:
     """Fine-tuned by timm."""
     tag = "augreg2_in21k_ft_in1k"
     url = f"{_HUB}{_NAMES[variant][0]}_224.{tag}/resolve/main/model.safetensors"
     return _vit(variant, tag, "timm", url=url, suffix=".safetensors", gelu_approximate=False)
 
 
-def _deit(variant, size, sha256, top1):
+def _deit(variant: str, size: int, sha256: str, top1: float) -> Preset:
     name = _NAMES[variant][0].replace("vit", "deit", 1)
     return _vit(
         variant,

@@ -140,5 +140,5 @@ def test_labels_of_a_mixture_sum_to_1_and_those_of_damaged_pictures_to_0():
 def test_a_policy_needs_coloured_images():
     from training.data.policies import check_policy
 
-    with pytest.raises(ValueError, match="made for images of 3 channels, not of 1"):
+    with pytest.raises(ValueError, match="needs images with 3 channels, got 1"):
         check_policy("randaugment", 1)

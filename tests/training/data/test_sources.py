@@ -144,7 +144,7 @@ def test_a_damaged_picture_is_named_and_the_others_keep_their_places(damaged, fo
         differing += (~same).sum()
     assert differing == 1 and splits.ledger.names == [file]
     assert [record.getMessage() for record in caplog.records] == [
-        f"Damaged picture, left out: {file}"
+        f"Skipped a damaged picture: {file}"
     ]
 
 
@@ -214,7 +214,7 @@ def test_records_that_are_cut_off_are_refused(records, tmp_path):
     root = shutil.copytree(records, tmp_path / "cut")
     file = root / "train-00001-of-00002"
     file.write_bytes(file.read_bytes()[:-50])
-    with pytest.raises(ValueError, match=r"00001-of-00002 is cut off inside record 2"):
+    with pytest.raises(ValueError, match=r"00001-of-00002 is truncated inside record 2"):
         load_splits(Data(name="imagenet_tfrecord", data_dir=str(root), test_split="train"), SHAPE)
 
 
@@ -229,7 +229,7 @@ def test_evaluation_fills_up_a_folder_too(folder):
     ("change", "match"),
     [
         ({"train_split": "trian"}, "must hold the folder 'trian'"),
-        ({"data_dir": "/nowhere"}, "is no folder"),
+        ({"data_dir": "/nowhere"}, "is not a folder"),
         ({"data_dir": None}, r"needs `data\.data_dir`"),
     ],
 )

@@ -171,7 +171,7 @@ def test_a_damaged_picture_in_memory_is_left_out_too(data_dir, monkeypatch):
 
 def test_a_policy_for_grey_images_is_refused(data):
     split = load_splits(data, (12, 16, 1)).train
-    with pytest.raises(ValueError, match="is made for images of 3 channels, not of 1"):
+    with pytest.raises(ValueError, match="needs images with 3 channels, got 1"):
         take(split, 1, augment=Augment(policy="randaugment"))
 
 

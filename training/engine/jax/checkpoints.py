@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from keras_mlp.whole_files import whole_file
 from training.engine.jax.program import State
-from training.engine.workdir import written_beside
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Checkpoints:
         arrays = {name: _to_stored(np.asarray(leaf)) for name, leaf in _named(state)}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with written_beside(self._path(step)) as path:
+            with whole_file(self._path(step)) as path:
                 np.savez(path, **arrays)
             for old in self.steps()[: -self.keep]:
                 self._path(old).unlink()

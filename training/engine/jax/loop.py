@@ -7,6 +7,7 @@ import typing
 import jax
 import numpy as np
 
+from keras_mlp.whole_files import whole_file
 from training.data.in_memory import ArraySplits
 from training.engine.chosen import Run
 from training.engine.interruption import Interrupted, StopSignal
@@ -15,7 +16,6 @@ from training.engine.jax.session import Session, longest_chunk
 from training.engine.not_finite import NotFinite
 from training.engine.points import points_of_curve
 from training.engine.progress import ProgressBar
-from training.engine.workdir import written_beside
 from training.reports.pictures import draw_batch
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ def _with_batch(error: NotFinite, session: Session, run: Run) -> NotFinite:
     """The error, with the batch that was to blame stored beside the run."""
     images, labels = session.batch(error.step)
     path = run.folder.path / "not_finite.npz"
-    with written_beside(path) as beside:
+    with whole_file(path) as beside:
         np.savez_compressed(beside, images=images, labels=labels)
     return NotFinite(error.step, f" The batch of that step, as the model saw it, is in {path}.")
 

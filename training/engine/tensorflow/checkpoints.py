@@ -1,9 +1,16 @@
-"""Checkpoints from which a run goes on as if it had never stopped."""
+"""Checkpoints from which a run continues as if it had never stopped."""
 
 import logging
+import pathlib
+import shutil
 import tempfile
+from collections.abc import Mapping
+from typing import Any
 
+import keras
 import tensorflow as tf
+
+from keras_mlp.errors import first_line
 
 log = logging.getLogger(__name__)
 
@@ -11,22 +18,32 @@ log = logging.getLogger(__name__)
 class CheckpointManager(tf.train.CheckpointManager):
     """Keeps the newest checkpoints of model, optimizer and random state.
 
-    A checkpoint is written beside its final name, so a run killed in the middle of writing finds
-    the one before. One that cannot be read is passed over, with a warning, for the one before it.
+    A checkpoint is written under a temporary name, so a run that is killed while it writes finds
+    the previous one. A checkpoint that cannot be read is skipped, with a warning, for the previous
+    one.
 
-    On several hosts all of them must save at the same time and restore the same: only the chief's
-    checkpoints are kept, others write theirs to a folder that is thrown away.
+    On several hosts, all must save at the same time and restore the same checkpoint: only those of
+    the chief are kept; the others write to a temporary folder.
 
     Args:
         model, optimizer: Keras objects, built under the strategy's scope.
-        folder: where checkpoints lie.
-        keep: how many are kept.
+        folder: folder of the checkpoints.
+        keep: number of checkpoints to keep.
         chief: whether this process keeps what it saves.
-        state: from a name to further variables, or lists of them.
+        state: further variables, or lists of them, by name.
     """
 
-    def __init__(self, model, optimizer, folder, *, keep, chief=True, state=None):
-        # Keras does not count the state of its seed generators as weights: taken along by hand.
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: keras.Optimizer,
+        folder: str | pathlib.Path,
+        *,
+        keep: int,
+        chief: bool = True,
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
+        # Keras does not count the state of its seed generators as weights, so it is added here.
         weights = {id(weight) for weight in model.weights}
         seeds = [variable.value for variable in model.variables if id(variable) not in weights]
         self.shared = str(folder)
@@ -34,28 +51,43 @@ class CheckpointManager(tf.train.CheckpointManager):
         self.thrown_away = None if chief else tempfile.TemporaryDirectory()
         super().__init__(
             tf.train.Checkpoint(model=model, optimizer=optimizer, seeds=seeds, **(state or {})),
-            self.shared if chief else self.thrown_away.name,
+            self.thrown_away.name if self.thrown_away else self.shared,
             max_to_keep=keep,
             checkpoint_name="step",
         )
 
-    def restore_or_initialize(self):
+    def save(self, checkpoint_number: int | None = None, **kwargs: Any) -> str | None:
+        """Saves as the base class does, and removes half-written files of this or another try."""
+        self._remove_leftovers()
+        try:
+            path: str | None = super().save(checkpoint_number, **kwargs)
+        except BaseException:
+            self._remove_leftovers()
+            raise
+        return path
+
+    def _remove_leftovers(self) -> None:
+        # Nobody else writes here: other hosts have folders of their own.
+        for leftover in pathlib.Path(self.directory).glob("step-*_temp"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def restore_or_initialize(self) -> str | None:
         """Restores the newest readable checkpoint.
 
         Returns:
-            Its path, or None where there is none yet.
+            Its path, or None if there are no checkpoints yet.
 
         Raises:
-            ValueError: there are checkpoints, and none can be read.
+            ValueError: there are checkpoints, but none can be read.
         """
         state = tf.train.get_checkpoint_state(self.shared)
-        paths = list(state.all_model_checkpoint_paths) if state else []
+        paths: list[str] = list(state.all_model_checkpoint_paths) if state else []
         for path in reversed(paths):
             try:
                 self.checkpoint.restore(path).assert_existing_objects_matched()
                 return path
-            except Exception as error:  # damaged bytes raise whatever they happen to break
-                reason = str(error).strip().splitlines()[0][:200]
+            except Exception as error:  # damaged bytes can raise anything
+                reason = first_line(error)[:200]
                 log.warning("Checkpoint %s cannot be read, trying the one before: %s", path, reason)
         if paths:
             raise ValueError(

@@ -8,6 +8,8 @@ import numpy as np
 import orbit
 import tensorflow as tf
 
+from keras_mlp.errors import first_line
+from keras_mlp.whole_files import whole_file
 from training.data.first_batch import with_first_seen
 from training.data.pipeline import training_stream
 from training.engine.interruption import Interrupted, StopSignal
@@ -16,7 +18,6 @@ from training.engine.points import points_of_curve
 from training.engine.progress import ProgressBar
 from training.engine.tensorflow.evaluator import Evaluator
 from training.engine.tensorflow.strategies import WHOLE, count_hosts, distribute, read, total
-from training.engine.workdir import written_beside
 from training.reports.pictures import draw_batch
 
 log = logging.getLogger(__name__)
@@ -139,11 +140,10 @@ def _save(manager, step):
     try:
         manager.save(checkpoint_number=step)
     except (OSError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0]
         before = manager.latest_checkpoint or "none"
         raise OSError(
-            f"The checkpoint of step {step} cannot be written: {reason}. The last whole one is "
-            f"kept ({before}); the same command goes on from it."
+            f"The checkpoint of step {step} cannot be written: {first_line(error)}. The last whole "
+            f"one is kept ({before}); the same command goes on from it."
         ) from error
 
 
@@ -151,6 +151,6 @@ def _with_batch(error, folder, stream_from):
     """The error, with the batch that was to blame stored beside the run."""
     images, labels = next(iter(stream_from(error.step)(WHOLE).take(1).as_numpy_iterator()))
     path = folder.path / "not_finite.npz"
-    with written_beside(path) as beside:
-        np.savez_compressed(beside, images=images, labels=labels)
+    with whole_file(path) as file:
+        np.savez_compressed(file, images=images, labels=labels)
     return NotFinite(error.step, f" The batch of that step, as the model saw it, is in {path}.")

@@ -1,14 +1,20 @@
-"""tf.distribute strategies by name, and what a host does for its part of them."""
+"""tf.distribute strategies by name, and each host's part in them."""
 
 import dataclasses
 import os
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from keras_mlp.errors import first_line
+from keras_mlp.typing import Tensor
+from training.config import Runtime
 
-def build_strategy(runtime):
-    """The strategy that a config names; before any other use of TensorFlow in the process.
+
+def build_strategy(runtime: Runtime) -> tf.distribute.Strategy:
+    """Builds the strategy that a config names, before any other use of TensorFlow in the process.
 
     Args:
         runtime: a `training.config.Runtime`.
@@ -17,7 +23,7 @@ def build_strategy(runtime):
         A `tf.distribute.Strategy`.
 
     Raises:
-        ValueError: the environment does not describe a cluster, or there is no such TPU.
+        ValueError: the environment does not describe a cluster, or the TPU does not exist.
     """
     if runtime.virtual_cpus:
         (cpu,) = tf.config.list_physical_devices("CPU")
@@ -36,8 +42,8 @@ def build_strategy(runtime):
     return tf.distribute.MirroredStrategy(devices, cross_device_ops=reduction)
 
 
-def _cluster():
-    """Who the workers are, from the environment."""
+def _cluster() -> Any:
+    """The cluster resolver that the environment describes."""
     if os.environ.get("TF_CONFIG"):
         return tf.distribute.cluster_resolver.TFConfigClusterResolver()
     if "SLURM_PROCID" in os.environ:
@@ -48,30 +54,29 @@ def _cluster():
     )
 
 
-def _tpu_strategy(name):
+def _tpu_strategy(name: str) -> tf.distribute.Strategy:
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
         if name != "local":
             tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"`runtime.tpu`={name!r} gives no TPU: {reason}") from error
+        raise ValueError(f"`runtime.tpu`={name!r} gives no TPU: {first_line(error)}") from error
     return tf.distribute.TPUStrategy(resolver)
 
 
-def is_chief(strategy):
-    """Whether this process writes what the run leaves behind; one of all workers does."""
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes the results of the run; exactly one worker does."""
     if count_hosts(strategy) == 1:
         return True
     resolver = strategy.cluster_resolver
     if "chief" in resolver.cluster_spec().as_dict():
-        return resolver.task_type == "chief"
-    return resolver.task_id == 0
+        return bool(resolver.task_type == "chief")
+    return bool(resolver.task_id == 0)
 
 
-def count_hosts(strategy):
-    """How many processes train together, each with data of its own."""
+def count_hosts(strategy: tf.distribute.Strategy) -> int:
+    """Number of processes that train together, each on its own share of the data."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return 1
     tasks = strategy.cluster_resolver.cluster_spec().as_dict()
@@ -80,12 +85,12 @@ def count_hosts(strategy):
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """Which part of every global batch a host reads.
+    """The part of every global batch that a host reads.
 
     Attributes:
-        host: number of this one, from 0.
-        hosts: how many there are.
-        replicas: of all hosts; the global batch is cut into as many parts.
+        host: number of this host, from 0.
+        hosts: number of hosts.
+        replicas: number of replicas on all hosts; the global batch is divided among them.
     """
 
     host: int = 0
@@ -96,18 +101,20 @@ class Share:
 WHOLE = Share()
 
 
-def distribute(strategy, make):
-    """The dataset of a strategy.
+def distribute(
+    strategy: tf.distribute.Strategy, make: Callable[[Share], tf.data.Dataset]
+) -> tf.distribute.DistributedDataset:
+    """Distributes a dataset over the replicas of a strategy.
 
     Args:
         strategy: a `tf.distribute.Strategy`.
         make: function from a `Share` to a dataset whose elements are batches of one replica.
 
     Returns:
-        What the strategy's `run` takes elements of.
+        A dataset whose elements the strategy's `run` takes.
     """
 
-    def for_host(context):
+    def for_host(context: tf.distribute.InputContext) -> tf.data.Dataset:
         share = Share(
             context.input_pipeline_id, context.num_input_pipelines, context.num_replicas_in_sync
         )
@@ -116,13 +123,13 @@ def distribute(strategy, make):
     return strategy.distribute_datasets_from_function(for_host)
 
 
-def read(variable):
-    """The value of a variable as numpy; a mirrored one has no `numpy` of its own."""
+def read(variable: Tensor) -> Any:
+    """The value of a variable as numpy; a mirrored variable has no `numpy` method."""
     return tf.convert_to_tensor(variable).numpy()
 
 
-def total(strategy, number):
-    """The sum over all hosts of a number that each has one of."""
+def total(strategy: tf.distribute.Strategy, number: float) -> float:
+    """The sum of every host's number over all hosts."""
     if count_hosts(strategy) == 1:
         return float(number)
     per_replica = strategy.run(tf.identity, args=(tf.constant(number, tf.float32),))
@@ -130,10 +137,10 @@ def total(strategy, number):
     return replicas * count_hosts(strategy) / strategy.num_replicas_in_sync
 
 
-def synchronize_batch_norm(model, synchronized):
-    """Makes every BatchNormalization of a model average over all replicas, or each over its own.
+def synchronize_batch_norm(model: keras.Model, synchronized: bool) -> None:
+    """Makes every BatchNormalization average over all replicas, or over its own only.
 
-    A model is saved with False: on JAX, Keras refuses the other.
+    Models are saved with False: on JAX, Keras refuses True.
     """
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):

@@ -1,0 +1,57 @@
+"""JSON files of ours: damage is one clear error that names the file and the way out."""
+
+import pytest
+
+from keras_mlp.json_files import read_json, read_json_lines
+
+WAY_OUT = "Remove it."
+
+
+def test_what_was_written_is_read(tmp_path):
+    (tmp_path / "a.json").write_text('{"name": "größer", "values": [1, 2.5, null]}', "utf-8")
+    tree = read_json(tmp_path / "a.json", WAY_OUT, lambda tree: tree["values"])
+    assert tree == {"name": "größer", "values": [1, 2.5, None]}
+
+
+DAMAGES = {
+    "empty": b"",
+    "cut": b'{"a": {"b": ',
+    "bytes": b"\xff\xfe\x00",
+    "deep": b"[" * 100_000,
+    "list": b"[]",
+    "number": b"3",
+    "no key": b'{"b": 1}',
+    "other type": b'{"a": [1, 2]}',
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_one_line_with_the_way_out(damage, tmp_path):
+    file = tmp_path / "a.json"
+    file.write_bytes(DAMAGES[damage])
+    message = rf"^{file} is damaged: \w+\(.*\)\. Remove it\.$"
+    with pytest.raises(ValueError, match=message) as error:
+        read_json(file, WAY_OUT, lambda tree: tree["a"]["b"])
+    assert len(str(error.value)) < 300
+
+
+def test_a_missing_file_is_left_to_the_caller(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_json(tmp_path / "a.json", WAY_OUT)
+
+
+def test_a_file_that_cannot_be_read_is_not_called_damaged(tmp_path):
+    with pytest.raises(ValueError, match=f"^{tmp_path} cannot be read: Is a directory.$"):
+        read_json(tmp_path, WAY_OUT)
+
+
+def test_lines_are_read_in_order_and_an_unfinished_one_is_left_out_on_demand(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"step": 1}\n{"step": 2}\n{"st')
+    steps = read_json_lines(file, WAY_OUT, lambda entry: entry["step"], unfinished=True)
+    assert steps == [{"step": 1}, {"step": 2}]
+    with pytest.raises(ValueError, match="is damaged: JSONDecodeError"):
+        read_json_lines(file, WAY_OUT)
+    file.write_text('{"step": 1}\n{"epoch": 2}\n')
+    with pytest.raises(ValueError, match=r"is damaged: KeyError\('step'\)\. Remove it"):
+        read_json_lines(file, WAY_OUT, lambda entry: entry["step"], unfinished=True)

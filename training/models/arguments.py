@@ -1,0 +1,40 @@
+"""Whether a config names a model that exists, found out before any work starts."""
+
+import difflib
+import inspect
+import pathlib
+
+import keras_mlp
+from keras_mlp.arguments import check_choice, describe_choices
+from training.config import Model
+
+# Arguments that `from_preset` takes besides those of the constructor.
+_OF_PRESETS = ("file", "cache_dir", "verbose")
+# Arguments that other keys of the config set.
+_SET_ELSEWHERE = ("num_classes", "dtype")
+
+
+def check_model(model: Model) -> None:
+    """Raises ValueError unless a config's architecture, variant, preset and arguments exist.
+
+    Args:
+        model: section of a checked config.
+    """
+    check_choice("model.architecture", model.architecture, keras_mlp.ARCHITECTURES)
+    architecture: type[keras_mlp.VisionModel] = keras_mlp.ARCHITECTURES[model.architecture]
+    check_choice("model.variant", model.variant, architecture.variants)
+    parameters = inspect.signature(architecture).parameters
+    known = [name for name in parameters if name not in _SET_ELSEWHERE]
+    for name in model.arguments:
+        if name not in known and not (model.preset and name in _OF_PRESETS):
+            raise ValueError(
+                f"`model.arguments.{name}`: {model.architecture} has no argument {name!r}. "
+                f"{describe_choices(name, known)}"
+            )
+    presets = [row.name for row in keras_mlp.presets()]
+    if model.preset and model.preset not in presets and not pathlib.Path(model.preset).exists():
+        near = difflib.get_close_matches(model.preset, presets, n=3, cutoff=0.0)
+        raise ValueError(
+            f"`model.preset` {model.preset!r} is neither the name of published weights nor a file. "
+            f"The nearest names are {', '.join(near)}; `keras_mlp.presets()` lists all."
+        )
