@@ -13,7 +13,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
 import json
 import pathlib
 import re
-import shutil
 import sys
 from collections.abc import Sequence
 
@@ -73,7 +72,7 @@ def make(
     split = finished.test_split()
     classes = finished.metrics["classes"]
     with whole_folder(path) as folder:
-        shutil.copyfile(finished.model_file, folder / artefact.KERAS_MODEL)
+        finished.save(folder / artefact.KERAS_MODEL)
         _write_saved_models(models, classes, folder)
         write_text(folder / artefact.LABELS, "".join(f"{name}\n" for name in classes))
         _write_golden(finished.model, split, folder)
