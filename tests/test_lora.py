@@ -60,7 +60,7 @@ def test_computes_the_same_at_first(architecture):
 
 @pytest.mark.parametrize("architecture", DENSE)
 def test_only_factors_and_head_are_trained(architecture):
-    # `reduction` 1 widens RepMLPNet's gates: with the toy's two hidden units, both may be dead ReLUs.
+    # Widens RepMLPNet's gates: of the toy's two hidden units, both may be dead ReLUs.
     model = toy(architecture, **({"reduction": 1} if architecture == "RepMLPNet" else {}))
     before = {weight.path: np.array(weight) for weight in model.weights}
     losses = trained(model)

@@ -121,7 +121,7 @@ def test_larger_images_and_other_heads():
 
 TOYS = {
     **{name: (ARCHITECTURES[name], row.toy) for name, row in ROWS.items()},
-    # Interpolated positions are products of weights alone.
+    # Interpolating position embeddings takes products of weights only.
     "FFOnly": (FFOnly, {**ROWS["FFOnly"].toy, "position_grid": None}),
     "aMLP": (GMLP, {**ROWS["GMLP"].toy, "attention_dim": 6}),
     "ViT average": (ViT, {**ROWS["ViT"].toy, "class_token": False, "pooling": "avg"}),
