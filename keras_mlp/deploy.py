@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_mlp.layers import Dense
 from keras_mlp.layers.locality_injection import batch_norm_affine
+from keras_mlp.layers.tree import sublayers
 from keras_mlp.models import VisionModel
 from keras_mlp.models.layer_changes import layers_and_weights_by_path, make_changes
 from keras_mlp.typing import Array, Config
@@ -141,6 +142,11 @@ def _trains(layer: keras.Layer) -> bool:
     return hasattr(layer, "deployed_weights") and not layer.deployed
 
 
+def has_training_form(model: keras.Model) -> bool:
+    """Returns whether `deploy` would fold RepMLP layers of a model."""
+    return any(_trains(layer) for layer in sublayers(model))
+
+
 def _check_kind(model: keras.Model) -> None:
     if isinstance(model, (VisionModel, keras.Sequential)):
         return
@@ -157,8 +163,7 @@ def _check_reach(model: keras.Model) -> None:
     for layer in model.layers:
         if _is_model(layer) or hasattr(layer, "deployed_weights"):
             continue
-        # Keras has no public name for the layers inside a layer.
-        hidden = [each for each in layer._flatten_layers(include_self=False) if _trains(each)]
+        hidden = [each for each in sublayers(layer) if _trains(each)]
         if hidden:
             raise ValueError(
                 f"`model` {model.name} cannot be folded: its layer {layer.name} "

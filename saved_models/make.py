@@ -21,6 +21,7 @@ import numpy as np
 
 import keras_mlp
 from keras_mlp.arguments import check_choice
+from keras_mlp.deploy import has_training_form
 from keras_mlp.golden import write_golden
 from keras_mlp.whole_files import check_replaceable, whole_folder, write_text
 from saved_models import artefact
@@ -91,8 +92,7 @@ def make(
 
 def blocks_of(model: keras_mlp.VisionModel) -> list[str]:
     """Names of a model's blocks; its classifier gives their outputs as features."""
-    pattern = re.compile(r"(stage_\d+_)?block_\d+")
-    return [layer.name for layer in model.layers if pattern.fullmatch(layer.name)]
+    return [block.name for block in model.blocks]
 
 
 def _destination(output: str | pathlib.Path, name: str, overwrite: bool) -> pathlib.Path:
@@ -127,8 +127,7 @@ def _models(
 
 
 def _in_form(model: keras_mlp.VisionModel, form: str) -> keras_mlp.VisionModel:
-    is_foldable = isinstance(model, keras_mlp.RepMLPNet) and not model.deployed
-    return keras_mlp.deploy(model) if is_foldable and form == "deployed" else model
+    return keras_mlp.deploy(model) if form == "deployed" and has_training_form(model) else model
 
 
 def _write_saved_models(

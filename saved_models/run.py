@@ -5,22 +5,12 @@ import re
 import shlex
 from typing import Any
 
+import keras_mlp
 from saved_models.artefact import KERAS_MODEL, METRICS, load_keras_model, read_dict
 from training.config import Data
 from training.data.pipeline import load_splits
 from training.data.splits import Split
 from training.report import METRICS_WAY_OUT
-
-# The first part of an artefact's name.
-SHORT_NAMES = {
-    "MLPMixer": "mixer",
-    "ViT": "vit",
-    "RepMLPNet": "repmlpnet",
-    "FFOnly": "ffonly",
-    "ResMLP": "resmlp",
-    "GMLP": "gmlp",
-    "VisionPermutator": "vip",
-}
 
 
 class Run:
@@ -68,8 +58,7 @@ class Run:
     @property
     def name(self) -> str:
         """The artefact's default name, such as "mixer_fashion_mnist"."""
-        architecture = type(self.model).__name__
-        return f"{SHORT_NAMES[architecture]}_{self._data.name}"
+        return f"{short_name(type(self.model))}_{self._data.name}"
 
     @property
     def batch_size(self) -> int:
@@ -78,6 +67,11 @@ class Run:
     def test_split(self) -> Split:
         """The test split as the run read it; ValueError if the data is missing."""
         return load_splits(self._data, tuple(self.model.image_shape)).test
+
+
+def short_name(architecture: type[keras_mlp.VisionModel]) -> str:
+    """The first part of an artefact's name."""
+    return architecture.short_name or architecture.__name__.lower()
 
 
 def _data(metrics: dict[str, Any], data_dir: str | None) -> Data:

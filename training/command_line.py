@@ -47,7 +47,13 @@ def compare_options(description: str | None, arguments: Arguments = None) -> arg
     parser = program_parser("training.compare", description)
     _add_config(parser)
     _add_workdir(parser)
-    return _with_config(parser.parse_args(arguments), Comparison)
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", metavar="N", help="instead of those of the page's repeats"
+    )
+    options = parser.parse_args(arguments)
+    if options.seeds:
+        options.overrides.append(f"seeds={tuple(options.seeds)}")
+    return _with_config(options, Comparison)
 
 
 def finetune_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:

@@ -28,7 +28,7 @@ from training.config import Comparison, Config
 from training.engine.interruption import Interrupted, leave_resumable
 from training.engine.workdir import Workdir
 from training.models.arguments import check_model
-from training.train import train
+from training.train import train_seeds
 
 
 def compare(comparison: Comparison, workdir: str | pathlib.Path) -> dict[str, list[dict[str, Any]]]:
@@ -60,15 +60,33 @@ def compare(comparison: Comparison, workdir: str | pathlib.Path) -> dict[str, li
     # Each run has its own model and step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in architectures}
-    first = comparison.runtime.seed
-    for seed in range(first, first + comparison.repeats):
-        for name in architectures:
-            print(f"\n== {name}, seed {seed}", flush=True)
+    for names, seeds in _groups(architectures, _seeds(comparison)):
+        for name in names:
+            print(f"\n== {name}, seed {', '.join(map(str, seeds))}", flush=True)
             keras.utils.clear_session()
-            run = single_run(comparison, name, seed)
-            results[name].append(train(run, folder / name / f"seed{seed}"))
+            runs = [single_run(comparison, name, seed) for seed in seeds]
+            folders = [folder / name / f"seed{seed}" for seed in seeds]
+            results[name] += train_seeds(runs, folders)
             write_text(folder / "table.md", comparison_table(results) + "\n")
     return results
+
+
+def _seeds(comparison: Comparison) -> list[int]:
+    first = comparison.runtime.seed
+    return list(comparison.seeds) or list(range(first, first + comparison.repeats))
+
+
+def _groups(
+    architectures: Sequence[str], seeds: list[int]
+) -> list[tuple[Sequence[str], list[int]]]:
+    """Architectures and seeds in the order in which they are trained.
+
+    On JAX all seeds of an architecture train at once. Elsewhere every architecture has its first
+    seed before one has its second.
+    """
+    if keras.backend.backend() == "jax":
+        return [(architectures, seeds)]
+    return [(architectures, [seed]) for seed in seeds]
 
 
 def single_run(comparison: Comparison, architecture: str, seed: int) -> Config:

@@ -19,6 +19,7 @@ from training.field_types import (
 from training.overrides import apply_override, leaves
 
 ResizeMethod = Literal["interpolate", "block_diagonal", "reinitialize"]
+Seed = Annotated[int, Range(0, 2**31 - 2)]
 LayerDecay = Annotated[float, Range(1e-6, 1)]
 
 
@@ -52,7 +53,8 @@ class Data:
     """Which images to use, and how they are split and batched.
 
     Attributes:
-        name: "digits" (embedded); the name of a stock TFDS dataset of labelled images;
+        name: "digits" (embedded); "arrays", the `.npz` file `data_dir` that
+            `training.data.arrays` writes; the name of a stock TFDS dataset of labelled images;
             "image_folder", pictures in `data_dir/SPLIT/CLASS/`; or "imagenet_tfrecord", the files
             `data_dir/SPLIT-*-of-*` that the TensorFlow Model Garden writes for ImageNet.
         data_dir: folder of the files; None for the default of TFDS.
@@ -236,6 +238,8 @@ class Runtime:
         steps_per_loop: number of steps between two reports of the loss to the host.
         epochs_per_checkpoint: number of epochs between two checkpoints, and between two points of
             the learning curve.
+        profile: trace the steps of the second point of the curve into `profile/`, for TensorBoard
+            or Perfetto; on JAX only.
         keep_checkpoints: how many checkpoints are kept.
         export: write SavedModels at the end, next to the `.keras` file.
     """
@@ -245,10 +249,11 @@ class Runtime:
     virtual_cpus: Annotated[int, Range(0, 64)] = 0
     dtype: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit_compile: bool = False
-    seed: Annotated[int, Range(0, 2**31 - 2)] = 0
+    seed: Seed = 0
     steps_per_loop: PositiveInt = 20
     epochs_per_checkpoint: PositiveInt = 1
     keep_checkpoints: PositiveInt = 2
+    profile: bool = False
     export: bool = True
 
 
@@ -287,11 +292,13 @@ class Comparison(Config):
     Attributes:
         architectures: keys of `keras_mlp.ARCHITECTURES`; empty for all of them.
         repeats: number of runs of each architecture, with seeds that count up from `runtime.seed`.
+        seeds: the seeds themselves; empty for those of `repeats`.
         demands: maps an architecture to further constructor arguments that its paper requires.
     """
 
     architectures: tuple[str, ...] = ()
     repeats: PositiveInt = 1
+    seeds: tuple[Seed, ...] = ()
     demands: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
 

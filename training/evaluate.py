@@ -26,7 +26,7 @@ from keras_mlp.arguments import check_choice
 from keras_mlp.errors import first_line
 from keras_mlp.golden import GOLDEN_FILE, write_golden
 from keras_mlp.whole_files import write_text
-from training.engine.chosen import compiled, load_config_splits
+from training.engine.chosen import engine_module
 from training.models.opened_model import open_model
 from training.reports.evaluation_pictures import draw_confusion, draw_reliability
 from training.reports.judgement import Judgement
@@ -100,12 +100,18 @@ def evaluate_source(source, config=None, *, split="test", folder=None):
     check_choice("--split", split, SPLITS)
     opened = open_model(source)
     if folder is not None:
-        from training.data.class_folders import load_folder  # reads pictures, with TensorFlow
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                "`--folder` needs TensorFlow, which decodes the pictures: set "
+                "KERAS_BACKEND=tensorflow, or write them into one file with "
+                "`python -m training.data.arrays`."
+            )
+        from training.data.class_folders import load_folder  # imports TensorFlow
 
         data, classes = str(folder), _known_classes(opened, source)
         examples, batch_size = load_folder(folder, classes, opened.image_shape), FOLDER_BATCH_SIZE
     else:
-        splits = load_config_splits(config, opened.image_shape)
+        splits = engine_module().load_splits(config.data, opened.image_shape)
         data, classes = f"{config.data.name}, {split}", splits.classes
         examples, batch_size = getattr(splits, split), config.data.batch_size
         if examples is None:
@@ -166,7 +172,7 @@ def write_evaluation(evaluation, folder):
 
 def _judge(model, split, num_classes, batch_size):
     """The `Judgement` of a split, and the images per second after the first batch."""
-    call = compiled(model)
+    call = engine_module().compiled(model)
     judgement = Judgement(num_classes)
     began = None
     for images, labels in split.batches(batch_size):

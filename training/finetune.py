@@ -26,10 +26,8 @@ import tqdm
 import keras_mlp
 from keras_mlp.whole_files import whole_file, write_text
 from training.config import FineTuneConfig
-from training.data.pipeline import load_splits
+from training.engine.chosen import engine_module
 from training.engine.stored_config import as_stored
-from training.engine.tensorflow.evaluator import evaluate
-from training.engine.tensorflow.fitting import fit
 from training.engine.workdir import Workdir
 from training.models.starting_points import WAYS, open_starting_point
 from training.reports.provenance import provenance
@@ -40,7 +38,7 @@ def finetune(
 ) -> dict[str, Any]:
     """Runs each of the three ways with every seed, and keeps the first fine-tuned model.
 
-    Writes into the folder: `metrics.json`, `model.keras` and `saved_model/`.
+    Writes into the folder: `metrics.json`, `model.keras` and, on TensorFlow, `saved_model/`.
 
     Args:
         config: a checked `training.config.FineTuneConfig`.
@@ -57,7 +55,8 @@ def finetune(
         raise ValueError('Fine-tuning compares on `runtime.strategy="one_device"` only.')
     folder = Workdir(workdir, config)
     start = open_starting_point(source, config.transfer)
-    splits = load_splits(config.data, start.image_shape)
+    engine = engine_module()
+    splits = engine.load_splits(config.data, start.image_shape)
     # Each run has its own model and step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     accuracy: dict[str, list[float]] = {way: [] for way in WAYS}
@@ -68,8 +67,8 @@ def finetune(
                 keras.utils.set_random_seed(seed)
                 model = start.build(way, len(splits.classes))
                 decay = config.transfer.layer_decay if way == "fine-tuned" else 1.0
-                fit(model, splits.train, config, seed=seed, layer_decay=decay)
-                result = evaluate(model, splits.test, config.data.batch_size)
+                engine.fit_briefly(model, splits.train, config, seed=seed, layer_decay=decay)
+                result = engine.evaluate(model, splits.test, config.data.batch_size)
                 accuracy[way].append(result["accuracy"])
                 if way == "fine-tuned" and kept is None:
                     kept = model
@@ -79,7 +78,8 @@ def finetune(
         kept = keras_mlp.merge_lora(kept)
     with whole_file(folder.path / "model.keras") as path:
         kept.save(path)
-    keras_mlp.export_saved_model(kept, folder.path / "saved_model", overwrite=True)
+    if keras.backend.backend() == "tensorflow":
+        keras_mlp.export_saved_model(kept, folder.path / "saved_model", overwrite=True)
     metrics = {
         "source": str(source),
         "accuracy": accuracy,

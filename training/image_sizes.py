@@ -30,10 +30,7 @@ from keras_mlp.arguments import check_choice, check_pair
 from keras_mlp.json_files import read_json
 from keras_mlp.whole_files import write_text
 from training.config import ImageSizes
-from training.data.pipeline import load_splits
-from training.data.splits import Splits
-from training.engine.tensorflow.evaluator import evaluate
-from training.engine.tensorflow.fitting import fit
+from training.engine.chosen import Splits, engine_module
 from training.engine.workdir import Workdir
 from training.reports.pictures import draw_image_sizes
 from training.reports.provenance import provenance
@@ -67,7 +64,9 @@ def image_sizes(
     done = _read(folder)
     trained = {name: keras.models.load_model(file) for name, file in files.items()}
     cases = _cases(trained, sizes, config.methods)
-    open_splits = functools.lru_cache(maxsize=1)(functools.partial(load_splits, config.data))
+    open_splits = functools.lru_cache(maxsize=1)(
+        functools.partial(engine_module().load_splits, config.data)
+    )
     for case in tqdm.tqdm(sorted(cases, key=lambda case: case["size"]), unit="model"):
         if any(all(entry[key] == case[key] for key in case) for entry in done):
             continue
@@ -145,10 +144,11 @@ def _judge(
     method = "interpolate" if case["method"] == "trained" else case["method"]
     resized = _resized(model, case["size"], method)
     splits = open_splits(tuple(resized.image_shape))
-    before = evaluate(resized, splits.test, config.data.batch_size)["accuracy"]
+    engine = engine_module()
+    before = engine.evaluate(resized, splits.test, config.data.batch_size)["accuracy"]
     decay = config.optimizer.layer_decay
-    fit(resized, splits.train, config, seed=config.runtime.seed, layer_decay=decay)
-    after = evaluate(resized, splits.test, config.data.batch_size)["accuracy"]
+    engine.fit_briefly(resized, splits.train, config, seed=config.runtime.seed, layer_decay=decay)
+    after = engine.evaluate(resized, splits.test, config.data.batch_size)["accuracy"]
     return {"before": before, "after": after}
 
 

@@ -21,7 +21,7 @@ import keras_mlp
 from keras_mlp.json_files import read_json
 from keras_mlp.whole_files import whole_file, write_text
 from training.config import Config
-from training.engine.chosen import Run, engine_for
+from training.engine.chosen import Run, engine_module
 from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.optimizers import build_optimizer
 from training.engine.stored_config import as_stored
@@ -83,7 +83,7 @@ def train_seeds(
     for number in due:
         check_model(configs[number].model)
     if due:
-        engine = engine_for(configs[due[0]].runtime)
+        engine = engine_module().engine_for(configs[due[0]].runtime)
         groups = [due] if engine.trains_seeds_at_once else [[number] for number in due]
         for group in groups:
             new = _train_group(

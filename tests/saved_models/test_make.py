@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from keras_mlp import saved_model_info
 from saved_models.artefact import read_golden, read_labels, read_metrics
 from saved_models.card import card
 from saved_models.make import blocks_of, make
-from saved_models.run import SHORT_NAMES, without_paths
+from saved_models.run import short_name, without_paths
 from saved_models.verify import problems_of
 
 
@@ -36,7 +37,8 @@ def test_the_folder_is_called_after_architecture_and_dataset(made):
 def test_every_architecture_has_a_short_name():
     import keras_mlp
 
-    assert set(SHORT_NAMES) == set(keras_mlp.ARCHITECTURES)
+    names = list(map(short_name, keras_mlp.ARCHITECTURES.values()))
+    assert len(set(names)) == len(names) and all(re.fullmatch("[a-z]+", name) for name in names)
 
 
 def test_it_passes_its_own_checks(made):

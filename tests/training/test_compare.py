@@ -56,10 +56,10 @@ def test_what_is_done_is_not_done_again(comparison, capsys):
 
 
 def test_asked_to_end_it_says_that_the_same_command_goes_on(tmp_path, monkeypatch, capsys):
-    def interrupted(config, workdir):
+    def interrupted(configs, workdirs):
         raise Interrupted
 
-    monkeypatch.setattr(program, "train", interrupted)
+    monkeypatch.setattr(program, "train_seeds", interrupted)
     with pytest.raises(SystemExit) as exit:
         program.main(["--config", PAGE, "--workdir", str(tmp_path / "compare")])
     assert exit.value.code == RESUMABLE and "goes on" in capsys.readouterr().out

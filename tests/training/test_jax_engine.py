@@ -8,13 +8,18 @@ import os
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tests.own_process import ROOT
+from tests.own_process import ROOT, run_in_own_process
+from tests.training.jax_steps import STEPS, config
 from training.config import Augment, Data, Runtime
 from training.engine.jax import limits
 from training.engine.jax.checkpoints import Checkpoints
+from training.engine.optimizers import build_optimizer
+from training.engine.tensorflow.trainer import Trainer
 
 RUN = """
 import json, os, signal, sys
@@ -62,6 +67,15 @@ try:
 except Interrupted:
     sys.exit(75)
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_programs(tmp_path_factory):
+    """Runs of one config compile once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("programs")))
+        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        yield
 
 
 def start(order, devices=1):
@@ -138,9 +152,12 @@ def test_a_run_leaves_what_one_on_tensorflow_leaves(alone):
 
 def test_a_stopped_run_ends_as_one_that_never_stopped(alone, tmp_path):
     order = {"configs": [tree()], "workdirs": [str(tmp_path / "run")]}
-    assert start({**order, "stop_at": 7}) == 75
-    assert Checkpoints(tmp_path / "run" / "checkpoints", 2).steps() == [8]
     assert start({**order, "stop_at": 12}) == 75
+    checkpoints = Checkpoints(tmp_path / "run" / "checkpoints", 2)
+    assert checkpoints.steps() == [10, 14]
+    # A damaged one is passed over for the one before.
+    newest = checkpoints.folder / "step-14.npz"
+    newest.write_bytes(newest.read_bytes()[:1000])
     assert start(order) == 0
     assert difference(alone, tmp_path / "run") == 0.0
     for name in ("test", "parameters", "steps"):
@@ -149,15 +166,6 @@ def test_a_stopped_run_ends_as_one_that_never_stopped(alone, tmp_path):
             for folder in (alone, tmp_path / "run")
         )
         assert one == other
-
-
-def test_a_damaged_checkpoint_is_passed_over(alone, tmp_path):
-    order = {"configs": [tree()], "workdirs": [str(tmp_path / "run")]}
-    assert start({**order, "stop_at": 12}) == 75
-    newest = tmp_path / "run" / "checkpoints" / "step-14.npz"
-    newest.write_bytes(newest.read_bytes()[:1000])
-    assert start(order) == 0
-    assert difference(alone, tmp_path / "run") == 0.0
 
 
 def test_seeds_at_once_equal_each_alone(alone, tmp_path):
@@ -171,19 +179,57 @@ def test_seeds_at_once_equal_each_alone(alone, tmp_path):
     assert metrics[0]["seeds_at_once"] == 2
 
 
-@pytest.mark.parametrize("devices", [2, 4])
-def test_several_devices_equal_one(devices, tmp_path):
-    sections = {
-        "model": {"architecture": "RepMLPNet", "arguments": {"image_shape": [8, 8, 1]}},
-        "optimizer": {"name": "sgd", "learning_rate": 0.05, "accumulate": 2},
-    }
-    small = tree(epochs=1, **sections)
-    spread = tree(epochs=1, **sections, runtime={"strategy": "mirrored"})
-    assert start({"configs": [small], "workdirs": [str(tmp_path / "one")]}) == 0
-    order = {"configs": [spread], "workdirs": [str(tmp_path / "many")]}
-    assert start(order, devices) == 0
-    assert difference(tmp_path / "one", tmp_path / "many") < 1e-5
-    assert json.loads((tmp_path / "many" / "metrics.json").read_text())["replicas"] == devices
+SPREAD = {
+    "model": {
+        "architecture": "RepMLPNet",
+        "arguments": {
+            "image_shape": [8, 8, 1],
+            "num_layers": [1, 1],
+            "hidden_dim": [16, 32],
+            "num_sharesets": [4, 8],
+        },
+    },
+    "optimizer": {"name": "sgd", "learning_rate": 0.05, "accumulate": 2},
+}
+
+
+def test_several_devices_equal_one(tmp_path):
+    for devices in (1, 2, 4):
+        runtime = {"strategy": "mirrored"} if devices > 1 else {}
+        config = tree(epochs=1, **SPREAD, runtime=runtime)
+        workdir = tmp_path / str(devices)
+        assert start({"configs": [config], "workdirs": [str(workdir)]}, devices) == 0
+        assert difference(tmp_path / "1", workdir) < 1e-5
+        assert json.loads((workdir / "metrics.json").read_text())["replicas"] == devices
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_steps_equal_those_on_tensorflow(optimizer, tmp_path):
+    run_in_own_process(
+        "import sys, pathlib, tests.training.jax_steps as j; j.main(pathlib.Path(sys.argv[1]), "
+        "sys.argv[2])",
+        tmp_path,
+        optimizer,
+        KERAS_BACKEND="jax",
+        JAX_PLATFORMS="cpu",
+    )
+    own = config(optimizer)
+    model = keras.models.load_model(tmp_path / "first.keras")
+    built = build_optimizer(own.optimizer, model, total_steps=STEPS, steps_per_epoch=20)
+    trainer = Trainer(model, built, own)
+    with np.load(tmp_path / "batches.npz") as batches:
+        columns = batches["images"], batches["labels"]
+    trainer.train_dataset = tf.data.Dataset.from_tensor_slices(columns)
+    trainer.train(tf.constant(STEPS))
+    theirs = keras.models.load_model(tmp_path / "last.keras")
+    first = keras.models.load_model(tmp_path / "first.keras")
+    moved = 0.0
+    for one, other, start in zip(
+        model.get_weights(), theirs.get_weights(), first.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+        moved = max(moved, float(np.abs(one - start).max()))
+    assert moved > 0.01
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 import collections.abc
 import contextlib
 import dataclasses
+import importlib
 import typing
 
 import keras
 
-from training.config import Config, Runtime
+from training.config import Config, Data, Runtime
 from training.engine.workdir import Workdir
 
 
@@ -103,47 +104,66 @@ class Engine(typing.Protocol):
         ...
 
 
-def engine_for(runtime: Runtime) -> Engine:
-    """The engine of the present backend, on the devices that a config names.
+class EngineModule(typing.Protocol):
+    """The module `engine` of a backend's engine."""
+
+    def engine_for(self, runtime: Runtime) -> Engine:
+        """What trains, on the devices that a config names.
+
+        Raises:
+            ValueError: the devices do not exist, or the engine lacks what the config asks for.
+        """
+        ...
+
+    def load_splits(self, data: Data, image_shape: tuple[int, ...]) -> Splits:
+        """Opens a data set to evaluate on, or to train on without an `Engine`.
+
+        Raises:
+            ValueError: the data cannot be read, or not on this backend.
+        """
+        ...
+
+    def fit_briefly(
+        self,
+        model: keras.Model,
+        split: Split,
+        config: typing.Any,
+        *,
+        seed: int,
+        layer_decay: float = 1.0,
+    ) -> None:
+        """Trains a model in place for `config.epochs`: no checkpoints, no curve, one device.
+
+        Args:
+            model: from uint8 images to logits.
+            split: what is trained on.
+            config: with `epochs`, `data`, `augment`, `optimizer` and `runtime` of
+                `training.config.Config`.
+            seed: of order and augmentation.
+            layer_decay: as for `training.engine.optimizers.build_optimizer`.
+        """
+        ...
+
+    def evaluate(self, model: keras.Model, split: Split, batch_size: int) -> dict[str, typing.Any]:
+        """Loss and accuracy on every example of a split, without an `Engine`."""
+        ...
+
+    def compiled(self, model: typing.Any) -> collections.abc.Callable[[typing.Any], typing.Any]:
+        """A compiled function from uint8 images (B, H, W, C) to logits (B, K), as arrays."""
+        ...
+
+
+def engine_module() -> EngineModule:
+    """The engine of the present Keras backend.
 
     Raises:
-        ValueError: the backend trains nothing here, or the devices do not exist.
+        ValueError: nothing trains on this backend.
     """
     backend = keras.backend.backend()
-    if backend == "tensorflow":
-        from training.engine.tensorflow.engine import TensorFlowEngine
-
-        return TensorFlowEngine(runtime)
-    if backend == "jax":
-        from training.engine.jax.engine import JaxEngine
-
-        return JaxEngine(runtime)
-    raise ValueError(
-        f"Training runs on Keras' backends tensorflow and jax; KERAS_BACKEND is {backend!r}."
-    )
-
-
-def load_config_splits(config: Config, image_shape: tuple[int, ...]) -> Splits:
-    """The data set that a config names, to be judged on: no devices are chosen.
-
-    Raises:
-        ValueError: the data cannot be read, or not on this backend.
-    """
-    if keras.backend.backend() == "jax":
-        from training.data.in_memory import load_arrays
-        from training.engine.jax.limits import check_data
-
-        check_data(config.data)
-        return load_arrays(config.data, image_shape)
-    from training.data.pipeline import load_splits
-
-    return load_splits(config.data, image_shape)
-
-
-def compiled(model: typing.Any) -> typing.Callable[[typing.Any], typing.Any]:
-    """A compiled function from uint8 images (B, H, W, C) to a model's logits (B, K), as arrays."""
-    if keras.backend.backend() == "jax":
-        from training.engine.jax.engine import compiled as compiled_on_backend
-    else:
-        from training.engine.tensorflow.engine import compiled as compiled_on_backend
-    return compiled_on_backend(model)
+    if backend not in ("tensorflow", "jax"):
+        raise ValueError(
+            f"Training runs on Keras' backends tensorflow and jax; KERAS_BACKEND is {backend!r}."
+        )
+    # Only the one that is asked for: each imports its backend, which takes seconds.
+    module = importlib.import_module(f"training.engine.{backend}.engine")
+    return typing.cast(EngineModule, module)

@@ -9,7 +9,6 @@ import keras
 
 import keras_mlp
 from keras_mlp.errors import first_line
-from keras_mlp.export import check_tensorflow_backend
 from keras_mlp.golden import GOLDEN_FILE
 from keras_mlp.json_files import read_json
 
@@ -71,11 +70,11 @@ def _open_keras_file(file: pathlib.Path) -> OpenedModel:
 
 
 def _open_saved_model(folder: pathlib.Path, golden: pathlib.Path) -> OpenedModel:
+    check_reads_saved_models(folder)
     info = keras_mlp.saved_model_info(folder)
     if info["output"] != "logits":
         raise ValueError(f"`--source` {folder} outputs {info['output']}, not logits.")
-    check_tensorflow_backend()
-    import tensorflow as tf
+    import tensorflow as tf  # not on JAX
 
     try:
         model = tf.saved_model.load(str(folder))
@@ -83,6 +82,16 @@ def _open_saved_model(folder: pathlib.Path, golden: pathlib.Path) -> OpenedModel
         raise ValueError(f"`--source` {folder} cannot be read: {first_line(error)}") from error
     classes = info["class_names"] or _stored_classes(folder.parent)
     return OpenedModel(model, tuple(info["image_shape"]), classes, golden)
+
+
+def check_reads_saved_models(folder: pathlib.Path) -> None:
+    """Raises ValueError on a backend other than TensorFlow, which SavedModels need."""
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise ValueError(
+            f"`--source` {folder} is the folder of a SavedModel, which needs TensorFlow, but "
+            f"KERAS_BACKEND is {backend!r}: set it to tensorflow, or use a .keras file."
+        )
 
 
 def _stored_classes(folder: pathlib.Path) -> list[str] | None:

@@ -9,6 +9,7 @@ from keras_mlp.arguments import check_choice
 from keras_mlp.errors import first_line
 from keras_mlp.typing import Config
 from training.config import Transfer
+from training.models.opened_model import check_reads_saved_models
 
 WAYS = ("frozen", "fine-tuned", "from scratch")
 
@@ -32,6 +33,7 @@ def open_starting_point(
     if path.suffix == ".keras" and path.is_file():
         return KerasFile(path, transfer)
     if path.is_dir():
+        check_reads_saved_models(path)
         if transfer != Transfer():
             raise ValueError(
                 f"`--source` {path} is a SavedModel, which does not expose its layers: `transfer` "

@@ -1,4 +1,4 @@
-"""The engine on JAX; see `training.engine.chosen.Engine`."""
+"""The engine on JAX; see `training.engine.chosen`."""
 
 import contextlib
 import typing
@@ -8,12 +8,18 @@ import keras
 import numpy as np
 
 from keras_mlp.typing import Array
-from training.config import Config, Runtime
+from training.config import Config, Data, Runtime
 from training.data.in_memory import ArraySplit, ArraySplits, load_arrays
 from training.engine.chosen import Run
 from training.engine.jax import limits
 from training.engine.jax.loop import run_steps
 from training.engine.jax.program import count_batch, means
+from training.engine.jax.session import Session, longest_chunk
+from training.engine.optimizers import build_optimizer
+
+
+def engine_for(runtime: Runtime) -> "JaxEngine":
+    return JaxEngine(runtime)
 
 
 class JaxEngine:
@@ -36,9 +42,8 @@ class JaxEngine:
         self.replicas = len(self.devices)
 
     def load_splits(self, config: Config, image_shape: tuple[int, ...]) -> ArraySplits:
-        limits.check_data(config.data)
         limits.check_augmentation(config.augment, image_shape[-1])
-        return load_arrays(config.data, image_shape)
+        return load_splits(config.data, image_shape)
 
     def scope(self) -> contextlib.AbstractContextManager[typing.Any]:
         return contextlib.nullcontext()
@@ -49,21 +54,57 @@ class JaxEngine:
     def evaluate(
         self, model: keras.Model, split: ArraySplit, batch_size: int
     ) -> dict[str, typing.Any]:
-        @jax.jit
-        def count(weights: typing.Any, images: jax.Array, labels: jax.Array) -> jax.Array:
-            logits, _ = model.stateless_call(*weights, images, training=False)
-            return count_batch(logits.astype("float32"), labels)
-
-        weights = _weights(model)
-        sums = sum(np.asarray(count(weights, *batch)) for batch in split.batches(batch_size))
-        return means(sums, split.num_classes)
+        return evaluate(model, split, batch_size)
 
     def finish(self) -> None:
         pass
 
 
+def load_splits(data: Data, image_shape: tuple[int, ...]) -> ArraySplits:
+    limits.check_data(data)
+    return load_arrays(data, image_shape)
+
+
+def fit_briefly(
+    model: keras.Model,
+    split: ArraySplit,
+    config: typing.Any,
+    *,
+    seed: int,
+    layer_decay: float = 1.0,
+) -> None:
+    limits.check_runtime(config.runtime)
+    limits.check_augmentation(config.augment, split.images.shape[-1])
+    steps_per_epoch = split.size / config.data.batch_size
+    steps = max(1, round(config.epochs * steps_per_epoch))
+    optimizer = build_optimizer(
+        config.optimizer,
+        model,
+        total_steps=steps,
+        steps_per_epoch=steps_per_epoch,
+        layer_decay=layer_decay,
+        dtype=config.runtime.dtype,
+    )
+    # Short programs: the order of all steps of a call is drawn when it begins.
+    longest = longest_chunk(steps_per_epoch, config.runtime.steps_per_loop)
+    session = Session([model], [optimizer], config, [seed], split, longest=longest)
+    while session.step < steps:
+        session.run(min(longest, steps - session.step))
+    session.finish()
+
+
+def evaluate(model: keras.Model, split: ArraySplit, batch_size: int) -> dict[str, typing.Any]:
+    @jax.jit
+    def count(weights: typing.Any, images: jax.Array, labels: jax.Array) -> jax.Array:
+        logits, _ = model.stateless_call(*weights, images, training=False)
+        return count_batch(logits.astype("float32"), labels)
+
+    weights = _weights(model)
+    sums = sum(np.asarray(count(weights, *batch)) for batch in split.batches(batch_size))
+    return means(sums, split.num_classes)
+
+
 def compiled(model: keras.Model) -> typing.Callable[[Array], Array]:
-    """A compiled program from uint8 images to a model's logits, as arrays."""
     weights = _weights(model)
 
     @jax.jit

@@ -1,5 +1,6 @@
 """The loop around the training steps: curve, checkpoints, and what ends a run early."""
 
+import contextlib
 import logging
 import time
 import typing
@@ -16,6 +17,7 @@ from training.engine.jax.session import Session, longest_chunk
 from training.engine.not_finite import NotFinite
 from training.engine.points import points_of_curve
 from training.engine.progress import ProgressBar
+from training.engine.workdir import Workdir
 from training.reports.pictures import draw_batch
 
 log = logging.getLogger(__name__)
@@ -76,16 +78,20 @@ def run_steps(
         with StopSignal() as stop:
             session.compile()
             done = histories[0][-1]["step"] if histories[0] else 0
-            for point in points_of_curve(config, steps_per_epoch, done, total_steps):
-                while session.step < point:
-                    began_steps = time.monotonic()
-                    session.run(min(session.program.longest, point - session.step))
-                    working += time.monotonic() - began_steps
-                    shown = session.means()[0]
-                    bar.show(session.step, shown["loss"], shown["accuracy"])
-                    if stop.noted and session.step < point:
-                        save()
-                        raise Interrupted
+            points = points_of_curve(config, steps_per_epoch, done, total_steps)
+            # The first steps of a process are slower than those after them.
+            traced = points[:2][-1:] if config.runtime.profile else []
+            for point in points:
+                with _traced(runs[0].folder, point in traced):
+                    while session.step < point:
+                        began_steps = time.monotonic()
+                        session.run(min(session.program.longest, point - session.step))
+                        working += time.monotonic() - began_steps
+                        shown = session.means()[0]
+                        bar.show(session.step, shown["loss"], shown["accuracy"])
+                        if stop.noted and session.step < point:
+                            save()
+                            raise Interrupted
                 _write_point(session, runs, splits, point, steps_per_epoch, began)
                 session.forget_sums()
                 save()
@@ -103,6 +109,13 @@ def run_steps(
     }
     session.finish()
     return facts | _memory(devices[0])
+
+
+def _traced(folder: Workdir, is_traced: bool) -> contextlib.AbstractContextManager[typing.Any]:
+    """Writes a trace of what the devices do inside the block, if it is asked for."""
+    if not is_traced:
+        return contextlib.nullcontext()
+    return jax.profiler.trace(str(folder.path / "profile"))
 
 
 def _write_point(

@@ -1,4 +1,4 @@
-"""The engine on TensorFlow; see `training.engine.chosen.Engine`."""
+"""The engine on TensorFlow; see `training.engine.chosen`."""
 
 import contextlib
 import typing
@@ -15,6 +15,7 @@ from training.engine.interruption import LostWorker
 from training.engine.tensorflow.averages import Averages
 from training.engine.tensorflow.checkpoints import CheckpointManager
 from training.engine.tensorflow.evaluator import evaluate
+from training.engine.tensorflow.fitting import fit as fit_briefly
 from training.engine.tensorflow.loop import run_steps
 from training.engine.tensorflow.strategies import (
     build_strategy,
@@ -24,6 +25,12 @@ from training.engine.tensorflow.strategies import (
 )
 from training.engine.tensorflow.trainer import Trainer
 
+__all__ = ["TensorFlowEngine", "compiled", "engine_for", "evaluate", "fit_briefly", "load_splits"]
+
+
+def engine_for(runtime: Runtime) -> "TensorFlowEngine":
+    return TensorFlowEngine(runtime)
+
 
 class TensorFlowEngine:
     """Trains with orbit under a tf.distribute strategy.
@@ -32,12 +39,17 @@ class TensorFlowEngine:
         runtime: a `training.config.Runtime`; before any other use of TensorFlow in the process.
 
     Raises:
-        ValueError: the environment does not describe a cluster, or there is no such TPU.
+        ValueError: the environment does not describe a cluster, there is no such TPU, or
+            `profile` is set.
     """
 
     trains_seeds_at_once = False
 
     def __init__(self, runtime: Runtime) -> None:
+        if runtime.profile:
+            raise ValueError(
+                "`runtime.profile` is for JAX: set KERAS_BACKEND=jax, or profile=False."
+            )
         self.strategy = build_strategy(runtime)
         self.chief = is_chief(self.strategy)
         self.replicas = self.strategy.num_replicas_in_sync
@@ -85,7 +97,6 @@ class TensorFlowEngine:
 
 
 def compiled(model: typing.Any) -> typing.Callable[[Array], Array]:
-    """A graph from uint8 images to a model's logits, as arrays."""
     call = tf.function(lambda images: model(images, training=False))
     return lambda images: call(images).numpy()
 
