@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-# One process per core, at most four: each imports TensorFlow. A file's shared runs stay together.
+# One process per core, at most four, because each imports TensorFlow. Tests of a file that share a
+# training run stay in one process.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
 
 .PHONY: demo test test-fast coverage test-formats test-clients lint format install clean
@@ -15,11 +16,11 @@ demo: install
 test: install
 	$(PYTEST)
 
-# Without the tests that train in processes of their own.
+# Leaves out the tests that train in processes of their own.
 test-fast: install
 	$(PYTEST) -m "not slow"
 
-# Every test, with the lines and branches that none of them reaches. Processes that tests start count.
+# Every test, then the lines and branches that none of them reaches, in subprocesses too.
 coverage: install
 	$(PYTEST) --cov --cov-report=term-missing:skip-covered
 
@@ -41,7 +42,7 @@ test-formats: .venv-formats/.installed .venv-tfjs/.installed
 	npm install --silent --ignore-scripts --prefix .venv-tfjs @tensorflow/tfjs@4.22.0
 	touch $@
 
-# tensorflow_hub and tf_keras bring a second Keras, hence an environment of their own.
+# tensorflow_hub and tf_keras bring a second Keras, so they need an environment of their own.
 test-clients: .venv-clients/.installed
 	.venv-clients/bin/python -m pytest -m clients tests/clients
 
@@ -60,7 +61,7 @@ format: install
 
 install: $(READY)
 
-# Made anew only when the dependencies change.
+# Reinstalls only when the dependencies change.
 $(READY): setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV); this takes some minutes."

@@ -1,4 +1,4 @@
-"""`VisionModel.features`: what the layers and the branches of the blocks compute, as a model."""
+"""`VisionModel.features`: outputs of layers and of the branches of blocks, as a model."""
 
 import keras
 import numpy as np
@@ -31,7 +31,7 @@ def run(features, images, **kwargs):
 
 
 def assert_features_are_the_models(model):
-    """Every layer's output against that of a plain model, and branches that add up."""
+    """Every layer's output equals a plain model's, and branches add up to the block's output."""
     images = some_pixels(model)
     taps = run(model.features(tap_names(model), grid=False), images)
     assert taps.keys() == set(tap_names(model)) and blocks_of(model)
@@ -96,7 +96,7 @@ def test_what_is_no_token_sequence_stays_as_it_is():
 
 
 def test_a_block_runs_once_however_much_is_asked_of_it():
-    # In training, a second run would drop other units, and move BatchNorm's statistics twice.
+    # In training, a second call would drop other units and update BatchNorm statistics twice.
     keras.utils.set_random_seed(0)
     model = with_random_weights(factory("RepMLPNet")(dropout_rate=0.5))
     images, first = some_pixels(model, batch=8), blocks_of(model)[0]
@@ -154,7 +154,7 @@ def test_the_model_itself_stays_as_it_was(tmp_path):
     taps = run(model.features(["block_0/token_mixing", "block_1"]), images)
     assert [weight.path for weight in model.weights] == paths and model.get_config() == config
     np.testing.assert_array_equal(predict(model, images), logits)
-    # Layers that were called twice still end models, give features again, and are stored.
+    # A layer that was called twice can still end a model, return features again, and be saved.
     again = run(model.features(["block_0/token_mixing", "block_1"]), images)
     keras.tree.map_structure(np.testing.assert_array_equal, again, taps)
     model.save(tmp_path / "toy.keras")

@@ -1,4 +1,4 @@
-"""The embedded dataset, prepared once, and a config small enough to train in seconds."""
+"""The embedded dataset, prepared once, and a config that trains in seconds."""
 
 import dataclasses
 
@@ -38,7 +38,7 @@ def config(data_dir):
 
 @pytest.fixture
 def change(config):
-    """A function that returns the config with some sections' values changed."""
+    """A function that returns the config with changed values in some sections."""
 
     def changed(epochs=None, **sections):
         new = {

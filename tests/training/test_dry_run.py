@@ -1,4 +1,4 @@
-"""Dry runs: on the user's own data and weights, leaving nothing, and naming what is wrong."""
+"""Dry runs use the user's own data and weights, leave no files, and name what is wrong."""
 
 import dataclasses
 import pathlib
@@ -17,7 +17,7 @@ DIGITS = str(pathlib.Path(__file__).parents[2] / "training" / "configs" / "digit
 
 @pytest.fixture
 def temporary(tmp_path, monkeypatch):
-    """What the process takes for temporary files."""
+    """The folder that the process uses for temporary files."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))

@@ -1,4 +1,4 @@
-"""A run that is killed and started again ends where it would have ended."""
+"""A run that is killed and restarted ends with the result of an uninterrupted run."""
 
 import dataclasses
 import json
@@ -32,7 +32,7 @@ from training.train import build_model, train
 
 @pytest.fixture
 def random_run(change):
-    """A config with everything random in it: order, augmentation, dropout, drop path."""
+    """A config with all sources of randomness: order, augmentation, dropout, drop path."""
     arguments = {
         "image_shape": (8, 8, 1),
         "num_layers": 2,
@@ -44,7 +44,7 @@ def random_run(change):
 
 
 def new_checkpoint(process, workdir, seen):
-    """Waits until a process has written a checkpoint that was not there before."""
+    """Waits until a process has written a new checkpoint."""
     deadline = time.monotonic() + 600
     while not set((workdir / "checkpoints").glob("step-*.index")) - seen:
         assert process.poll() is None, "the run ended before that"
@@ -85,7 +85,7 @@ def test_asked_to_end_it_saves_between_two_epochs_and_can_be_resumed(random_run,
     process.terminate()
     assert process.wait(300) == RESUMABLE
     last = int((asked / "checkpoints" / "checkpoint").read_text().split("step-")[1].split('"')[0])
-    assert last > steps_of(asked)[-1]  # steps that the learning curve has no point for yet
+    assert last > steps_of(asked)[-1]  # steps for which the learning curve has no point yet
     asked = finish(random_run, tmp_path, "asked")
     assert weight_difference(whole, asked) <= 1e-5
     curves = [(run / "history.jsonl").read_text().splitlines() for run in (whole, asked)]
@@ -109,7 +109,7 @@ def test_the_cluster_starts_again_when_a_worker_is_killed(change, tmp_path, capf
 
 
 def kill_one_worker(line, workdir):
-    """Once there is a checkpoint, kills one of the processes with this command line."""
+    """Kills one of the processes with this command line once there is a checkpoint."""
     deadline = time.monotonic() + 600
     while not list(workdir.glob("checkpoints/step-*.index")) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -214,7 +214,7 @@ def test_a_loss_that_is_not_finite_names_the_step_and_stores_its_batch(change, t
     with pytest.raises(FloatingPointError, match=r"no longer finite at step \d+\.") as error:
         train(config, tmp_path / "run")
     assert not (tmp_path / "run" / "metrics.json").exists()
-    assert not list((tmp_path / "run" / "checkpoints").glob("step-*"))  # none with such weights
+    assert not list((tmp_path / "run" / "checkpoints").glob("step-*"))  # none with NaN in it
     with np.load(tmp_path / "run" / "not_finite.npz") as batch:
         assert str(tmp_path / "run" / "not_finite.npz") in str(error.value)
         stream = training_stream(
@@ -245,7 +245,7 @@ def test_float16_leaves_out_a_step_that_overflows(change):
     )
     trainer = Trainer(model, optimizer, config)
     head = model.get_layer("head").kernel
-    head.assign(keras.random.normal(head.shape, seed=0))  # zeros would let no gradient through
+    head.assign(keras.random.normal(head.shape, seed=0))  # zeros would block the gradient
     images = tf.zeros((64, 8, 8, 1), tf.uint8)
     batch = images, tf.range(64, dtype=tf.int64) % 10
     trainer.train_dataset = tf.data.Dataset.from_tensors(batch).repeat()

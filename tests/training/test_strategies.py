@@ -1,6 +1,6 @@
-"""Several devices give what one gives: clipping, accumulation, averages, BatchNorm, bfloat16.
+"""Several devices equal one: clipping, accumulation, averages, BatchNorm, bfloat16.
 
-One process for each run, or one for each worker: a collective that failed spoils those after it.
+Each run or worker has a process of its own, because a failed collective breaks later ones.
 """
 
 import json
@@ -24,14 +24,14 @@ WITH_BATCH_NORM = {
     },
 }
 BFLOAT16, FLOAT16 = {"dtype": "mixed_bfloat16"}, {"dtype": "mixed_float16"}
-# What a run is made of; how far its weights may be from those of one device; how many of the 360
-# test images may be judged differently.
+# The config of a run; how far its weights may be from those of one device; how many of the 360
+# test images may be classified differently.
 RUNS = {
     "SGD": ({"optimizer": {**SGD, "accumulate": 2}}, 1e-6, 0),
-    # It divides gradients that are nothing but rounding by themselves.
+    # AdamW divides gradients that are only rounding errors by their own size.
     "AdamW": ({"optimizer": ADAMW}, 1e-4, 0),
     "BatchNorm": ({"optimizer": SGD, "model": WITH_BATCH_NORM}, 1e-5, 0),
-    # Sums of other parts are rounded to three digits, or four, in every step.
+    # Sums over different parts round to three digits, or four, in every step.
     "bfloat16": ({"optimizer": {**SGD, "accumulate": 2}, "runtime": BFLOAT16}, 1e-2, 4),
     "float16": ({"optimizer": SGD, "runtime": FLOAT16}, 1e-2, 4),
 }
@@ -40,7 +40,7 @@ STRATEGIES = {
     "mirrored, 4 devices": {"strategy": "mirrored", "virtual_cpus": 4},
     "2 workers": {"strategy": "multi_worker_mirrored"},
 }
-SOME = [  # the other ones would add minutes and no path through the code
+SOME = [  # the others would add minutes and no new path through the code
     (run, strategy)
     for run in RUNS
     for strategy in STRATEGIES
@@ -50,7 +50,7 @@ SOME = [  # the other ones would add minutes and no path through the code
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """From the name of a run to its folder, on one device; trained when asked for."""
+    """From the name of a run to its folder, on one device; trains it on first use."""
     folder, done = tmp_path_factory.mktemp("alone"), {}
 
     def folder_of(name, config):
@@ -106,7 +106,7 @@ def test_no_tpu_is_an_error():
 
 
 def test_a_tpu_is_connected_by_its_name(monkeypatch):
-    """As far as that goes without one: the resolver gets the name, the strategy the resolver."""
+    """As far as possible without a TPU: the resolver gets the name, the strategy the resolver."""
     asked = []
 
     class Resolver:
