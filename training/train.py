@@ -198,7 +198,7 @@ def _write_results(run, test, metrics):
 def _draw_predictions(path, model, test, classes):
     """A picture of the first test images and what the model says of them."""
     images, labels = test.first(32)
-    logits = keras.ops.convert_to_numpy(model(images, training=False))
+    logits = engine_module().compiled(model)(images)
     draw_predictions(path, images, labels, logits, classes)
 
 

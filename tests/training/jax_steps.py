@@ -1,11 +1,10 @@
-"""Forty steps on JAX without augmentation, for a comparison: `python -m ... FOLDER OPTIMIZER`.
+"""Forty steps on JAX without augmentation, for a comparison with TensorFlow.
 
 Leaves `first.keras`, `last.keras`, and `batches.npz` with the batches in their order.
 """
 
 import dataclasses
 import pathlib
-import sys
 
 import keras
 import numpy as np
@@ -30,8 +29,8 @@ def config(optimizer: str) -> Config:
     )
 
 
-def main(folder: pathlib.Path, name: str) -> None:
-    own = config(name)
+def main(path: str, name: str) -> None:
+    folder, own = pathlib.Path(path), config(name)
     keras.utils.set_random_seed(0)
     model = keras_mlp.MLPMixer.from_variant("pico/2", **MODEL)
     model.save(folder / "first.keras")
@@ -47,7 +46,3 @@ def main(folder: pathlib.Path, name: str) -> None:
     session.run(STEPS)
     session.finish()
     model.save(folder / "last.keras")
-
-
-if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), sys.argv[2])
