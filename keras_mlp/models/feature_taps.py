@@ -1,13 +1,19 @@
-"""What a model computes on its way: outputs of its layers, and of the branches of its blocks."""
+"""Intermediate outputs of a model: of its layers, and of the branches of its blocks."""
+
+from typing import TYPE_CHECKING, Any, Self
 
 import keras
 from keras import ops
 
 from keras_mlp.arguments import check_bool, check_choice, check_pair, patch_grid
 from keras_mlp.models.block import Block
+from keras_mlp.typing import Config, Shape, Tensor
+
+if TYPE_CHECKING:
+    from keras_mlp.models.base import VisionModel
 
 
-def feature_model(model, names, grid=True):
+def feature_model(model: "VisionModel", names: list[str], grid: bool = True) -> keras.Model:
     """A functional model from the same pixels to tensors inside; see `VisionModel.features`."""
     _check_names(model, names)
     check_bool("grid", grid)
@@ -19,7 +25,7 @@ def feature_model(model, names, grid=True):
     return keras.Model(model.input, outputs)
 
 
-def tap_names(model):
+def tap_names(model: keras.Model) -> list[str]:
     """The names that `VisionModel.features` takes: of layers, and of the branches of blocks."""
     branches = [
         f"{layer.name}/{branch}"
@@ -32,42 +38,42 @@ def tap_names(model):
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class BlockBranches(keras.layers.Layer):
-    """A block that always gives its branches, for use beside the block itself.
+    """A block that always returns its branches, for use beside the block itself.
 
-    Keras takes it that a layer gives as many tensors in one functional model as in another.
+    Keras assumes that a layer returns the same number of tensors in every functional model.
 
     Args:
         block: `Block`, whose weights it shares.
         **kwargs: as for `keras.layers.Layer`.
 
-    Shapes: as of the block, called with `return_branches=True`.
+    Shapes: those of the block, called with `return_branches=True`.
     """
 
-    def __init__(self, block, **kwargs):
+    def __init__(self, block: Block, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.block = block
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if not self.block.built:
             self.block.build(input_shape)
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Any:
         return self.block(inputs, training=training, return_branches=True)
 
-    def compute_output_spec(self, inputs, training=None):
+    def compute_output_spec(self, inputs: Tensor, training: bool | None = None) -> Any:
         return self.block.compute_output_spec(inputs, return_branches=True)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         block = keras.saving.serialize_keras_object(self.block)
         return {**super().get_config(), "block": block}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         return cls(**{**config, "block": keras.saving.deserialize_keras_object(config["block"])})
 
 
-def _check_names(model, names):
+def _check_names(model: keras.Model, names: Any) -> None:
     if not isinstance(names, (list, tuple)) or not names:
         raise ValueError(f"`names` must be a list of at least one name, got {names!r}.")
     allowed = tap_names(model)
@@ -78,16 +84,16 @@ def _check_names(model, names):
         raise ValueError(f"`names` must differ, got {twice[0]!r} more than once.")
 
 
-def _taps(model, names):
+def _taps(model: keras.Model, names: list[str]) -> dict[str, Tensor]:
     """The outputs of all layers, and the branches of the blocks that `names` ask for.
 
-    The layers are called once more, on the same input: a block gives its branches in the call that
-    the blocks behind it use, so that it runs once, with one draw of what it drops.
+    The layers are called once more, on the same input: a block returns its branches in the call
+    whose output the next block takes, so it runs once, with one draw of what it drops.
     """
     asked = {name.partition("/")[0] for name in names if "/" in name}
     taps = {layer.name: layer.output for layer in model.layers}
 
-    def call(layer, *args, **kwargs):
+    def call(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Tensor:
         if layer.name in asked:
             layer = BlockBranches(layer, name=layer.name, dtype=layer.dtype_policy)
             taps[layer.name], branches = layer(*args, **kwargs)
@@ -104,8 +110,8 @@ def _taps(model, names):
     return taps
 
 
-def _as_map(tensor, height, width):
-    """Tokens (B, S, C) or (B, 1 + S, C) as the map (B, h, w, C); any other tensor as it is."""
+def _as_map(tensor: Tensor, height: int, width: int) -> Tensor:
+    """Tokens (B, S, C) or (B, 1 + S, C) as a map (B, h, w, C); any other tensor unchanged."""
     if len(tensor.shape) != 3:
         return tensor
     class_tokens = tensor.shape[1] - height * width
