@@ -113,11 +113,11 @@ def engine_for(runtime: Runtime) -> Engine:
     if backend == "tensorflow":
         from training.engine.tensorflow.engine import TensorFlowEngine
 
-        return TensorFlowEngine(runtime)
+        return typing.cast(Engine, TensorFlowEngine(runtime))  # it takes the splits it loads
     if backend == "jax":
         from training.engine.jax.engine import JaxEngine
 
-        return JaxEngine(runtime)
+        return typing.cast(Engine, JaxEngine(runtime))
     raise ValueError(
         f"Training runs on Keras' backends tensorflow and jax; KERAS_BACKEND is {backend!r}."
     )
