@@ -7,13 +7,15 @@ from keras import ops
 
 from keras_mlp.arguments import check_bool, check_choice, check_pair, patch_grid
 from keras_mlp.models.block import Block
+from keras_mlp.models.layer_changes import KINDS, changes_of, make_changes
+from keras_mlp.models.replicated_model import ReplicatedModel
 from keras_mlp.typing import Config, Shape, Tensor
 
 if TYPE_CHECKING:
     from keras_mlp.models.base import VisionModel
 
 
-def feature_model(model: "VisionModel", names: list[str], grid: bool = True) -> keras.Model:
+def feature_model(model: "VisionModel", names: list[str], grid: bool = True) -> "FeatureModel":
     """A functional model from the same pixels to tensors inside; see `VisionModel.features`."""
     _check_names(model, names)
     check_bool("grid", grid)
@@ -22,7 +24,7 @@ def feature_model(model: "VisionModel", names: list[str], grid: bool = True) -> 
     if grid:
         size = patch_grid(model.image_shape, check_pair("patch_size", model.patch_size))
         outputs = {name: _as_map(tensor, *size) for name, tensor in outputs.items()}
-    return keras.Model(model.input, outputs)
+    return FeatureModel(model.input, outputs)
 
 
 def tap_names(model: keras.Model) -> list[str]:
@@ -34,6 +36,25 @@ def tap_names(model: keras.Model) -> list[str]:
         for branch in layer.branches
     ]
     return [*(layer.name for layer in model.layers), *branches]
+
+
+@keras.saving.register_keras_serializable("keras_mlp")
+class FeatureModel(ReplicatedModel):
+    """A functional model to intermediate outputs, whose files keep the changes to its layers.
+
+    Keras stores a functional model as the configs of its layers, and those of blocks say nothing of
+    layers inside them that are quantized or frozen or have LoRA factors.
+    """
+
+    def get_config(self) -> Config:
+        return {**super().get_config(), **changes_of(self)}
+
+    @classmethod
+    def from_config(cls, config: Config, custom_objects: Config | None = None) -> Self:
+        own = {key: value for key, value in config.items() if key not in KINDS}
+        model: Self = super().from_config(own, custom_objects)
+        make_changes(model, config)
+        return model
 
 
 @keras.saving.register_keras_serializable("keras_mlp")

@@ -51,7 +51,12 @@ def changes_of(model: keras.Model) -> Config:
 def make_changes(model: keras.Model, changes: Mapping[str, Any]) -> None:
     """Repeats the changes that `changes_of` returned in a model without any.
 
-    Weights that the changes add have initial values.
+    Weights that the changes add have initial values. Layers that Keras has quantized, or given LoRA
+    factors, from their own configs stay as they are.
+
+    Args:
+        model: a built model.
+        changes: a dict with the keys that `changes_of` returns; other keys are ignored.
 
     Raises:
         ValueError: the model does not have one of the paths.
@@ -60,14 +65,20 @@ def make_changes(model: keras.Model, changes: Mapping[str, Any]) -> None:
     with quantizing():
         for path, config in changes.get("quantized", {}).items():
             config = keras.saving.deserialize_keras_object(config)
-            _find(layers, path).quantize(config=config)
+            if not is_quantized(layer := _find(layers, path)):
+                layer.quantize(config=config)
     for path, factors in changes.get("lora", {}).items():
         layer = _find(layers, path)
-        layer.enable_lora(factors["rank"], lora_alpha=factors["alpha"])
+        if not has_lora(layer):
+            layer.enable_lora(factors["rank"], lora_alpha=factors["alpha"])
         layer.trainable = True  # `enable_lora` froze the kernel; `frozen` says whether it is
     things = layers_and_weights_by_path(model)
     for path in changes.get("frozen", ()):
-        _find(things, path).trainable = False
+        frozen = _find(things, path)
+        # A layer that its own config froze has layers inside that were built later and are still
+        # trainable, and on TensorFlow setting an attribute to its present value does nothing.
+        frozen.trainable = True
+        frozen.trainable = False
 
 
 @contextlib.contextmanager
