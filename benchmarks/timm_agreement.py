@@ -50,7 +50,8 @@ class Case:
 
     def build(self) -> keras.Model:
         """Builds a model that takes normalised images, with noise on all its weights."""
-        model = ARCHITECTURES[self.architecture](**self.arguments, include_preprocessing=False)
+        arguments = {**self.arguments, "include_preprocessing": False}
+        model = ARCHITECTURES[self.architecture](**arguments)
         rng = np.random.default_rng(0)
         for weight in model.weights:
             noise = self.noise * rng.standard_normal(weight.shape, dtype="float32")

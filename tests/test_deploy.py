@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_mlp
-from keras_mlp import MLPMixer, RepMLPNet, deploy
+from keras_mlp import MLPMixer, RepMLPNet, deploy, freeze_through
 from keras_mlp.layers import Dense, RepMLP, RepMLPBlock
 from tests.contract import (
     POLICIES,
@@ -150,6 +150,18 @@ def test_models_inside_models_deploy():
     assert batch_norms(copy.get_layer("small_cnn")) == []
     images = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype("float32")
     assert_equal_outputs(copy, model, images)
+
+
+def test_feature_models_deploy_and_stay_frozen():
+    model = freeze_through(with_random_weights(factory("RepMLPNet")()), "stage_0_block_0")
+    features = model.features(["stage_0_block_0", "head"])
+    copy = deploy(features)
+    assert type(copy) is type(features) and copy.name == features.name
+    images = some_pixels(model)
+    for name, expected in features(images).items():
+        np.testing.assert_allclose(copy(images)[name], expected, rtol=0, atol=1e-5)
+    trained = {weight.path.partition("/")[0] for weight in copy.trainable_weights}
+    assert trained == {layer.name for layer in model.layers if layer.trainable and layer.weights}
 
 
 def test_a_layer_that_another_model_uses_too_is_folded_in_the_copy_only():

@@ -4,10 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mlp import ARCHITECTURES, deploy
+from keras_mlp import ARCHITECTURES, deploy, enable_lora, freeze_through
 from keras_mlp.models.block import Block
 from keras_mlp.models.feature_taps import tap_names
-from tests.contract import POLICIES, predict, some_pixels, with_random_weights
+from keras_mlp.models.layer_changes import changes_of
+from tests.contract import POLICIES, predict, reloaded, some_pixels, with_random_weights
 from tests.own_process import run_in_own_process
 from tests.test_contract import factory
 
@@ -171,6 +172,41 @@ def test_features_survive_a_file(tmp_path):
     images = some_pixels(model)
     expected = run(features, images)
     keras.tree.map_structure(np.testing.assert_array_equal, run(copy, images), expected)
+
+
+CHANGES = {
+    "quantized": lambda model: model.quantize("int8"),
+    "lora": lambda model: enable_lora(model, 2),
+    "frozen": lambda model: freeze_through(model, blocks_of(model)[1]),
+}
+
+
+@pytest.mark.parametrize("architecture", ["MLPMixer", "RepMLPNet"])
+@pytest.mark.parametrize("kind", CHANGES)
+def test_changes_of_layers_survive_a_file(kind, architecture):
+    model = with_random_weights(factory(architecture)())
+    CHANGES[kind](model)
+    block = blocks_of(model)[1]
+    features = model.features([block, f"{block}/token_mixing", "head"])
+    copy = reloaded(features)
+    assert changes_of(features)[kind] and changes_of(copy) == changes_of(features)
+    for name in ("weights", "trainable_weights"):
+        paths = [[w.path for w in getattr(each, name)] for each in (copy, features)]
+        assert paths[0] == paths[1]
+    images = some_pixels(model)
+    expected = run(features, images)
+    keras.tree.map_structure(np.testing.assert_array_equal, run(copy, images), expected)
+
+
+def test_what_is_frozen_does_not_move_after_a_file():
+    model = freeze_through(with_random_weights(factory("RepMLPNet")()), "stage_0_block_0")
+    copy = reloaded(model.features(["stage_0_block_0/token_mixing", "head"]))
+    before = {weight.path: np.array(weight) for weight in copy.weights}
+    images = some_pixels(model, batch=4)
+    copy.compile("sgd", {"head": "mse"})
+    copy.fit(images, {"head": np.ones((4, model.num_classes))}, verbose=0)
+    moved = {w.path.partition("/")[0] for w in copy.weights if (w != before[w.path]).numpy().any()}
+    assert moved == {layer.name for layer in model.layers if layer.trainable and layer.weights}
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_two_steps_with_the_data_and_the_optimizer_of_the_config(config, change,
     assert len(found["loss"]) == len(found["seconds"]) == 2
     assert found["notes"] == [
         "6 image(s) a step instead of 64",
-        "at the learning rate behind the warm-up, 0.005",
+        "at the learning rate after warm-up, 0.005",
         "in 2 part(s) instead of 4",
     ]
     assert config.optimizer.accumulate == 4 and config.data.batch_size == 64

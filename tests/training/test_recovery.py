@@ -103,7 +103,7 @@ def test_the_cluster_starts_again_when_a_worker_is_killed(change, tmp_path, capf
     killer.start()
     assert supervise([line] * 2, restarts=1) == 0
     killer.join()
-    assert "A worker died; start 2" in capfd.readouterr().err
+    assert "A worker died; starting all of them, attempt 2" in capfd.readouterr().err
     assert weight_difference(alone, workdir) <= 1e-5
     assert steps_of(alone) == steps_of(workdir)
 

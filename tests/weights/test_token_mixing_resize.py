@@ -228,7 +228,11 @@ def test_copies_have_hidden_units_of_their_own():
         (interpolate_tokens, {"grid": (3, 5)}, "`array` of shape (12, 12) does not have the axes"),
         (interpolate_tokens, {"class_token": True}, "`grid`=(3, 4): 13 tokens"),
         (interpolate_tokens, {"new_grid": 0}, "`new_grid` must be a positive integer"),
-        (copy_tokens, {"new_grid": (6, 9)}, "`new_grid`=(6, 9) is no whole multiple of `grid`"),
+        (
+            copy_tokens,
+            {"new_grid": (6, 9)},
+            "`new_grid`=(6, 9) must have sides that are multiples of `grid`",
+        ),
         (copy_tokens, {"grid": (4, 4)}, "`array` of shape (12, 12) does not have the axes"),
     ],
 )
