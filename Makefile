@@ -4,21 +4,26 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-# One process per core, at most four, because each imports TensorFlow. Tests of a file that share a
-# training run stay in one process.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
+# One process per core, at most four: each imports TensorFlow. Each takes one stretch of the tests, so
+# that a file's shared runs are made once, and what is left at the end goes to whoever is done.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-fast coverage test-formats test-clients lint format install clean
+.PHONY: demo test test-all test-fast coverage test-formats test-clients lint format install clean
 
 demo: install
 	$(BIN)/python -m training.demo --folder demo
 
+# Everything that this package promises.
 test: install
-	$(PYTEST)
+	$(PYTEST) -m "not sweep"
 
-# Leaves out the tests that train in processes of their own.
+# The sweeps alone, which `make test` leaves out: the two together run every test once.
+test-all: install
+	$(PYTEST) -m sweep
+
+# `make test` without the tests that train in processes of their own.
 test-fast: install
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not sweep"
 
 # Every test, then the lines and branches that none of them reaches, in subprocesses too.
 coverage: install

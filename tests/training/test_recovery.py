@@ -18,7 +18,8 @@ import pytest
 import tensorflow as tf
 
 from tests.full_disk import full_disk
-from tests.training.processes import command, finish, metrics, start, weight_difference
+from tests.training.blank_pictures import blank_pictures
+from tests.training.processes import command, metrics, start, weight_difference
 from training.config import Runtime
 from training.data.pipeline import load_splits, training_stream
 from training.engine.interruption import RESUMABLE
@@ -40,7 +41,15 @@ def random_run(change):
         "dropout_rate": 0.1,
         "drop_path_rate": 0.2,
     }
-    return change(epochs=12, model={"arguments": arguments}, optimizer={"ema": 0.9})
+    config = change(epochs=12, model={"arguments": arguments}, optimizer={"ema": 0.9})
+    return dataclasses.replace(config, runtime=Runtime(steps_per_loop=1, export=False))
+
+
+def go_on(config, workdir):
+    """Trains to the end in this process, in a folder that another one left; returns the folder."""
+    with blank_pictures():
+        train(config, workdir)
+    return workdir
 
 
 def new_checkpoint(process, workdir, seen):
@@ -59,10 +68,11 @@ def steps_of(workdir):
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_equals_never_killed(random_run, tmp_path):
-    whole = finish(random_run, tmp_path, "whole")
-    draw = random.Random(0)
-    for _ in range(3):
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.sweep)])
+def test_killed_at_random_moments_equals_never_killed(kills, random_run, alone, tmp_path):
+    whole = alone("random", random_run)
+    draw = random.Random(kills)
+    for _ in range(kills):
         seen = set((tmp_path / "killed" / "checkpoints").glob("step-*.index"))
         process, killed = start(random_run, tmp_path, "killed")
         new_checkpoint(process, killed, seen)
@@ -70,23 +80,22 @@ def test_killed_at_random_moments_equals_never_killed(random_run, tmp_path):
         assert process.poll() is None
         process.kill()
         process.wait()
-    killed = finish(random_run, tmp_path, "killed")
+    killed = go_on(random_run, tmp_path / "killed")
     assert weight_difference(whole, killed) <= 1e-5
     assert metrics(whole)["test"] == pytest.approx(metrics(killed)["test"], abs=1e-5)
     assert steps_of(whole) == steps_of(killed) and len(steps_of(whole)) == 12
 
 
 @pytest.mark.slow
-def test_asked_to_end_it_saves_between_two_epochs_and_can_be_resumed(random_run, tmp_path):
-    random_run = dataclasses.replace(random_run, runtime=Runtime(steps_per_loop=1, export=False))
-    whole = finish(random_run, tmp_path, "whole")
+def test_asked_to_end_it_saves_between_two_epochs_and_can_be_resumed(random_run, alone, tmp_path):
+    whole = alone("random", random_run)
     process, asked = start(random_run, tmp_path, "asked")
     new_checkpoint(process, asked, set())
     process.terminate()
     assert process.wait(300) == RESUMABLE
     last = int((asked / "checkpoints" / "checkpoint").read_text().split("step-")[1].split('"')[0])
     assert last > steps_of(asked)[-1]  # steps for which the learning curve has no point yet
-    asked = finish(random_run, tmp_path, "asked")
+    asked = go_on(random_run, tmp_path / "asked")
     assert weight_difference(whole, asked) <= 1e-5
     curves = [(run / "history.jsonl").read_text().splitlines() for run in (whole, asked)]
     for one, other in zip(*(map(json.loads, curve) for curve in curves), strict=True):
@@ -94,9 +103,9 @@ def test_asked_to_end_it_saves_between_two_epochs_and_can_be_resumed(random_run,
 
 
 @pytest.mark.slow
-def test_the_cluster_starts_again_when_a_worker_is_killed(change, tmp_path, capfd):
+def test_the_cluster_starts_again_when_a_worker_is_killed(change, alone, tmp_path, capfd):
     config = change(epochs=8, optimizer={"name": "sgd", "learning_rate": 0.1, "ema": 0.9})
-    alone = finish(config, tmp_path, "alone")
+    whole = alone("sgd", config)
     runtime = Runtime(strategy="multi_worker_mirrored", steps_per_loop=5, export=False)
     line, workdir = command(dataclasses.replace(config, runtime=runtime), tmp_path, "several")
     killer = threading.Thread(target=kill_one_worker, args=(line, workdir))
@@ -104,8 +113,8 @@ def test_the_cluster_starts_again_when_a_worker_is_killed(change, tmp_path, capf
     assert supervise([line] * 2, restarts=1) == 0
     killer.join()
     assert "A worker died; starting all of them, attempt 2" in capfd.readouterr().err
-    assert weight_difference(alone, workdir) <= 1e-5
-    assert steps_of(alone) == steps_of(workdir)
+    assert weight_difference(whole, workdir) <= 1e-5
+    assert steps_of(whole) == steps_of(workdir)
 
 
 def kill_one_worker(line, workdir):
@@ -120,7 +129,7 @@ def kill_one_worker(line, workdir):
 
 
 @pytest.mark.slow
-def test_a_full_disk_keeps_the_checkpoint_before(change, tmp_path):
+def test_a_full_disk_keeps_the_checkpoint_before(change, alone, tmp_path):
     config = change(epochs=3)
     line, workdir = command(config, tmp_path, "full")
     code = (
@@ -140,8 +149,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(change, tmp_path):
     assert last.startswith("OSError: The checkpoint of step") and "The last whole one is" in last
     kept = steps_of(workdir)[0]
     assert f"step-{kept}" in last
-    whole = finish(config, tmp_path, "whole")
-    assert weight_difference(whole, finish(config, tmp_path, "full")) <= 1e-5
+    assert weight_difference(alone("full", config), go_on(config, workdir)) <= 1e-5
 
 
 @pytest.fixture
