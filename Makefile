@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 demo: install
 	$(BIN)/python -m training.demo --folder demo
 
-# Everything that this package promises.
+# The whole contract; only its sweeps are left to `make test-all`.
 test: install
 	$(PYTEST) -m "not sweep"
 
