@@ -1,8 +1,8 @@
-"""The whole way on real data that needs no download: `make demo`.
+"""Every stage, from data to transfer, on real data that needs no download: `make demo`.
 
-Trains a small MLP-Mixer on handwritten digits, judges it on the test split, exports a SavedModel,
-loads that in a new process and checks its outputs there; then trains another on the digits 0 to 4
-and fine-tunes its SavedModel on 5 to 9, which it never saw.
+Trains a small MLP-Mixer on handwritten digits, evaluates it on the test split, exports a
+SavedModel, loads that in a new process and checks its outputs; then trains another model on the
+digits 0 to 4 and fine-tunes its SavedModel on 5 to 9, which it has never seen.
 """
 
 from training.command_line import Arguments, demo_options

@@ -1,11 +1,11 @@
-"""Trained models at other image sizes: the accuracy of each way to get there.
+"""Measures the accuracy of trained models at other image sizes, for each method of resizing.
 
     python -m training.image_sizes --source runs/compare --workdir runs/image_sizes \\
         --config training/configs/image_sizes.py
 
-The source is the folder of a comparison (`training.compare`). Each of its models, of the first
-seed, is taken to each size by each method of `keras_mlp.with_image_shape`, judged, fine-tuned
-briefly and judged again. A program that was stopped continues where it was.
+The source is the folder of a comparison (`training.compare`). Each of its models with the first
+seed is resized to each size by each method of `keras_mlp.with_image_shape`, evaluated, fine-tuned
+briefly and evaluated again. A run that was stopped continues where it was.
 """
 
 from training.command_line import Arguments, image_sizes_options
@@ -39,7 +39,7 @@ from training.reports.provenance import provenance
 def image_sizes(
     config: ImageSizes, source: str | pathlib.Path, workdir: str | pathlib.Path
 ) -> list[dict[str, Any]]:
-    """Judges every model at every size, by every method.
+    """Evaluates every model at every size, by every method.
 
     Writes into the folder: `metrics.json`, `table.md` and `image_sizes.png`.
 
@@ -122,7 +122,7 @@ def _cases(
     possible = {tuple(case["size"]) for case in cases} | {case["method"] for case in cases}
     for value, reason in last_error.items():
         if value not in possible:
-            raise ValueError(f"No model can be taken to {value!r}: {reason}")
+            raise ValueError(f"No model can be resized to {value!r}: {reason}")
     return cases
 
 

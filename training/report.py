@@ -142,7 +142,7 @@ def _evaluation(folder: pathlib.Path) -> list[str]:
     file = folder / EVALUATION_FILE
     if not file.exists():
         text = (
-            f"Not judged class by class: training.evaluate with --output {folder} does that; "
+            f"Not evaluated class by class: training.evaluate with --output {folder} does that; "
             "then write this report again."
         )
         return [heading("Confusion matrix and calibration"), paragraph(text, quiet=True)]

@@ -55,7 +55,7 @@ def test_what_is_done_is_not_done_again(comparison, capsys):
     assert capsys.readouterr().out.count("holds this run, finished") == 4
 
 
-def test_asked_to_end_it_says_that_the_same_command_goes_on(tmp_path, monkeypatch, capsys):
+def test_asked_to_end_it_says_that_the_same_command_continues(tmp_path, monkeypatch, capsys):
     def interrupted(configs, workdirs):
         raise Interrupted
 

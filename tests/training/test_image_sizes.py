@@ -66,7 +66,7 @@ def test_every_possible_way_is_judged_before_and_after(source, data_dir, tmp_pat
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"sizes": "((8, 9),)"}, r"No model can be taken to \(8, 9\): .*not divisible"),
+        ({"sizes": "((8, 9),)"}, r"No model can be resized to \(8, 9\): .*not divisible"),
         ({"methods": "('interpolat',)"}, r"`methods\[0\]` is 'interpolat'"),
         ({"architectures": "('GMLP',)"}, "holds no GMLP/seedN/model.keras"),
     ],

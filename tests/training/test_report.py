@@ -165,7 +165,7 @@ def test_a_run_without_validation_and_without_an_evaluation(run, tmp_path):
     (folder / "history.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in lines))
     reader = Reader(write_report(folder).read_text())
     text = " ".join(reader.texts)
-    assert "No images were held out" in text and "Not judged class by class" in text
+    assert "No images were held out" in text and "Not evaluated class by class" in text
     assert len(reader.sources) == 1
     (folder / "history.jsonl").unlink()
     assert Reader(write_report(folder).read_text()).sources == []
