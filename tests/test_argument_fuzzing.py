@@ -90,6 +90,7 @@ PLAUSIBLE = {
     "layer_norm_epsilon": POSITIVE,
     "layer_scale_init_value": st.none() | POSITIVE,
     "pooling": st.sampled_from(("avg", "token", None)),
+    "classifier_activation": st.sampled_from((None, "softmax", "sigmoid")),
     "pixel_mean": st.sampled_from((0, 0.5, (0.4, 0.5, 0.6), [0.4] * 4, np.full(3, 0.5), 127.5)),
     "pixel_std": st.sampled_from((1, 0.5, (0.2, 0.2, 0.3), [0.3], np.full(4, 0.5), 58.0)),
     "name": st.sampled_from((None, "toy", "a b", "é", "block_0", "pixels")),

@@ -9,11 +9,11 @@ import numpy as np
 from keras_mlp.arguments import check_channel_values, check_choice, check_pair, patch_grid
 from keras_mlp.layers import ClassToken, GridTokens, PixelNormalization
 from keras_mlp.models.block import Block
+from keras_mlp.models.careful_model import CarefulModel
 from keras_mlp.models.checkpoint_layout import CheckpointLayout
 from keras_mlp.models.constructor import Arguments
 from keras_mlp.models.feature_taps import feature_model
 from keras_mlp.models.layer_changes import KINDS, changes_of, make_changes, quantizing
-from keras_mlp.models.replicated_model import ReplicatedModel
 from keras_mlp.models.timm_model import TimmModel
 from keras_mlp.models.token_mixing import TokenMixing
 from keras_mlp.typing import Config, ImageShape, Initializer, Pair, Tensor
@@ -22,11 +22,13 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class VisionModel(ReplicatedModel):
+class VisionModel(CarefulModel):
     """Base class of the architectures: a functional Keras model that remembers its arguments.
 
     Images (B, H, W, channels) with pixels in [0, 255], uint8 or float, become float32 logits
-    (B, num_classes), or features. A built model takes one image size.
+    (B, num_classes), probabilities, or features. A built model takes one image size. `CarefulModel`
+    says what is checked: float images in [0, 1] lead to a warning, and so does a loss that does not
+    fit logits.
 
     A subclass builds its graph between `image_input` and `feature_head` and passes it, with its
     arguments, to this constructor. Each argument is then an attribute of the same name and part of
@@ -49,6 +51,9 @@ class VisionModel(ReplicatedModel):
         include_top: False to return features instead of logits.
         pooling: "avg" for the mean over the grid, or, with a class token, "token" for that token:
             features (B, C). With `include_top=False` also None for the feature map (B, h, w, C).
+        classifier_activation: None to return logits; "softmax" or "sigmoid" to return probabilities
+            (B, num_classes), for losses that expect them, such as Keras' by their names. The
+            weights and the layer "head" are the same, and exports contain logits.
         include_preprocessing: normalise pixels inside the model. False if the images are already
             normalised.
         pixel_mean, pixel_std: of that normalisation, on the [0, 1] scale; a number, or one per
@@ -70,6 +75,7 @@ class VisionModel(ReplicatedModel):
         blocks: the blocks, from the input to the output.
         grid: (h, w) of the patches.
         has_class_token: whether the first token is a class token.
+        logits: the symbolic logits, whatever `classifier_activation` is; None without a classifier.
     """
 
     variants: ClassVar[dict[str, Config]] = {}
@@ -178,6 +184,10 @@ class VisionModel(ReplicatedModel):
     def has_class_token(self) -> bool:
         return getattr(self, "class_token", False)
 
+    @property
+    def logits(self) -> Tensor | None:
+        return self.get_layer("head").output if self.include_top else None
+
     def token_grid(self, weight_path: str) -> tuple[int, int]:
         """The grid of tokens that a weight runs over, by the weight's path."""
         return self.grid
@@ -258,6 +268,13 @@ def check_model(model: Any) -> VisionModel:
     return model
 
 
+def logits_model(model: VisionModel) -> keras.Model:
+    """The model itself, or a functional model to its logits where it returns probabilities."""
+    if not model.include_top or model.classifier_activation is None:
+        return model
+    return keras.Model(model.input, model.logits, name=model.name)
+
+
 def _plain(value: Any) -> Any:
     """An argument in plain Python: numpy's numbers as Python's, lists and arrays as tuples."""
     if isinstance(value, (np.ndarray, np.generic)):
@@ -295,18 +312,18 @@ def feature_head(
     class_token: bool = False,
     after_pooling: tuple[keras.layers.Layer, ...] = (),
 ) -> Tensor:
-    """Logits, pooled features or a feature map, as the arguments ask.
+    """Logits, probabilities, pooled features or a feature map, as the arguments ask.
 
     Args:
         tokens: symbolic, (B, S, C), or (B, 1 + S, C) with a class token in front; or a map
             (B, h, w, C).
-        arguments: of the model. Logits are float32 under every dtype policy.
+        arguments: of the model. Logits and probabilities are float32 under every dtype policy.
         kernel_initializer, bias_initializer: of the classifier.
         class_token: whether the first token is a class token.
         after_pooling: layers between the pooled features and the classifier.
 
     Returns:
-        Symbolic logits (B, K) or features.
+        Symbolic logits or probabilities (B, K), or features.
     """
     dtype, pooling = arguments.dtype, arguments.pooling
     if pooling == "token":
@@ -333,4 +350,11 @@ def feature_head(
         dtype="float32",
         name="head",
     )
-    return head(pooled)
+    logits = head(pooled)
+    if arguments.classifier_activation is None:
+        return logits
+    # Not the activation of the head: its output stays the logits, which exports and taps read.
+    activation = keras.layers.Activation(
+        arguments.classifier_activation, dtype="float32", name="probabilities"
+    )
+    return activation(logits)

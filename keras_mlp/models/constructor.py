@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_mlp.arguments import (
     check_bool,
+    check_choice,
     check_dtype,
     check_image_shape,
     check_name,
@@ -20,6 +21,7 @@ from keras_mlp.arguments import (
 )
 
 Check = Callable[[str, Any], Any]
+CLASSIFIER_ACTIVATIONS = (None, "softmax", "sigmoid")
 
 
 class Arguments(types.SimpleNamespace):
@@ -47,6 +49,7 @@ def optional(check: Check) -> Check:
 # An argument of one of these names means the same, and allows the same, in every constructor. Where
 # it does not, the constructor gives a check of its own.
 _CHECKS: dict[str, Check] = {
+    "classifier_activation": lambda name, value: check_choice(name, value, CLASSIFIER_ACTIVATIONS),
     "image_shape": lambda name, value: check_image_shape(value),
     "patch_size": check_pair,
     "name": lambda name, value: check_name(value),

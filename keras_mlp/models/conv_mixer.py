@@ -203,6 +203,7 @@ class ConvMixer(VisionModel):
         num_classes: int = 1000,
         include_top: bool = True,
         pooling: str | None = "avg",
+        classifier_activation: str | None = None,
         include_preprocessing: bool = True,
         pixel_mean: PerChannel = IMAGENET_MEAN,
         pixel_std: PerChannel = IMAGENET_STD,

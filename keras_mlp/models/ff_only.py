@@ -210,6 +210,7 @@ class FFOnly(VisionModel):
         layer_norm_epsilon: float = 1e-6,
         include_top: bool = True,
         pooling: str | None = "token",
+        classifier_activation: str | None = None,
         include_preprocessing: bool = True,
         pixel_mean: PerChannel = IMAGENET_MEAN,
         pixel_std: PerChannel = IMAGENET_STD,

@@ -269,6 +269,7 @@ class RepMLPNet(VisionModel):
         deployed: bool = False,
         include_top: bool = True,
         pooling: str | None = "avg",
+        classifier_activation: str | None = None,
         include_preprocessing: bool = True,
         pixel_mean: PerChannel = IMAGENET_MEAN,
         pixel_std: PerChannel = IMAGENET_STD,

@@ -381,6 +381,7 @@ class ViT(VisionModel):
         layer_norm_epsilon: float = 1e-6,
         include_top: bool = True,
         pooling: str | None = "token",
+        classifier_activation: str | None = None,
         include_preprocessing: bool = True,
         pixel_mean: PerChannel = 0.5,
         pixel_std: PerChannel = 0.5,
