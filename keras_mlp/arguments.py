@@ -122,12 +122,12 @@ def check_pair(name: str, value: Any) -> tuple[int, int]:
     return check_positive_int(name, height), check_positive_int(name, width)
 
 
-def check_image_shape(value: Any) -> tuple[int, int, int]:
-    """Returns `image_shape` as a tuple (H, W, C), or raises ValueError."""
+def check_image_shape(value: Any, name: str = "image_shape") -> tuple[int, int, int]:
+    """Returns an image shape as a tuple (H, W, C), or raises ValueError."""
     is_triple = isinstance(value, (tuple, list)) and len(value) == 3
     if not is_triple:
-        raise ValueError(f"`image_shape` must be (height, width, channels), got {_shown(value)}.")
-    height, width, channels = (check_positive_int("image_shape", side) for side in value)
+        raise ValueError(f"`{name}` must be (height, width, channels), got {_shown(value)}.")
+    height, width, channels = (check_positive_int(name, side) for side in value)
     return height, width, channels
 
 

@@ -72,6 +72,8 @@ class VisionModel(CarefulModel):
         token_mixing: how the blocks mix tokens, for the tools that need to know.
         checkpoint_layouts: from the name of a source of weights to how it names them.
         timm: timm's counterpart; None if there is none.
+        input_kernel: path of the kernel of the convolution that reads the image.
+        input_offset: path of the weight that shifts what this convolution returns, and the sign.
         blocks: the blocks, from the input to the output.
         grid: (h, w) of the patches.
         has_class_token: whether the first token is a class token.
@@ -82,6 +84,8 @@ class VisionModel(CarefulModel):
     token_mixing: ClassVar[TokenMixing] = TokenMixing()
     checkpoint_layouts: ClassVar[dict[str, CheckpointLayout]] = {}
     timm: ClassVar[TimmModel | None] = None
+    input_kernel: ClassVar[str] = "stem/projection/kernel"
+    input_offset: ClassVar[tuple[str, int]] = ("stem/projection/bias", 1)
     # What an unnamed model is called, followed by a number from the second one on.
     default_name: ClassVar[str | None] = None
 
@@ -125,14 +129,18 @@ class VisionModel(CarefulModel):
                 the path of a file in a published naming.
             **arguments: constructor arguments that override the published ones, and
                 `variant`, a key of `variants`, for the path of a file;
+                `file_image_shape`, (H, W, channels) of the model in that file, where the file does
+                not show it;
                 `file`, the path of the preset's file if you have it;
                 `cache_dir`, the folder of downloaded files;
                 `verbose`, False to silence progress output.
                 With another `num_classes` the classifier is new and everything else is loaded;
                 `include_top=False` loads everything but the classifier. With another
-                `image_shape` the published weights are made to fit, as by `with_image_shape`. So
-                are those of a file, given its `variant`: a file of `save_checkpoint` states its
-                image shape, any other is assumed to be for square images.
+                `image_shape`, channels included, the published weights are made to fit, as by
+                `with_image_shape`. So are those of a file, given its `variant`: a file of
+                `save_checkpoint` states its image shape; any other is loaded as it is if it fits,
+                and assumed to be for square images if not. Where both are possible,
+                `file_image_shape` must say which.
 
         Returns:
             A new model.
@@ -263,9 +271,16 @@ def size(image_side: int, patch_size: Pair, num_layers: Any, hidden_dim: Any, **
 
 def check_model(model: Any) -> VisionModel:
     """Returns `model`, or raises ValueError unless it is a model of this package."""
-    if not isinstance(model, VisionModel):
-        raise ValueError(f"`model` must be a keras_mlp model such as MLPMixer, got {model!r}.")
-    return model
+    if isinstance(model, VisionModel):
+        return model
+    if isinstance(model, keras.Model) and any(isinstance(each, Block) for each in model.layers):
+        raise ValueError(
+            f"`model` {model.name} holds layers of keras_mlp, but is a plain {type(model).__name__}"
+            " without the arguments that it was built with, as `keras.models.clone_model` and "
+            "`keras.Model(inputs, outputs)` return it. Give the model itself; to copy one, use "
+            "`type(model).from_config(model.get_config())`, then `set_weights`."
+        )
+    raise ValueError(f"`model` must be a keras_mlp model such as MLPMixer, got {model!r}.")
 
 
 def logits_model(model: VisionModel) -> keras.Model:

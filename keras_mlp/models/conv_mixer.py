@@ -169,6 +169,9 @@ class ConvMixer(VisionModel):
         },
     )
 
+    input_kernel = "stem/kernel"
+    input_offset = ("stem/bias", 1)
+
     checkpoint_layouts = {
         "timm": CheckpointLayout(_TIMM, torch=True, ignored=("*.num_batches_tracked",))
     }

@@ -246,6 +246,9 @@ class RepMLPNet(VisionModel):
         },
     )
 
+    input_kernel = "stem/convolution/kernel"
+    input_offset = ("stem/norm/moving_mean", -1)
+
     checkpoint_layouts = {
         "official": CheckpointLayout(_OFFICIAL, torch=True, ignored=("*.num_batches_tracked",))
     }
