@@ -23,6 +23,15 @@ def check_positive_int(name: str, value: Any) -> int:
     return int(value)
 
 
+def check_count(name: str, value: Any) -> int:
+    """Returns `value` as an int, or raises ValueError unless it is 0 or a positive integer."""
+    if _is_number(value, int, np.integer) and value == 0:
+        return 0
+    if not _is_number(value, int, np.integer) or value < 0:
+        raise ValueError(f"`{name}` must be 0 or a positive integer, got {_shown(value)}.")
+    return check_positive_int(name, value)
+
+
 def check_bool(name: str, value: Any) -> bool:
     """Returns `value` as a bool, or raises ValueError unless it is one: "no" would be truthy."""
     if not isinstance(value, (bool, np.bool_)):

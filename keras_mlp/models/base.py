@@ -324,17 +324,17 @@ def feature_head(
     *,
     kernel_initializer: Initializer,
     bias_initializer: Initializer = "zeros",
-    class_token: bool = False,
+    front_tokens: int = 0,
     after_pooling: tuple[keras.layers.Layer, ...] = (),
 ) -> Tensor:
     """Logits, probabilities, pooled features or a feature map, as the arguments ask.
 
     Args:
-        tokens: symbolic, (B, S, C), or (B, 1 + S, C) with a class token in front; or a map
-            (B, h, w, C).
+        tokens: symbolic, (B, S, C), or with `front_tokens` (B, R + S, C); or a map (B, h, w, C).
         arguments: of the model. Logits and probabilities are float32 under every dtype policy.
         kernel_initializer, bias_initializer: of the classifier.
-        class_token: whether the first token is a class token.
+        front_tokens: number of tokens in front of those of the grid. With `pooling` "token" the
+            first is a class token.
         after_pooling: layers between the pooled features and the classifier.
 
     Returns:
@@ -344,8 +344,8 @@ def feature_head(
     if pooling == "token":
         pooled = ClassToken(dtype=dtype, name="pool")(tokens)
     else:
-        if class_token:
-            tokens = GridTokens(dtype=dtype, name="grid_tokens")(tokens)
+        if front_tokens:
+            tokens = GridTokens(front_tokens, dtype=dtype, name="grid_tokens")(tokens)
         is_map = len(tokens.shape) == 4
         if pooling is None:
             shape = tokens.shape[1:] if is_map else (*arguments.grid, tokens.shape[-1])

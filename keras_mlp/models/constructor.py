@@ -8,6 +8,7 @@ from typing import Any
 from keras_mlp.arguments import (
     check_bool,
     check_choice,
+    check_count,
     check_dtype,
     check_image_shape,
     check_name,
@@ -67,6 +68,7 @@ _CHECKS: dict[str, Check] = {
         check_positive_int,
     ),
     **dict.fromkeys(("attention_dim", "representation_size"), optional(check_positive_int)),
+    "reg_tokens": check_count,
     **dict.fromkeys(("dropout_rate", "drop_path_rate"), check_rate),
     **dict.fromkeys(("layer_norm_epsilon", "layer_scale_init_value", "skip_lam"), check_positive),
     **dict.fromkeys(
@@ -76,6 +78,7 @@ _CHECKS: dict[str, Check] = {
             "gelu_approximate",
             "weighted",
             "qkv_bias",
+            "no_embed_class",
             "official_reassembly",
             "deployed",
             "remat",

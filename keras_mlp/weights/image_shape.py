@@ -192,11 +192,10 @@ def _to_grid(
         return array
     if method == "block_diagonal":
         return copy_tokens(array, roles, grid, new_grid)
-    class_token = model.has_class_token
+    if POSITION in roles:
         # Those of a class token and of registers, if they have positions, come first.
         first = array.shape[1] - grid[0] * grid[1]
-    if POSITION in roles:
         return resize_positions(
-            array, new_grid, method=position_method, grid=grid, class_token=class_token
+            array, new_grid, method=position_method, grid=grid, class_token=first
         )
-    return interpolate_tokens(array, roles, grid, new_grid, class_token=class_token)
+    return interpolate_tokens(array, roles, grid, new_grid, class_token=model.has_class_token)
