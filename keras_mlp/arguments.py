@@ -23,6 +23,15 @@ def check_positive_int(name: str, value: Any) -> int:
     return int(value)
 
 
+def check_count(name: str, value: Any) -> int:
+    """Returns `value` as an int, or raises ValueError unless it is 0 or a positive integer."""
+    if _is_number(value, int, np.integer) and value == 0:
+        return 0
+    if not _is_number(value, int, np.integer) or value < 0:
+        raise ValueError(f"`{name}` must be 0 or a positive integer, got {_shown(value)}.")
+    return check_positive_int(name, value)
+
+
 def check_bool(name: str, value: Any) -> bool:
     """Returns `value` as a bool, or raises ValueError unless it is one: "no" would be truthy."""
     if not isinstance(value, (bool, np.bool_)):
@@ -122,12 +131,12 @@ def check_pair(name: str, value: Any) -> tuple[int, int]:
     return check_positive_int(name, height), check_positive_int(name, width)
 
 
-def check_image_shape(value: Any) -> tuple[int, int, int]:
-    """Returns `image_shape` as a tuple (H, W, C), or raises ValueError."""
+def check_image_shape(value: Any, name: str = "image_shape") -> tuple[int, int, int]:
+    """Returns an image shape as a tuple (H, W, C), or raises ValueError."""
     is_triple = isinstance(value, (tuple, list)) and len(value) == 3
     if not is_triple:
-        raise ValueError(f"`image_shape` must be (height, width, channels), got {_shown(value)}.")
-    height, width, channels = (check_positive_int("image_shape", side) for side in value)
+        raise ValueError(f"`{name}` must be (height, width, channels), got {_shown(value)}.")
+    height, width, channels = (check_positive_int(name, side) for side in value)
     return height, width, channels
 
 

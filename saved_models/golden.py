@@ -25,7 +25,9 @@ def keras_outputs(model: keras.Model, images: Array) -> dict[str, Array]:
     Returns:
         A dict: "logits", float32 (B, K); "features", float32 (B, D).
     """
-    both = keras.Model(model.input, {"logits": model.output, "features": features_of(model)})
+    both = keras.Model(
+        model.input, {"logits": model.get_layer("head").output, "features": features_of(model)}
+    )
     outputs = both(images, training=False)
     return {name: np.asarray(output, "float32") for name, output in outputs.items()}
 

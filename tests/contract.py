@@ -309,6 +309,28 @@ def refuses_images_of_another_shape(make):
             model(np.zeros(shape, "uint8"))
 
 
+def returns_logits_or_probabilities(make):
+    plain = with_random_weights(make())
+    images = some_pixels(plain)
+    logits = predict(plain, images)
+    softmax = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    for activation, expected in {"softmax": softmax, "sigmoid": 1 / (1 + np.exp(-logits))}.items():
+        model = make(classifier_activation=activation, dtype="float32")
+        assert [weight.path for weight in model.weights] == [w.path for w in plain.weights]
+        model.set_weights(plain.get_weights())
+        np.testing.assert_allclose(predict(model, images), expected, rtol=0, atol=1e-6)
+        inside = keras.Model(model.input, model.logits)
+        np.testing.assert_array_equal(predict(inside, images), logits)
+        assert reloaded(model).classifier_activation == activation
+        assert make(classifier_activation=activation, include_top=False).logits is None
+    half = make(classifier_activation="softmax", dtype="mixed_bfloat16")
+    assert half.output.dtype == half.logits.dtype == "float32"
+    old = make().get_config()
+    del old["classifier_activation"]  # of a file that was saved before there was the argument
+    assert type(plain).from_config(old).classifier_activation is None
+    _assert_refused(make, "classifier_activation", "relu", "'relu'")
+
+
 def names_the_nearest_variant(make):
     architecture = type(make())
     for variant in architecture.variants:
@@ -361,6 +383,7 @@ PROMISES = (
     takes_pixels_as_bytes_or_floats,
     normalises_inside_or_outside,
     refuses_images_of_another_shape,
+    returns_logits_or_probabilities,
     names_the_nearest_variant,
     refuses_sizes_that_are_no_counts,
     refuses_rates_outside_their_range,

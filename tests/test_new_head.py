@@ -1,5 +1,6 @@
 """A new classifier on a trained model."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -55,3 +56,18 @@ def test_settings_are_kept():
 def test_a_wrong_number_of_classes_is_refused(value):
     with pytest.raises(ValueError, match="`num_classes` must be"):
         keras_mlp.with_new_head(factory("MLPMixer")(), value)
+
+
+def test_a_copy_that_lost_its_class_is_refused_with_a_way_to_copy():
+    model = with_random_weights(factory("MLPMixer")())
+    lost = (keras.models.clone_model(model), keras.Model(model.input, model.output))
+    for function in (keras_mlp.with_new_head, keras_mlp.enable_lora):
+        for copy in lost:
+            with pytest.raises(ValueError, match=r"plain Functional .*`type\(model\).from_config"):
+                function(copy, 3)
+    for copy in lost:
+        with pytest.raises(ValueError, match=r"`type\(model\).from_config"):
+            keras_mlp.load_checkpoint(copy, "weights.npz")
+    copy = type(model).from_config(model.get_config())  # that way
+    copy.set_weights(model.get_weights())
+    assert keras_mlp.with_new_head(copy, 3).output.shape == (None, 3)

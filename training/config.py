@@ -423,3 +423,8 @@ def _check_arguments(key: str, arguments: dict[str, Any]) -> None:
         )
     if "dtype" in arguments:
         raise ValueError(f"`{key}.dtype` must not be set: use `runtime.dtype`.")
+    if arguments.get("classifier_activation") is not None:
+        raise ValueError(
+            f"`{key}.classifier_activation` must not be set: losses and metrics here are computed "
+            "from logits."
+        )

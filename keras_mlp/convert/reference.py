@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_mlp.models import VisionModel
+from keras_mlp.models.base import logits_model
 from keras_mlp.typing import Array
 from keras_mlp.weights.tensor_files import read_npz
 
@@ -73,7 +74,9 @@ def difference(model: VisionModel, reference: Reference) -> float:
         if len(found) != len(shape) or found[1:] != shape[1:] or shape[0] not in (None, found[0]):
             raise ValueError(f"The reference's {name} have shape {found}; the model's are {shape}.")
     if reference.normalized:
-        model = keras.Model(model.get_layer("stem").input, model.output)
+        model = keras.Model(model.get_layer("stem").input, model.logits)
+    else:
+        model = logits_model(model)
     logits = keras.ops.convert_to_numpy(model(reference.images, training=False))
     found = float(np.abs(logits - reference.logits).max())
     allowed = TOLERANCE * max(1.0, float(reference.logits.std()))

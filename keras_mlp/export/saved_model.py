@@ -61,8 +61,9 @@ def export_saved_model(
             (B, H, W, channels) to one tensor.
         path: folder to write, in an existing folder.
         output: "logits" for the model's output, under the signature key "logits" ("default" for a
-            `VisionModel` without top); "features" for the input of a `VisionModel`'s classifier,
-            pooled features (B, C), under the key "default".
+            `VisionModel` without top); the logits of a `VisionModel` with `classifier_activation`
+            too, so that every SavedModel trains the same way; "features" for the input of a
+            `VisionModel`'s classifier, pooled features (B, C), under the key "default".
         features: names of intermediate outputs of a `VisionModel`, as for `model.features`. Then
             `features(images)` and the signature `serving_features` return a dict of float32 maps
             (B, h, w, C) at inference.

@@ -9,6 +9,7 @@ import keras
 from keras_mlp.arguments import check_choice
 from keras_mlp.export.pictures import RESIZE_METHODS
 from keras_mlp.models import VisionModel
+from keras_mlp.models.base import logits_model
 from keras_mlp.models.feature_taps import tap_names
 
 
@@ -76,8 +77,9 @@ def _part_to_export(model: keras.Model, output: str) -> tuple[keras.Model, str]:
         return keras.Model(model.input, _pooled_features(model), name=model.name), "default"
     if isinstance(model, keras.Sequential):
         return keras.Model(model.inputs[0], model.outputs[0], name=model.name), "logits"
-    without_top = isinstance(model, VisionModel) and not model.include_top
-    return model, "default" if without_top else "logits"
+    if isinstance(model, VisionModel):
+        return logits_model(model), "logits" if model.include_top else "default"
+    return model, "logits"
 
 
 def _pooled_features(model: keras.Model) -> keras.KerasTensor:

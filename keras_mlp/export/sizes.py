@@ -70,7 +70,13 @@ def _models(model: VisionModel, image_shapes: Sequence[Any]) -> dict[str, Vision
     models: dict[str, VisionModel] = {}
     for shape in image_shapes:
         resized = with_image_shape(model, shape)
-        height, width, _ = resized.image_shape
+        height, width, channels = resized.image_shape
+        if channels != model.image_shape[-1]:
+            raise ValueError(
+                f"`image_shapes` holds {shape} and `model` {model.name} takes "
+                f"{model.image_shape[-1]} channels: the number of channels cannot be changed here. "
+                "Change it by `keras_mlp.with_image_shape` first."
+            )
         name = f"{height}x{width}"
         if name in models:
             raise ValueError(f"`image_shapes` must differ, got {name} more than once.")

@@ -11,6 +11,7 @@ from keras_mlp.arguments import check_bool
 from keras_mlp.deploy import deploy, has_training_form
 from keras_mlp.export import check_tensorflow_backend
 from keras_mlp.models import VisionModel
+from keras_mlp.models.base import logits_model
 from keras_mlp.models.layer_changes import is_quantized, layers_by_path
 from keras_mlp.typing import Tensor
 from keras_mlp.whole_files import write_errors
@@ -27,7 +28,8 @@ class InferenceGraph:
         input_name: "pixels" in [0, 255] for a `VisionModel` with `include_preprocessing` and for
             any model with uint8 input; otherwise "images", in the range of the model's own input.
         dtype: "uint8" for pixels, which represents them exactly; otherwise "float32".
-        output_name: "logits", or "default" for a `VisionModel` without top, as in SavedModels.
+        output_name: "logits", whatever `classifier_activation` is, or "default" for a `VisionModel`
+            without top, as in SavedModels.
     """
 
     model: keras.Model
@@ -104,8 +106,8 @@ def inference_graph(model: keras.Model, deployed: bool) -> InferenceGraph:
     is_ours = isinstance(model, VisionModel)
     takes_pixels = (is_ours and model.include_preprocessing) or model.input.dtype == "uint8"
     name, dtype = ("pixels", "uint8") if takes_pixels else ("images", "float32")
-    without_top = is_ours and not model.include_top
-    return InferenceGraph(model, name, dtype, "default" if without_top else "logits")
+    output = "default" if is_ours and not model.include_top else "logits"
+    return InferenceGraph(logits_model(model) if is_ours else model, name, dtype, output)
 
 
 def _check_ends(model: keras.Model) -> None:

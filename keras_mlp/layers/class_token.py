@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_mlp.arguments import check_positive_int
+from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.typing import Config, Initializer, Shape, Tensor
 
 
@@ -14,35 +16,41 @@ class PrependClassToken(keras.layers.Layer):
 
     Args:
         initializer: initializer of the token.
+        count: number of learned tokens R; more than one for register tokens (Darcet et al.,
+            arXiv:2309.16588).
         **kwargs: arguments of `keras.layers.Layer`.
 
-    Shapes: (B, S, C) -> (B, 1 + S, C).
+    Shapes: (B, S, C) -> (B, R + S, C).
 
     >>> tuple(PrependClassToken()(numpy.ones((2, 4, 8))).shape)
     (2, 5, 8)
     """
 
-    def __init__(self, initializer: Initializer = "zeros", **kwargs: Any) -> None:
+    def __init__(self, initializer: Initializer = "zeros", count: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.initializer = keras.initializers.get(initializer)
+        self.count = check_positive_int("count", count)
 
     def build(self, input_shape: Shape) -> None:
         self.token = self.add_weight(
-            name="token", shape=(1, 1, input_shape[-1]), initializer=self.initializer
+            name="token", shape=(1, self.count, input_shape[-1]), initializer=self.initializer
         )
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
-        tokens = ops.broadcast_to(self.token, (ops.shape(inputs)[0], 1, inputs.shape[-1]))
-        return ops.concatenate([tokens, inputs], axis=1)
+        # Padding and an addition rather than copies of the token for each sample: no operation
+        # depends on the batch size, which converters would make a constant.
+        after = known_axis(inputs.shape, 1)
+        token = ops.pad(self.token, ((0, 0), (0, after), (0, 0)))
+        return ops.pad(inputs, ((0, 0), (self.count, 0), (0, 0))) + token
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, tokens, channels = input_shape
-        return (batch, None if tokens is None else tokens + 1, channels)
+        return (batch, None if tokens is None else tokens + self.count, channels)
 
     def get_config(self) -> Config:
         initializer = keras.initializers.serialize(self.initializer)
-        return {**super().get_config(), "initializer": initializer}
+        return {**super().get_config(), "initializer": initializer, "count": self.count}
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
@@ -76,22 +84,25 @@ class GridTokens(keras.layers.Layer):
     """Drops the class token, the first token of a sequence.
 
     Args:
+        count: number of tokens R to drop; more than one with register tokens.
         **kwargs: arguments of `keras.layers.Layer`.
 
-    Shapes: (B, 1 + S, C) -> (B, S, C).
+    Shapes: (B, R + S, C) -> (B, S, C).
 
     >>> tuple(GridTokens()(numpy.ones((2, 5, 8))).shape)
     (2, 4, 8)
     """
 
+    def __init__(self, count: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.count = check_positive_int("count", count)
+
     def call(self, inputs: Tensor) -> Tensor:
-        return inputs[:, 1:]
+        return inputs[:, self.count :]
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, tokens, channels = input_shape
-        return (batch, None if tokens is None else tokens - 1, channels)
+        return (batch, None if tokens is None else tokens - self.count, channels)
 
     def get_config(self) -> Config:
-        # Needed although it adds nothing: the config that Keras makes by itself cannot hold a
-        # `dtype` given as a policy.
-        return super().get_config()
+        return {**super().get_config(), "count": self.count}

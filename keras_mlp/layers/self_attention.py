@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_mlp.arguments import check_positive_int, check_rate
+from keras_mlp.arguments import check_bool, check_positive_int, check_rate
 from keras_mlp.layers.dense import Dense
 from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.typing import Config, Initializer, Shape, Tensor
@@ -24,6 +24,7 @@ class SelfAttention(keras.layers.Layer):
         dropout_rate: in [0, 1), applied to the output.
         kernel_initializer: initializer of the kernels of all four dense layers.
         bias_initializer: initializer of their biases.
+        qkv_bias: add biases to queries, keys and values.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Shapes: (B, N, C) -> (B, N, C).
@@ -41,21 +42,23 @@ class SelfAttention(keras.layers.Layer):
         dropout_rate: float = 0.0,
         kernel_initializer: Initializer = "glorot_uniform",
         bias_initializer: Initializer = "zeros",
+        qkv_bias: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.num_heads = check_positive_int("num_heads", num_heads)
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
+        self.qkv_bias = check_bool("qkv_bias", qkv_bias)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
 
     def build(self, input_shape: Shape) -> None:
         channels = known_axis(input_shape, -1)
         self.head_dim = head_dim(channels, self.num_heads)
-        self.query = self._dense(channels, "query")
-        self.key = self._dense(channels, "key")
-        self.value = self._dense(channels, "value")
-        self.projection = self._dense(channels, "projection")
+        self.query = self._dense(channels, self.qkv_bias, "query")
+        self.key = self._dense(channels, self.qkv_bias, "key")
+        self.value = self._dense(channels, self.qkv_bias, "value")
+        self.projection = self._dense(channels, True, "projection")
         self.dropout = keras.layers.Dropout(self.dropout_rate, dtype=self.dtype_policy)
         for layer in (self.query, self.key, self.value, self.projection, self.dropout):
             layer.build(input_shape)
@@ -77,6 +80,7 @@ class SelfAttention(keras.layers.Layer):
             **super().get_config(),
             "num_heads": self.num_heads,
             "dropout_rate": self.dropout_rate,
+            "qkv_bias": self.qkv_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
         }
@@ -85,9 +89,10 @@ class SelfAttention(keras.layers.Layer):
         """(B, N, C) -> (B, N, A, d)."""
         return ops.reshape(x, (-1, x.shape[1], self.num_heads, self.head_dim))
 
-    def _dense(self, units: int, name: str) -> Dense:
+    def _dense(self, units: int, use_bias: bool, name: str) -> Dense:
         return Dense(
             units,
+            use_bias=use_bias,
             # Clones: an unseeded initializer returns the same values each time it is called.
             kernel_initializer=self.kernel_initializer.clone(),
             bias_initializer=self.bias_initializer.clone(),

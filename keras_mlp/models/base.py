@@ -9,11 +9,11 @@ import numpy as np
 from keras_mlp.arguments import check_channel_values, check_choice, check_pair, patch_grid
 from keras_mlp.layers import ClassToken, GridTokens, PixelNormalization
 from keras_mlp.models.block import Block
+from keras_mlp.models.careful_model import CarefulModel
 from keras_mlp.models.checkpoint_layout import CheckpointLayout
 from keras_mlp.models.constructor import Arguments
 from keras_mlp.models.feature_taps import feature_model
 from keras_mlp.models.layer_changes import KINDS, changes_of, make_changes, quantizing
-from keras_mlp.models.replicated_model import ReplicatedModel
 from keras_mlp.models.timm_model import TimmModel
 from keras_mlp.models.token_mixing import TokenMixing
 from keras_mlp.typing import Config, ImageShape, Initializer, Pair, Tensor
@@ -22,11 +22,13 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class VisionModel(ReplicatedModel):
+class VisionModel(CarefulModel):
     """Base class of the architectures: a functional Keras model that remembers its arguments.
 
     Images (B, H, W, channels) with pixels in [0, 255], uint8 or float, become float32 logits
-    (B, num_classes), or features. A built model takes one image size.
+    (B, num_classes), probabilities, or features. A built model takes one image size. `CarefulModel`
+    says what is checked: float images in [0, 1] lead to a warning, and so does a loss that does not
+    fit logits.
 
     A subclass builds its graph between `image_input` and `feature_head` and passes it, with its
     arguments, to this constructor. Each argument is then an attribute of the same name and part of
@@ -49,6 +51,9 @@ class VisionModel(ReplicatedModel):
         include_top: False to return features instead of logits.
         pooling: "avg" for the mean over the grid, or, with a class token, "token" for that token:
             features (B, C). With `include_top=False` also None for the feature map (B, h, w, C).
+        classifier_activation: None to return logits; "softmax" or "sigmoid" to return probabilities
+            (B, num_classes), for losses that expect them, such as Keras' by their names. The
+            weights and the layer "head" are the same, and exports contain logits.
         include_preprocessing: normalise pixels inside the model. False if the images are already
             normalised.
         pixel_mean, pixel_std: of that normalisation, on the [0, 1] scale; a number, or one per
@@ -67,9 +72,12 @@ class VisionModel(ReplicatedModel):
         token_mixing: how the blocks mix tokens, for the tools that need to know.
         checkpoint_layouts: from the name of a source of weights to how it names them.
         timm: timm's counterpart; None if there is none.
+        input_kernel: path of the kernel of the convolution that reads the image.
+        input_offset: path of the weight that shifts what this convolution returns, and the sign.
         blocks: the blocks, from the input to the output.
         grid: (h, w) of the patches.
         has_class_token: whether the first token is a class token.
+        logits: the symbolic logits, whatever `classifier_activation` is; None without a classifier.
     """
 
     variants: ClassVar[dict[str, Config]] = {}
@@ -78,6 +86,8 @@ class VisionModel(ReplicatedModel):
     timm: ClassVar[TimmModel | None] = None
     # The ends of the paths of weights whose gradient is zero for every image, and why.
     zero_gradient: ClassVar[tuple[tuple[str, ...], str]] = ((), "")
+    input_kernel: ClassVar[str] = "stem/projection/kernel"
+    input_offset: ClassVar[tuple[str, int]] = ("stem/projection/bias", 1)
     # What an unnamed model is called, followed by a number from the second one on.
     default_name: ClassVar[str | None] = None
     # The first part of the names of artefacts; None for the name of the class in lower case.
@@ -123,14 +133,18 @@ class VisionModel(ReplicatedModel):
                 the path of a file in a published naming.
             **arguments: constructor arguments that override the published ones, and
                 `variant`, a key of `variants`, for the path of a file;
+                `file_image_shape`, (H, W, channels) of the model in that file, where the file does
+                not show it;
                 `file`, the path of the preset's file if you have it;
                 `cache_dir`, the folder of downloaded files;
                 `verbose`, False to silence progress output.
                 With another `num_classes` the classifier is new and everything else is loaded;
                 `include_top=False` loads everything but the classifier. With another
-                `image_shape` the published weights are made to fit, as by `with_image_shape`. So
-                are those of a file, given its `variant`: a file of `save_checkpoint` states its
-                image shape, any other is assumed to be for square images.
+                `image_shape`, channels included, the published weights are made to fit, as by
+                `with_image_shape`. So are those of a file, given its `variant`: a file of
+                `save_checkpoint` states its image shape; any other is loaded as it is if it fits,
+                and assumed to be for square images if not. Where both are possible,
+                `file_image_shape` must say which.
 
         Returns:
             A new model.
@@ -181,6 +195,10 @@ class VisionModel(ReplicatedModel):
     @property
     def has_class_token(self) -> bool:
         return getattr(self, "class_token", False)
+
+    @property
+    def logits(self) -> Tensor | None:
+        return self.get_layer("head").output if self.include_top else None
 
     def token_grid(self, weight_path: str) -> tuple[int, int]:
         """The grid of tokens that a weight runs over, by the weight's path."""
@@ -257,9 +275,23 @@ def size(image_side: int, patch_size: Pair, num_layers: Any, hidden_dim: Any, **
 
 def check_model(model: Any) -> VisionModel:
     """Returns `model`, or raises ValueError unless it is a model of this package."""
-    if not isinstance(model, VisionModel):
-        raise ValueError(f"`model` must be a keras_mlp model such as MLPMixer, got {model!r}.")
-    return model
+    if isinstance(model, VisionModel):
+        return model
+    if isinstance(model, keras.Model) and any(isinstance(each, Block) for each in model.layers):
+        raise ValueError(
+            f"`model` {model.name} holds layers of keras_mlp, but is a plain {type(model).__name__}"
+            " without the arguments that it was built with, as `keras.models.clone_model` and "
+            "`keras.Model(inputs, outputs)` return it. Give the model itself; to copy one, use "
+            "`type(model).from_config(model.get_config())`, then `set_weights`."
+        )
+    raise ValueError(f"`model` must be a keras_mlp model such as MLPMixer, got {model!r}.")
+
+
+def logits_model(model: VisionModel) -> keras.Model:
+    """The model itself, or a functional model to its logits where it returns probabilities."""
+    if not model.include_top or model.classifier_activation is None:
+        return model
+    return keras.Model(model.input, model.logits, name=model.name)
 
 
 def _plain(value: Any) -> Any:
@@ -296,28 +328,28 @@ def feature_head(
     *,
     kernel_initializer: Initializer,
     bias_initializer: Initializer = "zeros",
-    class_token: bool = False,
+    front_tokens: int = 0,
     after_pooling: tuple[keras.layers.Layer, ...] = (),
 ) -> Tensor:
-    """Logits, pooled features or a feature map, as the arguments ask.
+    """Logits, probabilities, pooled features or a feature map, as the arguments ask.
 
     Args:
-        tokens: symbolic, (B, S, C), or (B, 1 + S, C) with a class token in front; or a map
-            (B, h, w, C).
-        arguments: of the model. Logits are float32 under every dtype policy.
+        tokens: symbolic, (B, S, C), or with `front_tokens` (B, R + S, C); or a map (B, h, w, C).
+        arguments: of the model. Logits and probabilities are float32 under every dtype policy.
         kernel_initializer, bias_initializer: of the classifier.
-        class_token: whether the first token is a class token.
+        front_tokens: number of tokens in front of those of the grid. With `pooling` "token" the
+            first is a class token.
         after_pooling: layers between the pooled features and the classifier.
 
     Returns:
-        Symbolic logits (B, K) or features.
+        Symbolic logits or probabilities (B, K), or features.
     """
     dtype, pooling = arguments.dtype, arguments.pooling
     if pooling == "token":
         pooled = ClassToken(dtype=dtype, name="pool")(tokens)
     else:
-        if class_token:
-            tokens = GridTokens(dtype=dtype, name="grid_tokens")(tokens)
+        if front_tokens:
+            tokens = GridTokens(front_tokens, dtype=dtype, name="grid_tokens")(tokens)
         is_map = len(tokens.shape) == 4
         if pooling is None:
             shape = tokens.shape[1:] if is_map else (*arguments.grid, tokens.shape[-1])
@@ -337,4 +369,11 @@ def feature_head(
         dtype="float32",
         name="head",
     )
-    return head(pooled)
+    logits = head(pooled)
+    if arguments.classifier_activation is None:
+        return logits
+    # Not the activation of the head: its output stays the logits, which exports and taps read.
+    activation = keras.layers.Activation(
+        arguments.classifier_activation, dtype="float32", name="probabilities"
+    )
+    return activation(logits)

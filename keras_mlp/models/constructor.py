@@ -7,6 +7,8 @@ from typing import Any
 
 from keras_mlp.arguments import (
     check_bool,
+    check_choice,
+    check_count,
     check_dtype,
     check_image_shape,
     check_name,
@@ -20,6 +22,7 @@ from keras_mlp.arguments import (
 )
 
 Check = Callable[[str, Any], Any]
+CLASSIFIER_ACTIVATIONS = (None, "softmax", "sigmoid")
 
 
 class Arguments(types.SimpleNamespace):
@@ -47,6 +50,7 @@ def optional(check: Check) -> Check:
 # An argument of one of these names means the same, and allows the same, in every constructor. Where
 # it does not, the constructor gives a check of its own.
 _CHECKS: dict[str, Check] = {
+    "classifier_activation": lambda name, value: check_choice(name, value, CLASSIFIER_ACTIVATIONS),
     "image_shape": lambda name, value: check_image_shape(value),
     "patch_size": check_pair,
     "name": lambda name, value: check_name(value),
@@ -64,6 +68,7 @@ _CHECKS: dict[str, Check] = {
         check_positive_int,
     ),
     **dict.fromkeys(("attention_dim", "representation_size"), optional(check_positive_int)),
+    "reg_tokens": check_count,
     **dict.fromkeys(("dropout_rate", "drop_path_rate"), check_rate),
     **dict.fromkeys(("layer_norm_epsilon", "layer_scale_init_value", "skip_lam"), check_positive),
     **dict.fromkeys(
@@ -73,6 +78,7 @@ _CHECKS: dict[str, Check] = {
             "gelu_approximate",
             "weighted",
             "qkv_bias",
+            "no_embed_class",
             "official_reassembly",
             "deployed",
             "remat",

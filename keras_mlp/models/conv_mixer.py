@@ -169,6 +169,9 @@ class ConvMixer(VisionModel):
         },
     )
 
+    input_kernel = "stem/kernel"
+    input_offset = ("stem/bias", 1)
+
     checkpoint_layouts = {
         "timm": CheckpointLayout(_TIMM, torch=True, ignored=("*.num_batches_tracked",))
     }
@@ -203,6 +206,7 @@ class ConvMixer(VisionModel):
         num_classes: int = 1000,
         include_top: bool = True,
         pooling: str | None = "avg",
+        classifier_activation: str | None = None,
         include_preprocessing: bool = True,
         pixel_mean: PerChannel = IMAGENET_MEAN,
         pixel_std: PerChannel = IMAGENET_STD,

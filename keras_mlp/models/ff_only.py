@@ -215,6 +215,7 @@ class FFOnly(VisionModel):
         layer_norm_epsilon: float = 1e-6,
         include_top: bool = True,
         pooling: str | None = "token",
+        classifier_activation: str | None = None,
         include_preprocessing: bool = True,
         pixel_mean: PerChannel = IMAGENET_MEAN,
         pixel_std: PerChannel = IMAGENET_STD,
@@ -247,7 +248,7 @@ class FFOnly(VisionModel):
         for i, rate in enumerate(linear_ramp(drop_path_rate, num_layers)):
             x = FFOnlyBlock(**arguments.of(FFOnlyBlock, drop_path_rate=rate), name=f"block_{i}")(x)
         x = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, dtype=dtype, name="norm")(x)
-        outputs = feature_head(x, arguments, kernel_initializer=_normal(), class_token=True)
+        outputs = feature_head(x, arguments, kernel_initializer=_normal(), front_tokens=1)
         super().__init__(pixels, outputs, arguments)
 
     def arguments_at(self, image_shape: ImageShape) -> Config:

@@ -223,6 +223,7 @@ class MLPMixer(VisionModel):
         layer_norm_epsilon: float = 1e-6,
         include_top: bool = True,
         pooling: str | None = "avg",
+        classifier_activation: str | None = None,
         include_preprocessing: bool = True,
         pixel_mean: PerChannel = 0.5,
         pixel_std: PerChannel = 0.5,

@@ -251,6 +251,9 @@ class RepMLPNet(VisionModel):
         },
     )
 
+    input_kernel = "stem/convolution/kernel"
+    input_offset = ("stem/norm/moving_mean", -1)
+
     checkpoint_layouts = {
         "official": CheckpointLayout(_OFFICIAL, torch=True, ignored=("*.num_batches_tracked",))
     }
@@ -274,6 +277,7 @@ class RepMLPNet(VisionModel):
         deployed: bool = False,
         include_top: bool = True,
         pooling: str | None = "avg",
+        classifier_activation: str | None = None,
         include_preprocessing: bool = True,
         pixel_mean: PerChannel = IMAGENET_MEAN,
         pixel_std: PerChannel = IMAGENET_STD,

@@ -197,6 +197,7 @@ class VisionPermutator(VisionModel):
         layer_norm_epsilon: float = 1e-5,
         include_top: bool = True,
         pooling: str | None = "avg",
+        classifier_activation: str | None = None,
         include_preprocessing: bool = True,
         pixel_mean: PerChannel = IMAGENET_MEAN,
         pixel_std: PerChannel = IMAGENET_STD,

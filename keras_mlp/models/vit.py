@@ -5,6 +5,7 @@ class token and a learned position embedding. DeiT (arXiv:2012.12877) is the sam
 weights.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,13 @@ from keras_mlp.typing import (
     Tensor,
 )
 
+# Our name, timm's name and the default, of what timm's model is told only where it differs.
+_TIMM_OPTIONS = (
+    ("layer_scale_init_value", "init_values", None),
+    ("qkv_bias", "qkv_bias", True),
+    ("reg_tokens", "reg_tokens", 0),
+    ("no_embed_class", "no_embed_class", False),
+)
 _CHECKS = {"layer_scale_init_value": optional(check_positive)}
 
 
@@ -52,6 +60,7 @@ class ViTBlock(Block):
         channel_mlp_dim: hidden width of the MLP.
         layer_scale_init_value: initial value, above 0, of a learned factor per channel on both
             residual branches; None for no such factors.
+        qkv_bias: add biases to queries, keys and values.
         dropout_rate: in [0, 1), after attention and inside the MLP.
         drop_path_rate, gelu_approximate, layer_norm_epsilon, **kwargs: as for `Block`.
 
@@ -73,6 +82,7 @@ class ViTBlock(Block):
         drop_path_rate: float = 0.0,
         gelu_approximate: bool = False,
         layer_norm_epsilon: float = 1e-6,
+        qkv_bias: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(locals(), **_CHECKS)
@@ -81,7 +91,11 @@ class ViTBlock(Block):
         policy, norm = self.dtype_policy, keras.layers.LayerNormalization
         self.norm1 = norm(epsilon=self.layer_norm_epsilon, dtype=policy, name="norm1")
         self.attention = SelfAttention(
-            self.num_heads, dropout_rate=self.dropout_rate, dtype=policy, name="attention"
+            self.num_heads,
+            dropout_rate=self.dropout_rate,
+            qkv_bias=self.qkv_bias,
+            dtype=policy,
+            name="attention",
         )
         self.layer_scale1 = self._layer_scale("layer_scale1")
         self.drop_path1 = self.new_drop_path()
@@ -154,7 +168,7 @@ def _with_class_position(table: Array, shape: Shape) -> Array:
 
 
 def _without_class_position(table: Array, model: VisionModel) -> Array:
-    if not model.class_token:
+    if not model.class_token or model.no_embed_class:
         return table
     if table[:, 0].any():
         raise ValueError("the class token of the model has a position other than 0")
@@ -215,6 +229,7 @@ def _timm() -> CheckpointLayout:
     names: dict[str, str | Converted] = {
         "stem/projection": "patch_embed.proj",
         "class_token/token": "cls_token",
+        "register_tokens/token": "reg_token",
         "position_embedding/embeddings": "pos_embed",
         "block_{i}/norm1": "blocks.{i}.norm1",
         "block_{i}/attention/projection": "blocks.{i}.attn.proj",
@@ -235,7 +250,43 @@ def _timm() -> CheckpointLayout:
                 _third(index),
                 invert=lambda weight, model: weight.T,
             )
-    return CheckpointLayout(names, torch=True)
+    return CheckpointLayout(
+        names, torch=True, prepare=_layer_scales_as_layers, check=_options_that_differ
+    )
+
+
+def _layer_scales_as_layers(tensors: dict[str, Array]) -> dict[str, Array]:
+    """The authors' files of DeiT III have the names of timm, but for the factors of LayerScale."""
+    return {
+        re.sub(r"^(blocks\.\d+)\.gamma_([12])$", r"\1.ls\2.gamma", name): tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def _options_that_differ(model: VisionModel, tensors: dict[str, Array]) -> list[str]:
+    """The arguments that a file of timm's names would need, where the model has others."""
+    positions = tensors.get("pos_embed")
+    grid = model.grid[0] * model.grid[1]
+    needed: dict[str, Any] = {
+        "qkv_bias": "blocks.0.attn.qkv.bias" in tensors,
+        "class_token": "cls_token" in tensors,
+        "reg_tokens": tensors["reg_token"].shape[1] if "reg_token" in tensors else 0,
+    }
+    if positions is not None and positions.ndim == 3 and model.class_token + model.reg_tokens:
+        needed["no_embed_class"] = positions.shape[1] == grid
+    lines = [
+        f"arguments: the file needs `{name}`={value}, the model has {getattr(model, name)}"
+        for name, value in needed.items()
+        if getattr(model, name) != value
+    ]
+    if ("blocks.0.ls1.gamma" in tensors) != (model.layer_scale_init_value is not None):
+        value = "a number such as 1e-6" if "blocks.0.ls1.gamma" in tensors else "None"
+        lines.append(f"arguments: the file needs `layer_scale_init_value` to be {value}")
+    if "dist_token" in tensors:
+        lines.append(
+            "dist_token: the file is of a distilled DeiT, whose second classifier ViT does not have"
+        )
+    return lines
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
@@ -259,6 +310,11 @@ class ViT(VisionModel):
             paper pre-trained with; None for no such layer.
         layer_scale_init_value: initial value of a learned factor per channel on the residual
             branches; None for no such factors, as in the paper.
+        qkv_bias: add biases to queries, keys and values; False for MIIL's weights.
+        reg_tokens: number of learned register tokens (arXiv:2309.16588) after the class token,
+            which take part in attention and in no pooling.
+        no_embed_class: add positions to the grid alone, before the class token and registers are
+            prepended, as DeiT III (arXiv:2204.07118) and big_vision do.
         dropout_rate: in [0, 1), after the position embedding, after attention and inside the MLPs.
             Google trained L/16 and H/14 with 0.1, the others with 0.
         All others: see `VisionModel`. The default `pixel_mean` and `pixel_std` are those of
@@ -354,11 +410,11 @@ class ViT(VisionModel):
         options=lambda model: {
             "class_token": model.class_token,
             "fc_norm": model.norm_after_pooling,
-            **(
-                {}
-                if model.layer_scale_init_value is None
-                else {"init_values": model.layer_scale_init_value}
-            ),
+            **{
+                theirs: getattr(model, ours)
+                for ours, theirs, default in _TIMM_OPTIONS
+                if getattr(model, ours) != default
+            },
         },
         has=lambda model: (
             model.representation_size is None
@@ -380,12 +436,16 @@ class ViT(VisionModel):
         norm_after_pooling: bool = False,
         representation_size: int | None = None,
         layer_scale_init_value: float | None = None,
+        qkv_bias: bool = True,
+        reg_tokens: int = 0,
+        no_embed_class: bool = False,
         dropout_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         gelu_approximate: bool = False,
         layer_norm_epsilon: float = 1e-6,
         include_top: bool = True,
         pooling: str | None = "token",
+        classifier_activation: str | None = None,
         include_preprocessing: bool = True,
         pixel_mean: PerChannel = 0.5,
         pixel_std: PerChannel = 0.5,
@@ -395,31 +455,45 @@ class ViT(VisionModel):
     ) -> None:
         arguments = checked(locals(), **_CHECKS)
         head_dim(arguments.hidden_dim, arguments.num_heads)
-        dtype = arguments.dtype
         pixels, x = image_input(arguments)
-        x = PatchEmbedding(patch_size, hidden_dim, dtype=dtype, name="stem")(x)
-        if class_token:
-            x = PrependClassToken(dtype=dtype, name="class_token")(x)
-        x = PositionEmbedding(dtype=dtype, name="position_embedding")(x)
-        x = keras.layers.Dropout(arguments.dropout_rate, dtype=dtype, name="dropout")(x)
+        x = PatchEmbedding(patch_size, hidden_dim, dtype=arguments.dtype, name="stem")(x)
+        x = _with_front_tokens(x, arguments)
+        x = keras.layers.Dropout(arguments.dropout_rate, dtype=arguments.dtype, name="dropout")(x)
         for i, rate in enumerate(linear_ramp(drop_path_rate, num_layers)):
             x = ViTBlock(**arguments.of(ViTBlock, drop_path_rate=rate), name=f"block_{i}")(x)
         norm = keras.layers.LayerNormalization(
             epsilon=layer_norm_epsilon,
-            dtype=dtype,
+            dtype=arguments.dtype,
             name="fc_norm" if norm_after_pooling else "norm",
         )
         outputs = feature_head(
             x if norm_after_pooling else norm(x),
             arguments,
             kernel_initializer="zeros",
-            class_token=class_token,
+            front_tokens=arguments.class_token + arguments.reg_tokens,
             after_pooling=(*([norm] if norm_after_pooling else []), *_pre_logits(arguments)),
         )
         super().__init__(pixels, outputs, arguments)
 
     def arguments_of_copies(self, copies: int) -> Config:
         self._refuse_copies()
+
+
+def _with_front_tokens(x: Tensor, arguments: Arguments) -> Tensor:
+    """The tokens of the grid after a class token and register tokens, with positions."""
+    positions = PositionEmbedding(dtype=arguments.dtype, name="position_embedding")
+    if arguments.no_embed_class:
+        x = positions(x)
+    if arguments.reg_tokens:
+        x = PrependClassToken(
+            keras.initializers.RandomNormal(stddev=1e-6),
+            arguments.reg_tokens,
+            dtype=arguments.dtype,
+            name="register_tokens",
+        )(x)
+    if arguments.class_token:
+        x = PrependClassToken(dtype=arguments.dtype, name="class_token")(x)
+    return x if arguments.no_embed_class else positions(x)
 
 
 def _pre_logits(arguments: Arguments) -> list[Dense]:

@@ -1,5 +1,6 @@
 """The catalogue of published weights."""
 
+import difflib
 import fnmatch
 from typing import Any
 
@@ -48,5 +49,22 @@ def presets(
 
 
 def find_preset(name: str) -> Preset:
-    """Returns the preset of a name, or raises ValueError that names the nearest one."""
-    return _PRESETS[check_choice("preset", name, _PRESETS)]
+    """Returns the preset of a name, or raises ValueError that names those that may be meant."""
+    if name not in _PRESETS:
+        raise ValueError(_unknown(name))
+    return _PRESETS[name]
+
+
+def _unknown(name: str) -> str:
+    # Addresses and the names of repositories end in what may be a preset.
+    wanted = name.rstrip("/").rpartition("/")[2]
+    near = [each for each in _PRESETS if wanted and each.startswith(wanted)]
+    near = near or difflib.get_close_matches(wanted, _PRESETS, n=1, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
+    kind = "not the name of a published file that the catalogue lists"
+    if "://" in name:
+        kind = "an address, and models are built from a name of the catalogue or from a file here"
+    return (
+        f"`preset`={name!r} is {kind}. {hint}`keras_mlp.presets()` lists all {len(_PRESETS)} "
+        "names. For another file, download it and give its path, with its `variant`."
+    )

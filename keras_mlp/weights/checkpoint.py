@@ -4,16 +4,18 @@ import dataclasses
 import fnmatch
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 
 from keras_mlp.arguments import check_bool, check_optional
-from keras_mlp.models import VisionModel
+from keras_mlp.models import VisionModel, check_model
+from keras_mlp.models.block import Block
 from keras_mlp.models.checkpoint_layout import CheckpointLayout, Converted
 from keras_mlp.models.layer_changes import has_lora, is_quantized, layers_by_path
 from keras_mlp.typing import Array, Shape
+from keras_mlp.weights.input_channels import fit_channels
 from keras_mlp.weights.plain_names import plain_names
 from keras_mlp.weights.tensor_files import read_tensors
 
@@ -27,8 +29,10 @@ def load_checkpoint(
 ) -> str:
     """Loads a published checkpoint into a model.
 
-    The naming is detected. The model must have the checkpoint's sizes. Image normalisation and the
-    kind of GELU are arguments of the model.
+    The naming is detected. The model must have the checkpoint's sizes, but may have another number
+    of image channels: the first kernel is then summed over its channels for one channel, otherwise
+    repeated and rescaled, as in timm. Image normalisation and the kind of GELU are arguments of the
+    model.
 
     Args:
         model: a `VisionModel`, such as `MLPMixer`.
@@ -91,6 +95,8 @@ def recognise(
 ) -> Checkpoint:
     """Reads a file and finds the naming with the most names in common; see `read_tensors`."""
     layouts = getattr(model, "checkpoint_layouts", {})
+    if not layouts and any(isinstance(layer, Block) for layer in model.layers):
+        check_model(model)  # says how a model loses its class
     if not layouts:
         raise ValueError(f"{model.name} is not a keras_mlp model: it has no published naming.")
     tensors = plain_names(read_tensors(path, ema, say))
@@ -148,20 +154,25 @@ def _check_plain(model: VisionModel) -> None:
 
 def _converted(
     model: VisionModel,
-    weights: Iterable[keras.Variable],
+    weights: Sequence[keras.Variable],
     layout: CheckpointLayout,
     tensors: dict[str, Array],
 ) -> tuple[dict[str, Array | None], list[str]]:
     """Returns arrays for the weights by path, and a line of the error per problem."""
-    arrays: dict[str, Array | None] = {}
+    origins = {weight.path: layout.origin(weight.path, model) for weight in weights}
+    arrays = {
+        weight.path: _to_keras(tensors[origins[weight.path].name], origins[weight.path], weight)
+        for weight in weights
+        if origins[weight.path].name in tensors
+    }
+    fit_channels(model, arrays)
     problems: list[str] = []
     for weight in weights:
-        origin = layout.origin(weight.path, model)
+        origin = origins[weight.path]
         if origin.name not in tensors:
             problems.append(f"missing: {origin.name} (for {weight.path})")
-            continue
-        arrays[weight.path] = _to_keras(tensors[origin.name], origin, tuple(weight.shape))
-        problems += _misfits(tensors[origin.name], arrays[weight.path], weight, origin)
+        else:
+            problems += _misfits(tensors[origin.name], arrays[weight.path], weight, origin)
     return arrays, problems
 
 
@@ -174,7 +185,11 @@ def _unused(tensors: dict[str, Array], used: set[str], layout: CheckpointLayout)
     return sorted(n for n in left if not any(fnmatch.fnmatch(n, each) for each in layout.ignored))
 
 
-def _to_keras(array: Array, origin: Converted, shape: Shape) -> Array | None:
+def _to_keras(array: Array, origin: Converted, weight: keras.Variable) -> Array | None:
+    return converted(array, origin, tuple(weight.shape))
+
+
+def converted(array: Array, origin: Converted, shape: Shape) -> Array | None:
     """Returns the array for a weight; None if the tensor's shape cannot be converted."""
     try:
         return origin.convert(array, shape) if origin.takes_shape else origin.convert(array)

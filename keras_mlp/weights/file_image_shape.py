@@ -3,49 +3,100 @@
 import json
 import math
 import pathlib
+from typing import Any
 
+import keras
 import safetensors
 
 from keras_mlp.arguments import check_image_shape, check_pair
 from keras_mlp.models import VisionModel
-from keras_mlp.models.token_mixing import HIDDEN, OUT, POSITION
-from keras_mlp.weights.checkpoint import Checkpoint
+from keras_mlp.models.token_mixing import HIDDEN, IN, OUT, POSITION
+from keras_mlp.weights.checkpoint import Checkpoint, converted
 from keras_mlp.weights.token_axes import token_axes
 
 
-def file_image_shape(model: VisionModel, checkpoint: Checkpoint) -> tuple[int, int, int] | None:
+def shape_in_file(model: VisionModel, checkpoint: Checkpoint) -> tuple[int, int, int] | None:
     """Returns the image shape of the model in a file.
 
-    `save_checkpoint` writes it into the file. For other files it is the square with as many patches
-    as the tensors have tokens, since all published files are for square images.
+    `save_checkpoint` writes it into the file. Any other file is for the shape of `model` if its
+    tensors fit as they are; otherwise for the square with as many patches as they have tokens,
+    since all published files are for square images.
 
     Args:
         model: a model with the file's architecture and patch size, and any image shape.
         checkpoint: the file, recognised for this model.
 
     Returns:
-        (H, W, channels): `model.image_shape` if the tokens do not form a square, or the matrices do
-        not depend on the image (a `RepMLPNet` with partitions); None if the tensors do not show the
-        number of tokens (`VisionPermutator`).
+        (H, W, channels): `model.image_shape` if the matrices do not depend on the image (a
+        `RepMLPNet` with partitions); None if the tensors do not show the number of tokens
+        (`VisionPermutator`).
 
     Raises:
-        ValueError: `save_checkpoint` wrote the file, but it does not state its image shape.
+        ValueError: `save_checkpoint` wrote the file, but it does not state its image shape; the
+            tensors fit both shapes, or neither.
     """
     stated = _stated(pathlib.Path(checkpoint.path))
     if stated is not None:
         return stated
-    tokens = _tokens(model, checkpoint)
-    if tokens is None:
+    weight = _telling_weight(model, checkpoint)
+    if weight is None:
         return None
     if getattr(model, "partition_size", None) is not None:
         return model.image_shape
-    patch = check_pair("patch_size", model.patch_size)
-    # At most one of the two is a square. big_vision's positions exclude the class token.
-    for count in (tokens, tokens - 1) if model.has_class_token else (tokens,):
-        side = math.isqrt(max(count, 0))
-        if side > 0 and side * side == count:
-            return side * patch[0], side * patch[1], model.image_shape[-1]
-    return model.image_shape
+    fits = _fits(model, checkpoint, weight, model.grid)
+    square = _square(model, checkpoint, weight)
+    if fits and square in (None, model.image_shape):
+        return model.image_shape
+    if square is not None and not fits:
+        return square
+    raise ValueError(_unclear(model, checkpoint, square))
+
+
+def _square(
+    model: VisionModel, checkpoint: Checkpoint, weight: keras.Variable
+) -> tuple[int, int, int] | None:
+    """Returns the square image shape that the tensor of this weight fits; None if there is none."""
+    height, width = check_pair("patch_size", model.patch_size)
+    tensor = _tensor(model, checkpoint, weight)
+    largest = math.isqrt(tensor.size if tensor.ndim == 1 else tensor.shape[1])
+    # Without the few tokens in front of the grid the side may be smaller.
+    for side in range(largest, max(largest - 3, 0), -1):
+        if _fits(model, checkpoint, weight, (side, side)):
+            return side * height, side * width, model.image_shape[-1]
+    return None
+
+
+def _fits(
+    model: VisionModel, checkpoint: Checkpoint, weight: keras.Variable, grid: tuple[int, int]
+) -> bool:
+    """Whether the tensor has as many tokens as this weight would have on another grid."""
+    roles, shape = token_axes(model, weight.path) or (), list(weight.shape)
+    axes = [axis for axis, role in enumerate(roles) if role in (IN, OUT, POSITION)]
+    for axis in axes:
+        shape[axis] += math.prod(grid) - math.prod(model.grid)
+    origin = checkpoint.layout.origin(weight.path, model)
+    array = converted(checkpoint.tensors[origin.name], origin, tuple(shape))
+    return (
+        array is not None
+        and array.ndim == len(shape)
+        and all(array.shape[axis] == shape[axis] for axis in axes)
+    )
+
+
+def _unclear(
+    model: VisionModel, checkpoint: Checkpoint, square: tuple[int, int, int] | None
+) -> str:
+    way = "Pass `file_image_shape`, the (height, width, channels) of the model in the file"
+    if square is None:
+        return (
+            f"{checkpoint.path} does not fit `image_shape`={model.image_shape}, and its tokens "
+            f"form no square, so that its own image shape is not known. {way}."
+        )
+    return (
+        f"{checkpoint.path} fits `image_shape`={model.image_shape} as it is, and may also be for "
+        f"images of {square[0]} x {square[1]}, whose weights must be resized. {way}: "
+        f"{model.image_shape} to load it as it is, {square} to resize it."
+    )
 
 
 def _stated(path: pathlib.Path) -> tuple[int, int, int] | None:
@@ -62,15 +113,17 @@ def _stated(path: pathlib.Path) -> tuple[int, int, int] | None:
         raise ValueError(f"{path} does not state its image shape: {error}") from error
 
 
-def _tokens(model: VisionModel, checkpoint: Checkpoint) -> int | None:
-    """Returns the number of tokens, including a class token; None if no tensor shows it."""
+def _telling_weight(model: VisionModel, checkpoint: Checkpoint) -> keras.Variable | None:
+    """Returns the first weight whose tensor shows the number of tokens; None if there is none."""
     for weight in model.weights:
         roles = token_axes(model, weight.path)
         if roles is None or not {OUT, POSITION} & set(roles) or HIDDEN in roles:
             continue
-        tensor = checkpoint.tensors.get(checkpoint.layout.origin(weight.path, model).name)
-        if tensor is not None and roles == (OUT,):
-            return tensor.size
-        if tensor is not None and tensor.ndim > 1:  # positions, or a matrix from tokens to tokens
-            return tensor.shape[1]
+        tensor = _tensor(model, checkpoint, weight)
+        if tensor is not None and (roles == (OUT,) or tensor.ndim > 1):
+            return weight
     return None
+
+
+def _tensor(model: VisionModel, checkpoint: Checkpoint, weight: keras.Variable) -> Any:
+    return checkpoint.tensors.get(checkpoint.layout.origin(weight.path, model).name)

@@ -3,12 +3,15 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_mlp.arguments import check_choice, check_image_shape, check_pair, patch_grid
 from keras_mlp.models import VisionModel, check_model
+from keras_mlp.models.base import IMAGENET_MEAN, IMAGENET_STD
 from keras_mlp.models.token_mixing import POSITION
 from keras_mlp.typing import Array, Config, ImageShape
+from keras_mlp.weights.input_channels import fit_channels
 from keras_mlp.weights.position_resize import resize_positions
 from keras_mlp.weights.token_axes import token_axes
 from keras_mlp.weights.token_mixing_resize import copy_tokens, interpolate_tokens
@@ -49,8 +52,10 @@ def with_image_shape(
 
     Args:
         model: of one of the architectures of `keras_mlp`. It is not changed.
-        image_shape: (H, W, channels) of the new model; the channels are those of `model`, and H
-            and W multiples of the patch.
+        image_shape: (H, W, channels) of the new model; H and W multiples of the patch. For one
+            channel the first kernel is summed over its channels, so that a grey picture gives what
+            its copies in all channels gave; for any other number it is repeated and rescaled, as in
+            timm, and a mean and a deviation per channel are averaged.
         method: "interpolate", "block_diagonal" or "reinitialize".
         position_method: how positions of a `ViT` are interpolated; `method` of
             `keras_mlp.weights.resize_positions`.
@@ -77,9 +82,12 @@ def with_image_shape(
     check_choice("position_method", position_method, POSITION_METHODS)
     new = type(model).from_config(_config(model, image_shape, method))
     weights = _by_path(model, new)
+    arrays: dict[str, Any] = {
+        path: ops.convert_to_numpy(weight) for path, weight in weights.items()
+    }
+    fit_channels(new, arrays, model.pixel_mean, model.pixel_std)
     for weight in new.weights:
-        array = ops.convert_to_numpy(weights[weight.path])
-        array = _resized(array, model, new, weight, method, position_method)
+        array = _resized(arrays[weight.path], model, new, weight, method, position_method)
         if array is not None:
             weight.assign(array)
     return new
@@ -94,11 +102,6 @@ def _checked_shape(model: VisionModel, image_shape: Any) -> ImageShape:
             "it is quantized, and after `keras_mlp.merge_lora`."
         )
     image_shape = check_image_shape(image_shape)
-    if image_shape[-1] != model.image_shape[-1]:
-        raise ValueError(
-            f"`image_shape`={image_shape} has {image_shape[-1]} channels and `model` {model.name} "
-            f"has {model.image_shape[-1]}: the number of channels cannot be changed."
-        )
     patch_grid(image_shape, check_pair("patch_size", model.patch_size))
     return image_shape
 
@@ -106,12 +109,27 @@ def _checked_shape(model: VisionModel, image_shape: Any) -> ImageShape:
 def _config(model: VisionModel, image_shape: ImageShape, method: str) -> Config:
     """The arguments of the new model."""
     config = {**model.get_config(), "image_shape": image_shape}
-    if image_shape == tuple(model.image_shape):
+    if image_shape[-1] != model.image_shape[-1]:
+        config |= _one_normalization(model)
+    if image_shape[:2] == tuple(model.image_shape[:2]):
         return config
     changed = model.arguments_at(image_shape)
     if method == "block_diagonal":
         changed = model.arguments_of_copies(_copies(model, image_shape))
     return {**config, **changed}
+
+
+def _one_normalization(model: VisionModel) -> Config:
+    """The mean and deviation of another number of channels, if those of `model` are per channel.
+
+    ImageNet's stay as they are: the new model averages them itself.
+    """
+    values = {"pixel_mean": model.pixel_mean, "pixel_std": model.pixel_std}
+    return {
+        name: float(np.mean(value))
+        for name, value in values.items()
+        if np.ndim(value) and value not in (IMAGENET_MEAN, IMAGENET_STD)
+    }
 
 
 def _copies(model: VisionModel, image_shape: ImageShape) -> int:
@@ -174,9 +192,10 @@ def _to_grid(
         return array
     if method == "block_diagonal":
         return copy_tokens(array, roles, grid, new_grid)
-    class_token = model.has_class_token
     if POSITION in roles:
+        # Those of a class token and of registers, if they have positions, come first.
+        first = array.shape[1] - grid[0] * grid[1]
         return resize_positions(
-            array, new_grid, method=position_method, grid=grid, class_token=class_token
+            array, new_grid, method=position_method, grid=grid, class_token=first
         )
-    return interpolate_tokens(array, roles, grid, new_grid, class_token=class_token)
+    return interpolate_tokens(array, roles, grid, new_grid, class_token=model.has_class_token)

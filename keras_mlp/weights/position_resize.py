@@ -16,7 +16,7 @@ def resize_positions(
     *,
     method: str = "bicubic_antialias",
     grid: Pair | None = None,
-    class_token: bool = True,
+    class_token: bool | int = True,
 ) -> Array:
     """Interpolates the position embeddings of a Vision Transformer to another grid.
 
@@ -29,7 +29,8 @@ def resize_positions(
             PyTorch's `interpolate`); "bilinear", as timm does for Google's files; "zoom", as
             Google's JAX code does: bilinear with aligned corners.
         grid: (h, w) of the table, or one number for both; None for a square grid.
-        class_token: whether the first row belongs to a class token, which is kept unchanged.
+        class_token: whether the first row belongs to a class token, which is kept unchanged; or
+            the number of such rows, with register tokens.
 
     Returns:
         An array (1, 1 + height * width, C), or (1, height * width, C) without a class token, with

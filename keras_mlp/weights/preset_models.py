@@ -13,7 +13,7 @@ from keras_mlp.models import ARCHITECTURES, VisionModel
 from keras_mlp.weights.catalogue import find_preset
 from keras_mlp.weights.checkpoint import Checkpoint, place, recognise
 from keras_mlp.weights.download import cache_folder, download
-from keras_mlp.weights.file_image_shape import file_image_shape
+from keras_mlp.weights.file_image_shape import shape_in_file
 from keras_mlp.weights.image_shape import with_image_shape
 from keras_mlp.weights.preset import Preset
 from keras_mlp.weights.tensor_files import SUFFIXES
@@ -25,6 +25,7 @@ def from_preset(
     *,
     file: str | os.PathLike[str] | None = None,
     variant: str | None = None,
+    file_image_shape: Any = None,
     cache_dir: str | os.PathLike[str] | None = None,
     ema: bool | None = None,
     verbose: bool = True,
@@ -40,9 +41,16 @@ def from_preset(
         say=functools.partial(_say, verbose=verbose),
     )
     if _is_path(preset):
-        return _from_file(architecture, preset, variant, read, verbose, overrides)
+        if file_image_shape is not None:
+            file_image_shape = check_image_shape(file_image_shape, "file_image_shape")
+        return _from_file(architecture, preset, variant, file_image_shape, read, verbose, overrides)
     preset = str(preset)
     row = find_preset(preset)
+    if file_image_shape is not None:
+        raise ValueError(
+            f"`file_image_shape`={file_image_shape!r} is for a file given by its path: the "
+            f"catalogue states that of {row.name}, {row.constructor_arguments()['image_shape']}."
+        )
     if variant is not None:
         raise ValueError(f"`variant`={variant!r}: {row.name} is {row.variant}.")
     architecture = _architecture_of(row, architecture)
@@ -70,14 +78,21 @@ def _say(text: str, verbose: bool) -> None:
 
 
 def _is_path(preset: str | os.PathLike[str]) -> bool:
-    text = os.fspath(preset) if isinstance(preset, os.PathLike) else str(preset)
-    return isinstance(preset, os.PathLike) or os.sep in text or text.endswith(SUFFIXES)
+    """Whether it is meant as the path of a file, rather than as a name or an address."""
+    if isinstance(preset, os.PathLike):
+        return True
+    text = str(preset)
+    if "://" in text:
+        return False
+    # Repositories have names with a "/" too, such as "timm/mixer_b16_224.goog_in21k".
+    return text.endswith(SUFFIXES) or text.startswith((".", os.sep, "~")) or os.path.exists(text)
 
 
 def _from_file(
     architecture: type[VisionModel],
     path: str | os.PathLike[str],
     variant: str | None,
+    file_image_shape: tuple[int, int, int] | None,
     read: Callable[..., Checkpoint],
     verbose: bool,
     overrides: dict[str, Any],
@@ -87,13 +102,17 @@ def _from_file(
     if variant is None and not overrides:
         names = ", ".join(map(repr, architecture.variants))
         raise ValueError(f"`variant` or the sizes must be given for a file; variants: {names}.")
+    image_shape = overrides.get("image_shape", file_image_shape)
+    if file_image_shape is not None:
+        overrides = {**overrides, "image_shape": file_image_shape}
     if variant is None:
         model = architecture(**overrides)
-    elif "image_shape" in overrides:
+    elif "image_shape" in overrides and file_image_shape is None:
         return _in_another_shape(architecture, path, variant, read, verbose, overrides)
     else:
         model = architecture.from_variant(variant, **overrides)
-    return _load(model, read(model, path), verbose)
+    model = _load(model, read(model, path), verbose)
+    return model if image_shape is None else _in_shape(model, check_image_shape(image_shape))
 
 
 def _in_another_shape(
@@ -108,7 +127,10 @@ def _in_another_shape(
     check_choice("variant", variant, architecture.variants)
     model = architecture.from_variant(variant, **overrides)
     checkpoint, image_shape = read(model, path), model.image_shape
-    own = file_image_shape(model, checkpoint) or _shape_of(architecture, variant)
+    own = shape_in_file(model, checkpoint) or (
+        *_shape_of(architecture, variant)[:2],
+        image_shape[-1],
+    )
     if own != image_shape:
         model = architecture.from_variant(variant, **{**overrides, "image_shape": own})
     return _in_shape(_load(model, checkpoint, verbose), image_shape)
@@ -148,12 +170,7 @@ def _architecture_of(row: Preset, architecture: type[VisionModel]) -> type[Visio
 def _image_shape(row: Preset, image_shape: Any) -> tuple[int, int, int]:
     """Returns the requested image shape, or the published one for None."""
     published: tuple[int, int, int] = row.constructor_arguments()["image_shape"]
-    image_shape = published if image_shape is None else check_image_shape(image_shape)
-    if image_shape[-1] != published[-1]:
-        raise ValueError(
-            f"`image_shape`={image_shape}: {row.name} takes images of {published[-1]} channels."
-        )
-    return image_shape
+    return published if image_shape is None else check_image_shape(image_shape)
 
 
 def _bring(row: Preset, path: pathlib.Path, verbose: bool) -> None:

@@ -53,6 +53,14 @@ def test_features_are_what_the_classifier_sees(exported, tmp_path):
     assert saved_model_info(path)["output"] == "features"
 
 
+def test_a_model_of_probabilities_exports_logits(tmp_path):
+    model, pixels = toy(classifier_activation="softmax"), some_pixels(4)
+    path = export_saved_model(model, tmp_path / "toy", features=["block_0"], class_names=["a"] * 3)
+    logits = tf.saved_model.load(str(path)).signatures["serving_uint8"](pixels=tf.constant(pixels))
+    np.testing.assert_allclose(tf.nn.softmax(logits["logits"]), model(pixels), rtol=0, atol=1e-6)
+    assert np.abs(logits["logits"] - model(pixels)).max() > 0.1
+
+
 def test_a_model_without_top_exports_features(tmp_path):
     model = toy(include_top=False)
     path = export_saved_model(model, tmp_path / "toy")

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mlp import ViT, ViTBlock, load_checkpoint
+from keras_mlp import ViT, ViTBlock, load_checkpoint, save_checkpoint, with_image_shape
 from tests.contract import predict, some_pixels, with_random_weights
 from tests.oracle import Oracle
 from tests.test_contract import factory
@@ -42,6 +42,20 @@ TIMM = [
     (
         "vit_timm_gap_rect",
         {"class_token": False, "pooling": "avg", "norm_after_pooling": True},
+    ),
+    ("vit_timm_no_qkv_bias", {"qkv_bias": False}),
+    ("vit_timm_registers", {"reg_tokens": 3}),
+    ("vit_timm_deit3", {"no_embed_class": True, "layer_scale_init_value": 1e-6}),
+    (
+        "vit_timm_registers_gap",
+        {
+            "class_token": False,
+            "pooling": "avg",
+            "norm_after_pooling": True,
+            "reg_tokens": 2,
+            "no_embed_class": True,
+            "qkv_bias": False,
+        },
     ),
 ]
 
@@ -303,3 +317,69 @@ def test_refuses_bad_arguments(arguments, message):
     with pytest.raises(ValueError) as error:
         tiny(**arguments)
     assert message in str(error.value)
+
+
+def test_reads_the_authors_names_of_deit_iii(tmp_path):
+    oracle = Oracle("vit_timm_deit3")
+    renamed(oracle, {".ls1.gamma": ".gamma_1", ".ls2.gamma": ".gamma_2"})
+    model = vit_like(oracle, no_embed_class=True, layer_scale_init_value=1e-6)
+    load_checkpoint(model, oracle.write_checkpoint(tmp_path, ".npz"))
+    check_logits_and_features(model, oracle)
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("vit_timm_no_qkv_bias", ["needs `qkv_bias`=False"]),
+        ("vit_timm_registers", ["needs `reg_tokens`=3"]),
+        ("vit_timm_deit3", ["needs `no_embed_class`=True", "`layer_scale_init_value` to be a n"]),
+        ("vit_timm_gap_rect", ["needs `class_token`=False"]),
+    ],
+)
+def test_a_file_of_another_kind_of_vit_says_which_arguments_it_needs(name, lines, tmp_path):
+    oracle = Oracle(name)
+    with pytest.raises(ValueError, match="nothing was loaded") as error:
+        load_checkpoint(vit_like(oracle), oracle.write_checkpoint(tmp_path, ".npz"))
+    for line in lines:
+        assert line in str(error.value)
+
+
+def test_a_distilled_deit_is_refused_by_name(tmp_path):
+    oracle = Oracle("vit_timm_cls")
+    oracle.weights["dist_token"] = oracle.weights["cls_token"]
+    with pytest.raises(ValueError, match="distilled DeiT, whose second classifier"):
+        load_checkpoint(vit_like(oracle), oracle.write_checkpoint(tmp_path, ".npz"))
+
+
+KINDS = {
+    "qkv": {"qkv_bias": False},
+    "registers": {"reg_tokens": 2},
+    "deit3": {"no_embed_class": True, "layer_scale_init_value": 0.5},
+    "all": {"qkv_bias": False, "reg_tokens": 1, "no_embed_class": True, "class_token": False},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_vit_are_saved_resized_and_tapped(kind, tmp_path):
+    pooling = {"pooling": "avg"} if "class_token" in KINDS[kind] else {}
+    model = with_random_weights(tiny(**KINDS[kind], **pooling))
+    path, shape = tmp_path / "w.safetensors", (24, 16, 3)
+    save_checkpoint(model, path)
+    copy = tiny(**KINDS[kind], **pooling)
+    assert load_checkpoint(copy, path) == "timm"
+    images = some_pixels(model)
+    np.testing.assert_array_equal(predict(copy, images), predict(model, images))
+    larger = with_image_shape(model, shape)
+    assert larger.get_layer("position_embedding").embeddings.shape[1] == (
+        24 + (0 if model.no_embed_class else model.class_token + model.reg_tokens)
+    )
+    maps = model.features(["block_1"])(images)["block_1"]
+    assert maps.shape == (2, 4, 6, 16)
+    feature_map = tiny(**KINDS[kind], include_top=False, pooling=None)
+    assert predict(feature_map, images).shape == (2, 4, 6, 16)
+
+
+@pytest.mark.parametrize("value", [-1, 1.0, True, "2", None])
+def test_a_wrong_number_of_registers_is_refused(value):
+    with pytest.raises(ValueError, match="`reg_tokens` must be 0 or a positive integer, got"):
+        tiny(reg_tokens=value)

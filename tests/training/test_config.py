@@ -84,6 +84,7 @@ def test_set_adds_a_model_argument():
         ("model.head_bias=nan", "`model.head_bias` must be a finite number"),
         ("model.arguments=[]", r"`model.arguments` must be a dict, got \[\]"),
         ("model.arguments.num_classes=3", "`data.num_classes`"),
+        ("model.arguments.classifier_activation='softmax'", "computed from logits"),
         ("model.arguments.dtype=float16", "use `runtime.dtype`"),
         ("model.arguments.num_layers.more=3", "not a config key"),
     ],

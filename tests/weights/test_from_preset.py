@@ -1,6 +1,7 @@
 """from_preset: a name or a file becomes a model with the published outputs."""
 
 import dataclasses
+import functools
 import hashlib
 
 import numpy as np
@@ -266,20 +267,44 @@ def test_our_own_file_says_for_which_images_it_is(tmp_path):
     for shape in ((8, 18, 3), (12, 12, 3)):
         found = ViT.from_preset(path, variant="pico/2", image_shape=shape)
         assert_resized(found, model, shape)
-    without_metadata(path)
-    square = ViT.from_variant("pico/2", image_shape=(12, 12, 3))
-    load_checkpoint(square, path)
-    found = ViT.from_preset(path, variant="pico/2", image_shape=(8, 18, 3))
-    assert_resized(found, square, (8, 18, 3))
+
+
+@pytest.mark.parametrize(("architecture", "layout"), ARCHITECTURES_AND_LAYOUTS, ids=str)
+def test_a_file_that_may_be_for_two_shapes_is_taken_for_the_one_that_is_named(
+    architecture, layout, tmp_path
+):
+    # As many tokens as a square has: nothing in the file says which it is for.
+    path, wide, square = tmp_path / "w.npz", (8, 32, 3), (16, 16, 3)
+    model = toy_file(architecture, layout, path, image_shape=wide)
+    build = functools.partial(type(model).from_preset, path, variant="pico/2")
+    with pytest.raises(ValueError, match=r"(?s)as it is, and may also be .* `file_image_shape`"):
+        build(image_shape=wide)
+    assert_resized(build(image_shape=wide, file_image_shape=wide), model, wide)
+    assert_resized(build(file_image_shape=wide), model, wide)
+    found = build(image_shape=wide, file_image_shape=square)
+    as_square = type(model).from_variant("pico/2", image_shape=square)
+    load_checkpoint(as_square, path)
+    assert_resized(found, as_square, wide)
+    assert_resized(build(image_shape=square), as_square, square)  # fits, and is a square
 
 
 def test_a_file_for_no_square_is_taken_for_the_images_that_are_named(tmp_path):
     path = tmp_path / "w.npz"
     model = toy_file("MLPMixer", "google", path, image_shape=(8, 12, 3))
-    found = MLPMixer.from_preset(path, variant="pico/2", image_shape=(8, 12, 3))
-    assert_resized(found, model, (8, 12, 3))
-    with pytest.raises(ValueError, match="does not fit"):
-        MLPMixer.from_preset(path, variant="pico/2", image_shape=(8, 8, 3))
+    build = functools.partial(MLPMixer.from_preset, path, variant="pico/2")
+    assert_resized(build(image_shape=(8, 12, 3)), model, (8, 12, 3))
+    with pytest.raises(ValueError, match=r"does not fit .* form no square.*`file_image_shape`"):
+        build(image_shape=(8, 8, 3))
+    found = build(image_shape=(8, 8, 3), file_image_shape=(8, 12, 3))
+    assert_resized(found, model, (8, 8, 3))
+
+
+def test_sizes_and_the_images_of_the_file_make_a_variant_unnecessary(tmp_path):
+    path = tmp_path / "w.npz"
+    model = toy_file("MLPMixer", "google", path, image_shape=(8, 12, 3))
+    sizes = {**MLPMixer.variants["pico/2"], "image_shape": (8, 8, 3)}
+    found = MLPMixer.from_preset(path, **sizes, file_image_shape=(8, 12, 3))
+    assert_resized(found, model, (8, 8, 3))
 
 
 def test_a_permutators_file_is_for_the_images_of_its_variant(tmp_path):
@@ -315,8 +340,22 @@ def test_refuses_a_file_of_another_architecture(published, server, tmp_path, mon
         ("MLPMixer", "mixer_b16.goog_in21k", {}, "Did you mean 'mixer_b16_224.goog_in21k'?"),
         ("ResMLP", NAME, {}, "holds weights of MLPMixer, not of ResMLP"),
         ("MLPMixer", NAME, {"variant": "B/16"}, f"`variant`='B/16': {NAME} is pico/2"),
-        ("MLPMixer", NAME, {"image_shape": (8, 8, 1)}, f"{NAME} takes images of 3 channels"),
+        ("MLPMixer", NAME, {"file_image_shape": (8, 8, 3)}, "is for a file given by its path"),
+        ("MLPMixer", "w.npz", {"file_image_shape": (8, 8)}, "`file_image_shape` must be (height"),
         ("MLPMixer", NAME, {"image_shape": (8, 8)}, "`image_shape` must be (height, width"),
+        ("MLPMixer", "mixer_b16", {}, "Did you mean 'mixer_b16_224.goog_in21k_ft_in1k' or"),
+        ("ResMLP", "resmlp", {}, "`keras_mlp.presets()` lists all"),
+        ("MLPMixer", "nothing_like_it", {}, "lists. `keras_mlp.presets()` lists all"),
+        (
+            "MLPMixer",
+            "hf://timm/mixer_b16_224.goog_in21k",
+            {"variant": "B/16"},
+            "is an address, and models are built from a name of the catalogue or from a file here. "
+            "Did you mean 'mixer_b16_224.goog_in21k",
+        ),
+        (None, "https://example.org/w.npz", {}, "is an address"),
+        ("MLPMixer", "timm/mixer_b16_224.miil_in21k", {}, "Did you mean 'mixer_b16_224.miil_in21k"),
+        ("MLPMixer", "", {}, "`preset`='' is not the name"),
         ("MLPMixer", "weights.npz", {}, "`variant` or the sizes must be given for a file"),
         (None, "./weights.npz", {"variant": "B/16"}, "call `from_preset` of an architecture"),
     ],

@@ -287,7 +287,6 @@ def with_lora():
     ("model", "arguments", "message"),
     [
         ("MLPMixer", {"image_shape": (18, 24, 3)}, "(18, 24, 3) is not divisible by `patch_size`"),
-        ("MLPMixer", {"image_shape": (32, 48, 1)}, "1 channels and `model` toy has 3"),
         ("MLPMixer", {"image_shape": (32, 48)}, "must be (height, width, channels), got (32, 48)"),
         ("MLPMixer", {"image_shape": (0, 48, 3)}, "`image_shape` must be a positive integer"),
         ("MLPMixer", {"method": "interpolated"}, "Did you mean 'interpolate'?"),
