@@ -4,22 +4,28 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-# One process per core, at most four: each imports TensorFlow. A file's shared runs stay together.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
+# One process per core, at most four: each imports TensorFlow. Each takes one stretch of the tests, so
+# that a file's shared runs are made once, and what is left at the end goes to whoever is done.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-fast coverage test-formats test-clients lint format install clean
+.PHONY: demo test test-all test-fast coverage test-formats test-clients lint format install clean
 
 demo: install
 	$(BIN)/python -m training.demo --folder demo
 
+# The whole contract; only its sweeps are left to `make test-all`.
 test: install
-	$(PYTEST)
+	$(PYTEST) -m "not sweep"
 
-# Without the tests that train in processes of their own.
+# The sweeps alone, which `make test` leaves out: the two together run every test once.
+test-all: install
+	$(PYTEST) -m sweep
+
+# `make test` without the tests that train in processes of their own.
 test-fast: install
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not sweep"
 
-# Every test, with the lines and branches that none of them reaches. Processes that tests start count.
+# Every test, then the lines and branches that none of them reaches, in subprocesses too.
 coverage: install
 	$(PYTEST) --cov --cov-report=term-missing:skip-covered
 
@@ -41,7 +47,7 @@ test-formats: .venv-formats/.installed .venv-tfjs/.installed
 	npm install --silent --ignore-scripts --prefix .venv-tfjs @tensorflow/tfjs@4.22.0
 	touch $@
 
-# tensorflow_hub and tf_keras bring a second Keras, hence an environment of their own.
+# tensorflow_hub and tf_keras bring a second Keras, so they need an environment of their own.
 test-clients: .venv-clients/.installed
 	.venv-clients/bin/python -m pytest -m clients tests/clients
 
@@ -53,6 +59,7 @@ test-clients: .venv-clients/.installed
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 format: install
 	$(BIN)/ruff check --fix .
@@ -60,7 +67,7 @@ format: install
 
 install: $(READY)
 
-# Made anew only when the dependencies change.
+# Reinstalls only when the dependencies change.
 $(READY): setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV); this takes some minutes."

@@ -11,6 +11,7 @@ the time. Writes `result.json` after each of them. The test split is read once f
 
 import argparse
 import concurrent.futures
+import functools
 import json
 import pathlib
 import time
@@ -56,11 +57,10 @@ class Families:
         self.output = output
         self.results: Results = {}
         self.runs: dict[str, PacedRun] = {}
-        names = comparison.architectures or tuple(keras_mlp.ARCHITECTURES)
-        names = [
-            n for n in names if comparison.model.variant in keras_mlp.ARCHITECTURES[n].variants
-        ]
-        for name in names:
+        variant = comparison.model.variant
+        for name in comparison.architectures or tuple(keras_mlp.ARCHITECTURES):
+            if variant not in keras_mlp.ARCHITECTURES[name].variants:
+                continue
             self.runs[name] = PacedRun(single_run(comparison, name, seeds[0]), seeds, train)
         with concurrent.futures.ThreadPoolExecutor() as threads:
             jobs = {name: threads.submit(run.session.compile) for name, run in self.runs.items()}
@@ -70,7 +70,7 @@ class Families:
             time.sleep(0.5)
         self.seconds: dict[str, float] = {}
         for name, run in list(self.runs.items()):
-            self._keep(name, lambda name=name, run=run: self._time(name, run))
+            self._keep(name, functools.partial(self._time, name, run))
         self.tell()
 
     def train(self, test: ArraySplit, deadline: float, most: int) -> None:
@@ -79,9 +79,7 @@ class Families:
         epochs = max(1, min(most, int((deadline - time.monotonic()) * 0.92 / each)))
         for name in sorted(self.seconds, key=lambda name: self.seconds[name]):
             run = self.runs.pop(name)
-            self._keep(
-                name, lambda name=name, run=run: self._train(name, run, test, deadline, epochs)
-            )
+            self._keep(name, functools.partial(self._train, name, run, test, deadline, epochs))
             self.tell()
 
     def tell(self) -> None:

@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=50_000, help="of --compile-only")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
     options = parser.parse_args(arguments)
-    config = load_config(options.config, options.overrides)
+    config: Config = load_config(options.config, options.overrides)
     output = pathlib.Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
     if options.compile_only:

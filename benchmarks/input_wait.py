@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=8, help="number of turns of each (8)")
     options = parser.parse_args(arguments)
     try:
-        config = load_config(options.config, options.overrides)
+        config: Config = load_config(options.config, options.overrides)
         found = measure(config, options.steps, options.seconds, options.rounds)
     except ValueError as error:
         sys.exit(f"error: {error}")

@@ -80,7 +80,7 @@ def unpack_files(paths: list[pathlib.Path], output: pathlib.Path) -> None:
                 )
             classes = part["classes"]
     arrays = {name: np.concatenate(each) for name, each in columns.items()}
-    np.savez(output, classes=classes, **arrays)
+    np.savez(output, allow_pickle=False, classes=classes, **arrays)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -50,7 +50,8 @@ class Case:
 
     def build(self) -> keras.Model:
         """Builds a model that takes normalised images, with noise on all its weights."""
-        model = ARCHITECTURES[self.architecture](**self.arguments, include_preprocessing=False)
+        arguments = {**self.arguments, "include_preprocessing": False}
+        model = ARCHITECTURES[self.architecture](**arguments)
         rng = np.random.default_rng(0)
         for weight in model.weights:
             noise = self.noise * rng.standard_normal(weight.shape, dtype="float32")
@@ -88,6 +89,7 @@ CASES = (
     _toy("ViT, mean of normalised tokens", "ViT", **_VIT, **_GAP),
     _toy("ViT, norm of the mean", "ViT", **_VIT, **_GAP, norm_after_pooling=True),
     _toy("ViT, layer scale", "ViT", **_VIT, layer_scale_init_value=0.1),
+    _toy("ConvMixer", "ConvMixer", kernel_size=5),
     _published("mixer_b16_224", "MLPMixer", "B/16"),
     _published("mixer_l16_224", "MLPMixer", "L/16"),
     _published("resmlp_12_224", "ResMLP", "S12"),
@@ -95,6 +97,8 @@ CASES = (
     _published("gmlp_s16_224", "GMLP", "S/16"),
     _published("vit_small_patch16_224", "ViT", "S/16"),
     _published("vit_base_patch16_224", "ViT", "B/16"),
+    _published("convmixer_768_32", "ConvMixer", "768/32"),
+    _published("convmixer_1024_20_ks9_p14", "ConvMixer", "1024/20"),
     _published(
         "vit_base_patch16_224, norm of the mean", "ViT", "B/16", **_GAP, norm_after_pooling=True
     ),

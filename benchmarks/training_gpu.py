@@ -120,7 +120,7 @@ class Side:
         except BrokenPipeError:
             return None
         answer = self.read(deadline)
-        return answer and answer.get("seconds")
+        return None if answer is None else answer.get("seconds")
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
@@ -261,7 +261,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--toy", action="store_true", help="one small model, to try the program")
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
-    chosen = TOY if options.toy else PAIRS
+    chosen: tuple[Pair, ...] = TOY if options.toy else PAIRS
     if options.models:
         chosen = tuple(pair for pair in PAIRS if pair.name in options.models)
     results = measure(

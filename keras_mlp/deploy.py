@@ -10,8 +10,10 @@ import numpy as np
 
 from keras_mlp.layers import Dense
 from keras_mlp.layers.locality_injection import batch_norm_affine
+from keras_mlp.layers.tree import sublayers
 from keras_mlp.models import VisionModel
-from keras_mlp.models.layer_changes import layers_and_weights_by_path, make_changes
+from keras_mlp.models.feature_taps import FeatureModel
+from keras_mlp.models.layer_changes import changes_of, layers_and_weights_by_path, make_changes
 from keras_mlp.typing import Array, Config
 
 # Subclasses may compute something different, so the type must be exactly one of these.
@@ -85,6 +87,7 @@ def _deployed(model: keras.Model) -> tuple[keras.Model, list[str]]:
         pairs = _norms_to_fold(model)
         nested = {each.name: _deployed(each) for each in model.layers if _is_model(each)}
         copy = _rebuilt(model, pairs, {name: inner for name, (inner, _) in nested.items()})
+    _freeze_like(model, copy)
     for layer in model.layers:
         if layer.name not in nested and layer.name not in pairs:
             copy.get_layer(layer.name).set_weights(_weights(model, layer, pairs))
@@ -95,10 +98,14 @@ def _deployed(model: keras.Model) -> tuple[keras.Model, list[str]]:
 def _deployed_form(model: VisionModel) -> VisionModel:
     """Returns the deployed form of a keras_mlp model, without the weights."""
     config = _deployed_config(model)
-    copy = type(model).from_config({**config, "frozen": ()})
+    return type(model).from_config({**config, "frozen": ()})
+
+
+def _freeze_like(model: keras.Model, copy: keras.Model) -> None:
+    """Freezes what is frozen in a model and is left in its copy."""
     left = layers_and_weights_by_path(copy)
-    make_changes(copy, {"frozen": [path for path in config["frozen"] if path in left]})
-    return copy
+    frozen = changes_of(model)["frozen"]
+    make_changes(copy, {"frozen": [path for path in frozen if path in left]})
 
 
 def _rebuilt(
@@ -118,7 +125,7 @@ def _rebuilt(
         return keras.Sequential(layers, name=model.name, trainable=model.trainable)
     inputs = keras.tree.map_structure(lambda tensor: _same_input(model, tensor), model.input)
     # Keras compiles the clone of a compiled model. This one, of the same layers, is not.
-    plain = keras.Model(model.input, model.output, name=model.name)
+    plain = type(model)(model.input, model.output, name=model.name)
     return keras.models.clone_model(
         plain, input_tensors=inputs, clone_function=clone, call_function=call
     )
@@ -141,8 +148,13 @@ def _trains(layer: keras.Layer) -> bool:
     return hasattr(layer, "deployed_weights") and not layer.deployed
 
 
+def has_training_form(model: keras.Model) -> bool:
+    """Returns whether `deploy` would fold RepMLP layers of a model."""
+    return any(_trains(layer) for layer in sublayers(model))
+
+
 def _check_kind(model: keras.Model) -> None:
-    if isinstance(model, (VisionModel, keras.Sequential)):
+    if isinstance(model, (VisionModel, FeatureModel, keras.Sequential)):
         return
     # A subclass has its own constructor, and perhaps its own call.
     is_graph = hasattr(model, "inputs")
@@ -157,8 +169,7 @@ def _check_reach(model: keras.Model) -> None:
     for layer in model.layers:
         if _is_model(layer) or hasattr(layer, "deployed_weights"):
             continue
-        # Keras has no public name for the layers inside a layer.
-        hidden = [each for each in layer._flatten_layers(include_self=False) if _trains(each)]
+        hidden = [each for each in sublayers(layer) if _trains(each)]
         if hidden:
             raise ValueError(
                 f"`model` {model.name} cannot be folded: its layer {layer.name} "

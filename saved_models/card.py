@@ -144,7 +144,7 @@ def _result(metrics: dict[str, Any]) -> str:
         f"on {GOLDEN_IMAGES} test images, which `golden.npz` stores with their outputs.",
         f"Trained on {run['train_examples']:,} images, {run['steps']:,} steps in "
         f"{run['wall_seconds'] / 60:.1f} minutes on {hardware['cpu']}, {cores}{gpus}; "
-        f"TensorFlow {run['versions']['tensorflow']}, Keras {run['versions']['keras']}; "
+        f"{_backend(run['versions'])}, Keras {run['versions']['keras']}; "
         f"{run['date'][:10]}, commit {run['commit']}:",
         f"```\n{run['command']}\n```",
         f"The artefact was made on {metrics['made']['date'][:10]}, commit "
@@ -165,6 +165,12 @@ def _sizes(metrics: dict[str, Any]) -> list[str]:
         "Their outputs differ from the Keras model's by at most "
         f"{max(metrics['sizes'].values()):.1e}."
     ]
+
+
+def _backend(versions: dict[str, str]) -> str:
+    """What a run computed with."""
+    names = {"tensorflow": "TensorFlow", "jax": "JAX"}
+    return next(f"{names[name]} {versions[name]}" for name in names if name in versions)
 
 
 def _unmoved(metrics: dict[str, Any]) -> list[str]:

@@ -5,29 +5,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_mlp import ARCHITECTURES
 from keras_mlp.typing import Array
 
-# Weights whose gradient is zero for any image: a later operation cancels what they add. A training
-# step moves them by rounding error, or not at all.
-_UNMOVED = {
-    ("MLPMixer", "FFOnly"): (
-        ("token_mlp/fc2/bias",),
-        "adds one number to all channels of a token, which LayerNorm subtracts",
-    ),
-    ("ViT",): (
-        ("attention/key/bias",),
-        "adds one number to all scores of a query, which the softmax cancels",
-    ),
-    ("RepMLPNet",): (
-        ("norm2/beta", "ffn/fc2_norm/beta"),
-        "adds one number to a whole channel, which BatchNorm subtracts in training",
-    ),
-}
 _LEARNING_RATE = 0.1
 
 
 def unmoved(architecture: str) -> tuple[tuple[str, ...], str | None]:
-    """The weights of an architecture that a training step need not move.
+    """The weights of an architecture that a training step need not move: their gradient is zero.
 
     Args:
         architecture: name of its class.
@@ -35,10 +20,8 @@ def unmoved(architecture: str) -> tuple[tuple[str, ...], str | None]:
     Returns:
         (the endings of their names, the reason); an empty tuple and None if every weight must move.
     """
-    for architectures, row in _UNMOVED.items():
-        if architecture in architectures:
-            return row
-    return (), None
+    ends, reason = ARCHITECTURES[architecture].zero_gradient
+    return ends, reason or None
 
 
 def learning_problems(name: str, loaded: Any, images: Array, architecture: str) -> list[str]:

@@ -13,7 +13,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
 import json
 import pathlib
 import re
-import shutil
 import sys
 from collections.abc import Sequence
 
@@ -21,6 +20,7 @@ import numpy as np
 
 import keras_mlp
 from keras_mlp.arguments import check_choice
+from keras_mlp.deploy import has_training_form
 from keras_mlp.golden import write_golden
 from keras_mlp.whole_files import check_replaceable, whole_folder, write_text
 from saved_models import artefact
@@ -72,7 +72,7 @@ def make(
     split = finished.test_split()
     classes = finished.metrics["classes"]
     with whole_folder(path) as folder:
-        shutil.copyfile(finished.model_file, folder / artefact.KERAS_MODEL)
+        finished.save(folder / artefact.KERAS_MODEL)
         _write_saved_models(models, classes, folder)
         write_text(folder / artefact.LABELS, "".join(f"{name}\n" for name in classes))
         _write_golden(finished.model, split, folder)
@@ -91,8 +91,7 @@ def make(
 
 def blocks_of(model: keras_mlp.VisionModel) -> list[str]:
     """Names of a model's blocks; its classifier gives their outputs as features."""
-    pattern = re.compile(r"(stage_\d+_)?block_\d+")
-    return [layer.name for layer in model.layers if pattern.fullmatch(layer.name)]
+    return [block.name for block in model.blocks]
 
 
 def _destination(output: str | pathlib.Path, name: str, overwrite: bool) -> pathlib.Path:
@@ -127,8 +126,7 @@ def _models(
 
 
 def _in_form(model: keras_mlp.VisionModel, form: str) -> keras_mlp.VisionModel:
-    is_foldable = isinstance(model, keras_mlp.RepMLPNet) and not model.deployed
-    return keras_mlp.deploy(model) if is_foldable and form == "deployed" else model
+    return keras_mlp.deploy(model) if form == "deployed" and has_training_form(model) else model
 
 
 def _write_saved_models(

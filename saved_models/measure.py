@@ -72,9 +72,8 @@ def _sha256(path: pathlib.Path) -> str:
 
 
 def _form(model: keras_mlp.VisionModel) -> str | None:
-    if not isinstance(model, keras_mlp.RepMLPNet):
-        return None
-    return "deployed" if model.deployed else "training"
+    is_deployed = getattr(model, "deployed", None)
+    return None if is_deployed is None else "deployed" if is_deployed else "training"
 
 
 def _maps(folder: pathlib.Path, classifier: Any, images: Array) -> dict[str, list[int]]:

@@ -3,24 +3,15 @@
 import pathlib
 import re
 import shlex
+import shutil
 from typing import Any
 
+import keras_mlp
 from saved_models.artefact import KERAS_MODEL, METRICS, load_keras_model, read_dict
 from training.config import Data
 from training.data.pipeline import load_splits
 from training.data.splits import Split
 from training.report import METRICS_WAY_OUT
-
-# The first part of an artefact's name.
-SHORT_NAMES = {
-    "MLPMixer": "mixer",
-    "ViT": "vit",
-    "RepMLPNet": "repmlpnet",
-    "FFOnly": "ffonly",
-    "ResMLP": "resmlp",
-    "GMLP": "gmlp",
-    "VisionPermutator": "vip",
-}
 
 
 class Run:
@@ -31,13 +22,13 @@ class Run:
         data_dir: where TFDS keeps prepared datasets; None for the folder in the run's config.
 
     Attributes:
-        model: the trained model.
-        model_file: path of its file.
+        model: the trained model. It computes in float32, so that SavedModel and Keras model agree
+            up to rounding: one that was trained in mixed precision has the same float32 weights.
         metrics: the dict in its `metrics.json`, without paths of the machine.
 
     Raises:
-        ValueError: the run is unfinished or damaged, is not a run of `training.train`, or did not
-            compute in float32.
+        ValueError: the run is unfinished or damaged, is not a run of `training.train`, or its
+            weights are not float32.
     """
 
     def __init__(self, path: str | pathlib.Path, data_dir: str | None = None) -> None:
@@ -54,22 +45,23 @@ class Run:
             raise ValueError(
                 f"`RUN` {path} did not train a new model: it is not a run of training.train."
             )
-        dtype = metrics["config"]["runtime"]["dtype"]
-        if dtype != "float32":
-            raise ValueError(
-                f"`RUN` {path} computed in {dtype}; an artefact needs a run in float32, so that "
-                "SavedModel and Keras model agree up to rounding."
-            )
         self._data = _data(metrics, data_dir)
         self.metrics = without_paths(metrics)
-        self.model = load_keras_model(path)
-        self.model_file = path / KERAS_MODEL
+        self._file, stored = path / KERAS_MODEL, load_keras_model(path)
+        self.model = _in_float32(stored, path)
+        self._is_stored = self.model is stored
 
     @property
     def name(self) -> str:
         """The artefact's default name, such as "mixer_fashion_mnist"."""
-        architecture = type(self.model).__name__
-        return f"{SHORT_NAMES[architecture]}_{self._data.name}"
+        return f"{short_name(type(self.model))}_{self._data.name}"
+
+    def save(self, path: pathlib.Path) -> None:
+        """Writes the model's `.keras` file: the run's own, if it computes in float32."""
+        if self._is_stored:
+            shutil.copyfile(self._file, path)
+        else:
+            self.model.save(path)
 
     @property
     def batch_size(self) -> int:
@@ -78,6 +70,26 @@ class Run:
     def test_split(self) -> Split:
         """The test split as the run read it; ValueError if the data is missing."""
         return load_splits(self._data, tuple(self.model.image_shape)).test
+
+
+def _in_float32(model: keras_mlp.VisionModel, path: pathlib.Path) -> keras_mlp.VisionModel:
+    """The model with the same weights, computing in float32."""
+    policy = model.dtype_policy
+    if policy.variable_dtype != "float32":
+        raise ValueError(
+            f"`RUN` {path} has weights in {policy.variable_dtype}; an artefact needs a run in "
+            "float32 or in mixed precision."
+        )
+    if policy.compute_dtype == "float32":
+        return model
+    copy = type(model).from_config({**model.get_config(), "dtype": "float32"})
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def short_name(architecture: type[keras_mlp.VisionModel]) -> str:
+    """The first part of an artefact's name."""
+    return architecture.short_name or architecture.__name__.lower()
 
 
 def _data(metrics: dict[str, Any], data_dir: str | None) -> Data:

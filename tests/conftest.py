@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def same_start():
-    """Seeds Python, numpy and Keras; fails the test that leaves another global policy behind."""
+    """Seeds Python, numpy and Keras; fails a test that changes the global dtype policy."""
     keras.utils.set_random_seed(0)
     yield
     policy = keras.config.dtype_policy().name

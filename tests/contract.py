@@ -82,7 +82,7 @@ def takes_images_that_are_not_square(make):
 
 
 def refuses_images_that_are_not_square(make):
-    """Takes the place of `takes_images_that_are_not_square` where a design is square."""
+    """Replaces `takes_images_that_are_not_square` for designs that need square images."""
     height, width, channels = make().image_shape
     assert height == width
     for shape in ((height, 2 * width, channels), (2 * height, width, channels)):
@@ -90,7 +90,7 @@ def refuses_images_that_are_not_square(make):
 
 
 def takes_any_number_of_channels(make):
-    # With the default normalisation, whose numbers may be those of three colours.
+    # With the default normalisation, which may have one number for each of three colours.
     for channels in (1, 4):
         model = with_random_weights(make(image_shape=(*make().image_shape[:2], channels)))
         assert predict(model, some_pixels(model)).shape == (2, model.num_classes)
@@ -189,7 +189,7 @@ def moves_batch_statistics_in_training_only(make):
 
 
 def freeze_batch_norm(model):
-    """Makes every BatchNorm use its moving statistics always; whether there is one."""
+    """Makes every BatchNorm always use its moving statistics; returns whether there is one."""
     layers = [each for each in layers_of(model) if isinstance(each, BatchNormalization)]
     for layer in layers:
         layer.trainable = False
@@ -254,7 +254,7 @@ def taps_what_it_computes(make):
 
 
 def rematerialisation_changes_no_number(make):
-    """Not the loss, the gradients, the masks, nor what two steps leave in the variables."""
+    """The loss, gradients, masks and variables after two steps stay the same."""
     runs = []
     for remat in (False, True):
         keras.utils.set_random_seed(7)
@@ -269,7 +269,7 @@ def rematerialisation_changes_no_number(make):
     plain, plain_again, remat, remat_again = runs
     for a, b in zip(remat + remat_again, plain + plain_again, strict=True):
         np.testing.assert_array_equal(a, b)
-    # Other masks, or moved statistics: what is drawn or moved anew would have shown.
+    # The steps differ in masks or statistics, so a mask drawn again or a second update would show.
     assert plain[0] != plain_again[0] or not rates_of(make, 0.3)
 
 

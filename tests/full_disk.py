@@ -1,4 +1,4 @@
-"""A disk that is full, as far as this process can tell."""
+"""Simulates a full disk for this process."""
 
 import contextlib
 import signal
@@ -9,10 +9,10 @@ import pytest
 
 @contextlib.contextmanager
 def full_disk(limit: int = 1000) -> Iterator[None]:
-    """Lets no file grow beyond `limit` bytes in the block; skips the test on Windows."""
+    """Inside the block, no file can grow beyond `limit` bytes; skips the test on Windows."""
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that writes fail instead
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that writes raise an error instead
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
         yield

@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 def run_in_own_process(code, *arguments, **environment):
-    """Runs code from the repository's root; fails with what it printed unless it ends well."""
+    """Runs code from the repository's root; on failure, raises an error with its output."""
     finished = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Each architecture as the backbone of KerasCV's classifier: fitted, saved and read again.
+"""Each architecture as the backbone of KerasCV's classifier: fitted, saved and reloaded.
 
 Run by `test_backbones.py` in a process of its own: KerasCV is slow to import and warns.
 """
@@ -16,7 +16,7 @@ from tests.test_contract import ROWS, factory
 
 
 def classify(architecture, folder):
-    """What came of one epoch, and the difference to the model from the file."""
+    """The results of one epoch, and the difference from the reloaded model."""
     keras.utils.set_random_seed(0)
     backbone = factory(architecture)(include_top=False, pooling=None)
     model = keras_cv.models.ImageClassifier(backbone=backbone, num_classes=3, pooling="avg")

@@ -1,6 +1,6 @@
-"""Any combination of arguments makes a model that runs and survives its config, or is refused.
+"""Any combination of arguments builds a model that runs and survives its config, or is refused.
 
-The examples are the same in every run. To draw others, and more of them:
+The examples are the same in every run. To draw others, or more:
 
     FUZZ_EXAMPLES=500 python -m pytest tests/test_argument_fuzzing.py
 """
@@ -37,8 +37,8 @@ def fuzzed(max_examples):
     )
 
 
-# Any of these may come for any argument. Counts stay small or are too large for any model: nothing
-# in between, which would be allowed and slow.
+# Any argument may get any of these. Counts are small or too large for any model, never in between:
+# such counts would be allowed, but slow.
 WILD = st.one_of(
     st.none(),
     st.booleans(),
@@ -62,7 +62,7 @@ FLAG = st.sampled_from((True, False, np.bool_(True)))
 SIDE = st.sampled_from((4, 8, 12, 16, 24))
 POLICY = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float64")
 
-# What a user may well mean, by the name of the argument.
+# Plausible values, by the name of the argument.
 PLAUSIBLE = {
     "image_shape": st.one_of(
         st.tuples(SIDE, SIDE, st.sampled_from((1, 3, 4))),
@@ -129,7 +129,7 @@ def test_every_argument_has_plausible_values():
 
 @st.composite
 def arguments_of(draw, architecture, wild=True):
-    """Arguments of a toy model, of which some are changed."""
+    """Arguments of a toy model, some of them changed."""
     arguments = dict(ROWS[architecture].toy)
     if architecture in PYRAMIDS and draw(st.booleans()):
         arguments |= draw(stages_of(architecture))
@@ -163,7 +163,7 @@ def stages_of(draw, architecture):
 
 @contextlib.contextmanager
 def weights_made():
-    """A list that gets an entry whenever a layer makes a weight."""
+    """A list that gets an entry whenever a layer adds a weight."""
     made, add_weight = [], keras.layers.Layer.add_weight
 
     def counted(layer, *args, **kwargs):
@@ -175,7 +175,7 @@ def weights_made():
 
 
 def built(architecture, arguments):
-    """The model, or None if the arguments are refused as they should be: clearly and at once."""
+    """The model, or None if the arguments are refused clearly and before any work."""
     with weights_made() as made:
         try:
             model = ARCHITECTURES[architecture](**arguments)
@@ -190,7 +190,7 @@ def built(architecture, arguments):
 
 
 def documented_shape(model):
-    """Of the outputs for a batch of 2, from the model's arguments."""
+    """The documented shape of the outputs for a batch of 2, from the model's arguments."""
     if model.include_top:
         return (2, model.num_classes)
     channels = model.hidden_dim[-1] if isinstance(model.hidden_dim, tuple) else model.hidden_dim
@@ -208,7 +208,7 @@ def documented_shape(model):
 
 
 def is_moderate(model):
-    """Whether no number is so small or large that the outputs may overflow."""
+    """Whether no number is so small or so large that the outputs may overflow."""
     names = ("skip_lam", "layer_scale_init_value", "layer_norm_epsilon")
     numbers = (getattr(model, name, None) for name in names)
     return all(number is None or 1e-8 < number < 1e3 for number in numbers)

@@ -1,4 +1,4 @@
-"""Checks of arguments: a value of the right kind comes back, any other gives one clear error."""
+"""Checks of arguments: a valid value is returned, any other raises one clear error."""
 
 import keras
 import numpy as np

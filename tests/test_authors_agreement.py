@@ -1,4 +1,4 @@
-"""The comparison with the authors' code: its plumbing, with ourselves in their place."""
+"""The comparison with the authors' code, tested with our own models in their place."""
 
 import json
 import math
@@ -26,7 +26,7 @@ TOYS = (
 
 
 def our_side(order, shift=0.0):
-    """Does what the authors' side is asked for, with a model of ours."""
+    """Does the work of the authors' side with our own model."""
     with safetensors.safe_open(order["weights"], "numpy") as file:
         metadata = file.metadata()
     config = json.loads(metadata["arguments"])

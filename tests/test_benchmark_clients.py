@@ -1,4 +1,4 @@
-"""The benchmark of clients that fine-tune: every client on a toy, and its figures on fakes."""
+"""The benchmark of clients that fine-tune: each client on a toy, and its figures on fake data."""
 
 import argparse
 import json
@@ -23,7 +23,7 @@ def toy(tmp_path_factory):
 
 
 def easy_lesson(steps=30):
-    """Black and white images: two classes that any client learns."""
+    """Black and white images: two classes that any client can learn."""
     labels = np.arange(4 * steps) % 2
     images = np.broadcast_to(255 * labels[:, None, None, None], (4 * steps, 8, 8, 1))
     images = images.astype("uint8")

@@ -27,7 +27,7 @@ def toy(num_classes=3):
 
 
 class FakeWorker(contextlib.nullcontext):
-    """Gives logits, and times that a form's name decides."""
+    """Returns logits, and times that depend on the name of the form."""
 
     missing, versions, description = [], {"numpy": "2"}, "a fake"
 
@@ -41,7 +41,7 @@ class FakeWorker(contextlib.nullcontext):
 
 @pytest.fixture
 def fakes(monkeypatch, tmp_path):
-    """Keras is right on all four images, int8 on three."""
+    """Keras is correct on all four images, int8 on three."""
     right = 5.0 * np.eye(4)
     right[0, 1] = 4.5
     wrong = right.copy()

@@ -1,4 +1,4 @@
-"""The benchmarks of the input: both contenders do the same work, and shares are what they say."""
+"""The benchmarks of the input: both contenders do the same work, and shares are right."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def pairs(tmp_path_factory):
     write_photographs(root, PICTURES)
     stages = ("whole picture, resized", "flip", "MixUp, CutMix")
     own = {stage: input_pipeline.STAGES[stage] for stage in stages}
-    own["MixUp, CutMix"] = Augment(crop=0.08, mixup=0.8, cutmix=1.0)  # the policy takes minutes
+    own["MixUp, CutMix"] = Augment(crop=0.08, mixup=0.8, cutmix=1.0)  # a policy would take minutes
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(input_pipeline, "STAGES", own)
         found = input_pipeline.contenders(root, PICTURES)
@@ -48,7 +48,7 @@ def test_both_make_batches_of_one_form(pairs, stage):
     assert ours.shape == by_hand.shape == (PICTURES, *input_pipeline.SHAPE)
     assert ours.dtype == by_hand.dtype == np.uint8
     assert own_labels.shape == labels.shape and own_labels.dtype == labels.dtype
-    assert abs(ours.mean() - by_hand.mean()) < 60  # of the same photographs
+    assert abs(ours.mean() - by_hand.mean()) < 60  # from the same photographs
     if stage == "MixUp, CutMix":
         np.testing.assert_allclose([own_labels.sum(1), labels.sum(1)], 1, rtol=1e-6)
 

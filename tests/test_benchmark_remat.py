@@ -1,4 +1,4 @@
-"""The benchmark of rematerialisation, at toy size in real processes."""
+"""The benchmark of rematerialization, at toy size in real processes."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The benchmark's method, with toy contenders in real processes; neither PyTorch nor timm."""
+"""The benchmark's method, with toy contenders in real processes, without PyTorch and timm."""
 
 import argparse
 import json
@@ -54,7 +54,7 @@ def test_contenders_run_in_turn():
 
 
 def test_ratios_are_paired_by_round():
-    # The second round was slow for both: paired, that changes no ratio much.
+    # The second round was slow for both; paired, this hardly changes a ratio.
     times = {"base": samples(10, 40, 12), "ours": samples(5, 25, 8)}
     ours = summarise(times, "base")["ours"]
     assert (ours.median, ours.best) == (8, 5)

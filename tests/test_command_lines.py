@@ -1,4 +1,4 @@
-"""Programs answer help and wrong command lines at once, without importing TensorFlow."""
+"""Programs answer `--help` and wrong command lines at once, without importing TensorFlow."""
 
 import json
 import pathlib
@@ -54,7 +54,7 @@ WRONG = [
     ("saved_models.publish", ["none", "--output", "."], "`PATH` none does not exist"),
     ("saved_models.index", ["more"], "unrecognized arguments: more"),
 ]
-# One process for all command lines: (exit code, what it printed) of each, as JSON.
+# One process for all command lines: the exit code and output of each, as JSON.
 RUN_THEM_ALL = """
 import contextlib, io, json, runpy, sys
 
@@ -81,7 +81,7 @@ print(json.dumps(results))
 
 @pytest.fixture(scope="module")
 def results():
-    """From a command line, its words in a tuple, to its exit code and what it printed."""
+    """From a command line, as a tuple of words, to its exit code and output."""
     lines = [[program, "--help"] for program in PROGRAMS]
     lines += [[program, *words] for program, words, _ in WRONG]
     command = [sys.executable, "-c", RUN_THEM_ALL, json.dumps(lines)]

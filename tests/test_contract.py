@@ -16,21 +16,21 @@ WEIGHT_PATHS = pathlib.Path(__file__).parent / "weight_paths"
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What the tests must know of one architecture.
+    """What the tests need to know about an architecture.
 
     Attributes:
-        toy: arguments of a model that is built in a fraction of a second.
+        toy: arguments of a model that builds in a fraction of a second.
         parameters: exact number of parameters of every variant.
-        dense: dense layers in the blocks of the toy that mix tokens, and the others.
+        dense: number of dense layers in the toy's blocks that mix tokens, and of the others.
         int8_error: twice the largest error of five seeds; see `test_quantization.error`.
-        exponent: of the cost of token mixing, by the number of tokens.
-        token_weights: ends of the paths of the weights that change with the grid of tokens; None
+        exponent: exponent with which the cost of token mixing grows with the number of tokens.
+        token_weights: suffixes of the paths of weights that depend on the token grid; None
             for a design whose image size cannot be changed.
-        drawn_anew: weights that change too where token mixing is reinitialized.
-        copies: whether every sub-image can have its own copy of the token mixing.
-        no_gradient: patterns of weights that cannot move any logit, and why in a comment.
-        plausible: values that a user may well give, for arguments of this architecture alone.
-        square_only: the design takes square images only; it must then refuse all others.
+        drawn_anew: further weights that change when token mixing is reinitialized.
+        copies: whether each sub-image can have its own copy of the token mixing.
+        no_gradient: patterns of weights that cannot change any logit; a comment says why.
+        plausible: values that a user may give to arguments that only this architecture has.
+        square_only: whether the design takes square images only, and must refuse others.
     """
 
     toy: dict
@@ -80,7 +80,7 @@ ROWS = {
         token_weights=TOKEN_MLP,
         drawn_anew=("token_mlp/fc1/bias",),
         copies=True,
-        # Shifts all channels of a token alike, which every LayerNorm after it takes out again.
+        # Shifts all channels of a token alike; every later LayerNorm removes the shift.
         no_gradient=("block_*/token_mlp/fc2/bias",),
     ),
     "ResMLP": Row(
@@ -142,8 +142,8 @@ ROWS = {
             "num_layers": (1, 2),
             "hidden_dim": (8, 16),
             "num_sharesets": (2, 4),
-            # Not 1: a BatchNorm takes the scale of that kernel out again, all but its epsilon, and
-            # its gradient is nearly zero.
+            # Not 1: a BatchNorm cancels the scale of that kernel, except for the epsilon, so its
+            # gradient is nearly zero.
             "kernel_sizes": (3, 5),
             "mlp_ratio": 2,
             "num_classes": 5,
@@ -165,7 +165,7 @@ ROWS = {
         exponent=2,
         token_weights=("fc3/kernel",),
         copies=True,
-        # Shift all pixels of a channel alike, which the next BatchNorm takes out while training.
+        # Shift all pixels of a channel alike; in training the next BatchNorm removes the shift.
         no_gradient=("*/norm2/beta", "*/fc2_norm/beta"),
     ),
     "GMLP": Row(
@@ -217,7 +217,7 @@ ROWS = {
         exponent=2,
         token_weights=(*TOKEN_MLP, "norm2/gamma", "norm2/beta"),
         drawn_anew=("token_mlp/fc1/bias",),
-        # In the last block it shifts all channels of a token alike: the last LayerNorm undoes it.
+        # In the last block it shifts all channels of a token alike; the last LayerNorm undoes it.
         no_gradient=("block_1/token_mlp/fc2/bias",),
     ),
     "ViT": Row(
@@ -249,7 +249,7 @@ ROWS = {
         int8_error=0.08,
         exponent=2,
         token_weights=("position_embedding/embeddings",),
-        # Adds the same to all scores of one query, which the softmax takes out again.
+        # Adds the same number to all scores of a query, which cancels in the softmax.
         no_gradient=("block_*/attention/key/bias",),
     ),
     "ConvMixer": Row(
@@ -309,7 +309,7 @@ def test_every_weight_gets_a_gradient(architecture):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_weight_paths_are_frozen(architecture):
-    # Users' checkpoints and layer-wise settings refer to these paths: changing one breaks them.
+    # Users' checkpoints and layer-wise settings refer to these paths; changing one breaks them.
     stored = (WEIGHT_PATHS / f"{architecture}.txt").read_text().split()
     assert [weight.path for weight in factory(architecture)().weights] == stored
 
@@ -324,10 +324,10 @@ def test_every_variant_has_a_parameter_count():
     [(name, variant) for name, model in ARCHITECTURES.items() for variant in model.variants],
 )
 def test_parameter_count(architecture, variant):
-    # Variables that never get a value: the largest models have hundreds of millions of numbers.
+    # Variables without values: the largest models have hundreds of millions of parameters.
     with keras.StatelessScope(initialize_variables=False):
         model = ARCHITECTURES[architecture].from_variant(variant)
         # Papers do not count the moving statistics of BatchNorm.
         count = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-    keras.utils.clear_session()  # forgets them, or the next scope would give them values
+    keras.utils.clear_session()  # drops them, or the next scope would initialize them
     assert count == ROWS[architecture].parameters[variant]

@@ -1,11 +1,11 @@
-"""deploy: equal outputs with random statistics, a new model, and reasons where it refuses."""
+"""deploy: equal outputs with random statistics, a new model, and clear refusals."""
 
 import keras
 import numpy as np
 import pytest
 
 import keras_mlp
-from keras_mlp import MLPMixer, RepMLPNet, deploy
+from keras_mlp import MLPMixer, RepMLPNet, deploy, freeze_through
 from keras_mlp.layers import Dense, RepMLP, RepMLPBlock
 from tests.contract import (
     POLICIES,
@@ -24,7 +24,7 @@ X = np.random.default_rng(0).normal(size=(3, *SHAPE)).astype("float32")
 
 
 def small_cnn(shape=SHAPE):
-    """A convolutional network with a RepMLP, a RepMLPBlock and a residual inside."""
+    """A convolutional network with a RepMLP, a RepMLPBlock and a residual connection."""
     inputs = keras.Input(shape, name="image")
     x = keras.layers.Conv2D(8, 3, padding="same", name="conv")(inputs)
     x = keras.layers.BatchNormalization(name="norm")(x)
@@ -46,7 +46,7 @@ def batch_norms(model):
 
 def assert_equal_outputs(copy, model, x=X):
     expected = predict(model, x)
-    assert np.abs(expected[0] - expected[1]).max() > 1e-3  # so that there is something to compare
+    assert np.abs(expected[0] - expected[1]).max() > 1e-3  # so that the comparison is not trivial
     np.testing.assert_allclose(predict(copy, x), expected, rtol=0, atol=1e-5)
 
 
@@ -67,7 +67,7 @@ def test_repmlpnet_deploys(arguments):
     assert type(copy) is RepMLPNet and copy.deployed and not model.deployed
     assert copy.get_config() == {**model.get_config(), "deployed": True}
     assert_equal_outputs(copy, model, some_pixels(model))
-    # Left are those outside the blocks: stem, downsample, head, and 4 in each of 3 units.
+    # BatchNorms outside the blocks remain: stem, downsample, head, and 4 in each of 3 units.
     assert len(batch_norms(copy)) == 3 + 3 * 4
     kinds = (keras.layers.DepthwiseConv2D,)
     assert not [layer for layer in layers_of(copy) if isinstance(layer, kinds)]
@@ -152,6 +152,18 @@ def test_models_inside_models_deploy():
     assert_equal_outputs(copy, model, images)
 
 
+def test_feature_models_deploy_and_stay_frozen():
+    model = freeze_through(with_random_weights(factory("RepMLPNet")()), "stage_0_block_0")
+    features = model.features(["stage_0_block_0", "head"])
+    copy = deploy(features)
+    assert type(copy) is type(features) and copy.name == features.name
+    images = some_pixels(model)
+    for name, expected in features(images).items():
+        np.testing.assert_allclose(copy(images)[name], expected, rtol=0, atol=1e-5)
+    trained = {weight.path.partition("/")[0] for weight in copy.trainable_weights}
+    assert trained == {layer.name for layer in model.layers if layer.trainable and layer.weights}
+
+
 def test_a_layer_that_another_model_uses_too_is_folded_in_the_copy_only():
     model = small_cnn()
     inputs = keras.Input(SHAPE)
@@ -173,7 +185,7 @@ def test_shared_layers_stay_shared():
 
 
 def not_foldable(kind):
-    """A model whose BatchNorm must stay, with a RepMLP behind it."""
+    """A model whose BatchNorm must stay, followed by a RepMLP."""
     inputs = keras.Input(SHAPE)
     conv = keras.layers.Conv2D(4, 3, padding="same", activation="relu" if kind == "relu" else None)
     norm = keras.layers.BatchNormalization(axis=1 if kind == "axis" else -1)

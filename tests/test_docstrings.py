@@ -16,7 +16,7 @@ MODULES = ["keras_mlp"] + [
 
 
 def examples_of(name):
-    """The docstrings with examples that a module defines itself."""
+    """A module's own docstrings that have examples."""
     module = importlib.import_module(name)
     public = {key: getattr(keras_mlp, key) for key in keras_mlp.__all__}
     modules = {"keras": keras, "keras_mlp": keras_mlp, "numpy": numpy}

@@ -35,7 +35,7 @@ ROWS = (
 )
 RANK = {part: rank for rank, row in enumerate(ROWS) for part in row}
 
-# The library itself needs no more than this when it is imported.
+# Importing the library needs nothing else.
 LIBRARY_NEEDS = {"keras", "numpy", "safetensors", "keras_mlp"} | sys.stdlib_module_names
 TENSORFLOW_IN_FUNCTIONS = (
     "keras_mlp/export/",
@@ -45,7 +45,7 @@ TENSORFLOW_IN_FUNCTIONS = (
     "keras_mlp/models/replicated_model.py",
 )
 NEVER = {"tensorflow_hub", "tf_keras"}  # both bring a second Keras
-# These are run by an interpreter of another environment, to see what such users see.
+# An interpreter of another environment runs these, to test what its users get.
 IN_THE_ENVIRONMENT_OF_TF_HUB = {"tests/clients/run_hub.py", "benchmarks/client_hub.py"}
 NAMELESS = {"utils.py", "common.py", "misc.py", "helpers.py"}
 

@@ -1,4 +1,4 @@
-"""On the JAX backend: no TensorFlow, a light import, and the numbers that TensorFlow gives."""
+"""On the JAX backend: no TensorFlow, a light import, and the same numbers as on TensorFlow."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""JSON files of ours: damage is one clear error that names the file and the way out."""
+"""Our JSON files: damage raises one clear error that names the file and the way out."""
 
 import pytest
 

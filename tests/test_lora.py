@@ -1,4 +1,4 @@
-"""LoRA: what is trained, that it learns, and that files, copies and SavedModels keep it."""
+"""LoRA: what trains, that it learns, and that files, copies and SavedModels keep it."""
 
 import keras
 import numpy as np
@@ -15,14 +15,14 @@ DENSE = [name for name, row in ROWS.items() if any(row.dense)]
 
 
 def toy(architecture="MLPMixer", rank=2, **overrides):
-    """A model with LoRA factors none of which is 0."""
+    """A model whose LoRA factors are all nonzero."""
     model = factory(architecture)(**overrides)
     enable_lora(model, rank)
     return with_random_weights(model)
 
 
 def trained(model, steps=20):
-    """The losses of some steps on one batch."""
+    """The losses of several steps on one batch."""
     images, labels = some_pixels(model, batch=8), np.arange(8) % model.num_classes
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.01), loss)
@@ -60,7 +60,7 @@ def test_computes_the_same_at_first(architecture):
 
 @pytest.mark.parametrize("architecture", DENSE)
 def test_only_factors_and_head_are_trained(architecture):
-    # In RepMLPNet as many gates as channels: of the toy's two, both may be dead ReLUs.
+    # Widens RepMLPNet's gates: of the toy's two hidden units, both may be dead ReLUs.
     model = toy(architecture, **({"reduction": 1} if architecture == "RepMLPNet" else {}))
     before = {weight.path: np.array(weight) for weight in model.weights}
     losses = trained(model)
@@ -123,7 +123,7 @@ def test_plain_weights_fit_a_model_with_factors(tmp_path):
     images = some_pixels(model)
     np.testing.assert_allclose(predict(model, images), predict(plain, images), rtol=0, atol=1e-6)
     fc1 = model.get_layer("block_0").token_mlp.fc1
-    assert np.abs(fc1.lora_kernel_a).min() > 0  # two zeros would have no gradient
+    assert np.abs(fc1.lora_kernel_a).min() > 0  # two zero factors would have no gradient
     assert not np.any(fc1.lora_kernel_b)
 
 

@@ -1,8 +1,8 @@
-"""The Mixer paper's remark that a Mixer is a very special convolutional network, computed.
+"""Checks the Mixer paper's remark that a Mixer is a very special convolutional network.
 
-Channel mixing is a convolution of size 1 x 1. Token mixing is a depth-wise convolution that sees
-the whole map and has one kernel for all channels; its hidden units are its outputs' "channels"
-(Tolstikhin et al., 2021, arXiv:2105.01601, introduction).
+Channel mixing is a 1 x 1 convolution. Token mixing is a depthwise convolution over the whole map,
+with one kernel for all channels; its hidden units are the outputs of that convolution (Tolstikhin
+et al., 2021, arXiv:2105.01601, introduction).
 """
 
 import keras
@@ -22,10 +22,10 @@ def one_by_one(image, dense):
 
 
 def full_receptive_field(image, dense):
-    """A dense layer over tokens as a depth-wise convolution, (B, h, w, C) -> (B, 1, 1, C, D).
+    """A dense layer over tokens as a depthwise convolution, (B, h, w, C) -> (B, 1, 1, C, D).
 
-    The kernel is as large as the map and the same for every channel; its D outputs a channel are
-    the convolution's depth multiplier.
+    The kernel is as large as the map and the same for every channel; D outputs per channel mean a
+    depth multiplier of D.
     """
     _, height, width, channels = image.shape
     units = dense.kernel.shape[-1]
@@ -40,7 +40,7 @@ def channel_mixing(image, mlp):
 
 
 def token_mixing(image, mlp):
-    # The second map goes from one position with D_S numbers back to all of them: a depth-wise
+    # The second layer maps D_S numbers at one position back to all positions: a depthwise
     # convolution over the D_S hidden units, laid out as a map of 1 x D_S.
     hidden = keras.activations.gelu(full_receptive_field(image, mlp.fc1))
     hidden = ops.transpose(hidden[:, 0, 0], (0, 2, 1))[:, None]  # (B, 1, D_S, C)
@@ -86,8 +86,8 @@ def test_each_mlp_is_convolutions(mlp, mixing, block, image):
 
 
 def test_channels_share_the_kernel_of_token_mixing(block, image):
-    # A depth-wise convolution at large would need one kernel a channel: shuffled channels give
-    # shuffled outputs only because the kernel is the same for all.
+    # A general depthwise convolution has one kernel per channel. Shuffled channels give shuffled
+    # outputs only because the kernel is the same for all.
     shuffle = np.random.default_rng(1).permutation(CHANNELS)
     mixed = np.asarray(token_mixing(image, block.token_mlp))
     shuffled = token_mixing(image[..., shuffle], block.token_mlp)

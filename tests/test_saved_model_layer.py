@@ -1,4 +1,4 @@
-"""SavedModels inside Keras models: they infer, train, freeze, reload, and refuse damage."""
+"""SavedModels inside Keras models: inference, training, freezing, reloading, and damage."""
 
 import json
 import pathlib
@@ -57,7 +57,7 @@ def values(layer):
 
 
 def assert_trained(before, layer):
-    """All of a layer's trainable weights, which come first in `weights`."""
+    """All of a layer's trainable weights have changed; they come first in `weights`."""
     assert layer.trainable_weights
     for old, weight in zip(before, layer.trainable_weights, strict=False):
         assert np.any(old != np.array(weight)), weight.path
@@ -65,7 +65,7 @@ def assert_trained(before, layer):
 
 @pytest.mark.parametrize("explicit", [True, False], ids=["functional", "sequential"])
 def test_pixels_that_became_floats_are_refused(path, explicit):
-    """Keras casts them to the dtype of the model's input; scaled again, they would mean nothing."""
+    """Keras casts them to the input's dtype; scaling them again would give wrong images."""
     layer = SavedModelLayer(path)
     inputs = keras.Input((8, 8, 3))
     model = keras.Model(inputs, layer(inputs)) if explicit else keras.Sequential([layer])
@@ -168,7 +168,7 @@ def test_weights_frozen_before_the_export_stay_so_in_fit(tmp_path):
     stem = [weight for weight in layer.non_trainable_weights if weight.name.startswith("stem_")]
     before = [np.array(weight) for weight in stem]
     layer.trainable = False
-    layer.trainable = True  # what is thawed here is the layer, not what was frozen in it
+    layer.trainable = True  # thaws the layer, but not what was frozen inside it
     fit(model, PIXELS)
     assert len(stem) == 2
     for old, weight in zip(before, stem, strict=True):
@@ -222,7 +222,7 @@ def test_keras_file_holds_the_fine_tuned_weights(path, tmp_path):
     np.testing.assert_allclose(reloaded(PIXELS), model(PIXELS), rtol=0, atol=1e-6)
     assert np.abs(reloaded(PIXELS) - untuned).max() > 1e-3
     before = values(reloaded.get_layer("backbone"))
-    reloaded.fit(PIXELS, LABELS, verbose=0)  # with the optimizer of the file
+    reloaded.fit(PIXELS, LABELS, verbose=0)  # with the optimizer from the file
     assert_trained(before, reloaded.get_layer("backbone"))
 
 

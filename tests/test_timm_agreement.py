@@ -1,4 +1,4 @@
-"""The comparison with timm: its plumbing, with ourselves in timm's place."""
+"""The comparison with timm, tested with our own models in timm's place."""
 
 import json
 import math
@@ -18,7 +18,7 @@ CASE = next(case for case in TOYS if case.architecture == "ViT")
 
 
 def our_side(order, shift=0.0):
-    """Does what timm's side is asked for, with a model of ours."""
+    """Does the work of timm's side with our own model."""
     assert order["call"]["arguments"]["num_classes"] == 5
     with safetensors.safe_open(order["keras_weights"], "numpy") as file:
         metadata = file.metadata()

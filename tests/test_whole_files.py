@@ -1,4 +1,4 @@
-"""Files and folders appear whole or not at all, with the mode of `open`, and nothing is left."""
+"""Files and folders appear whole or not at all, with the mode of `open`, and no leftovers."""
 
 import errno
 import os
@@ -81,7 +81,7 @@ def test_a_writer_sees_the_suffix(tmp_path):
         new.touch()
 
 
-# The package is entered without its own imports, which take seconds.
+# Enters the package without its own imports, which take seconds.
 KILLED = """
 import os, pathlib, sys, types
 

@@ -1,4 +1,4 @@
-"""Contenders that need numpy alone, each built in a process of its own by test_benchmarks.py."""
+"""Contenders that only need numpy; test_benchmarks.py builds each in a process of its own."""
 
 import os
 

@@ -2,11 +2,10 @@
 
 python -m training.dry_run --config training/configs/recipes/mixer_in1k.py
 
-The model, the image size, augmentation, loss, optimizer and dtype are the page's. The batch is
-small, and the steps are at the learning rate behind the warm-up, where a run would blow up first.
-Pictures are cut from two photographs where `data.data_dir` is not given, and weights are random
-where `model.preset` is a name and not a file, so that nothing is downloaded. No file is left
-behind.
+The model, image size, augmentation, loss, optimizer and dtype are those of the page. The batch is
+small, and the steps use the learning rate after warm-up, at which a run would diverge first.
+Nothing is downloaded: without `data.data_dir` pictures are cut from two photographs, and where
+`model.preset` is a name and not a file the weights are random. It leaves no files.
 """
 
 from training.command_line import dry_run_options
@@ -23,12 +22,15 @@ import resource
 import sys
 import tempfile
 import time
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import keras_mlp
+from keras_mlp.typing import Array
+from training.config import Config, Model
 from training.data.pipeline import load_splits, training_stream
 from training.data.sample_pictures import write_sample_pictures
 from training.data.sources import FOLDERS
@@ -41,35 +43,38 @@ from training.train import build_model, model_image_shape
 STEPS = 2
 
 
-def dry_run(config, images=2):
+def dry_run(config: Config, images: int = 2) -> dict[str, Any]:
     """Trains what a config describes for two steps.
 
     Args:
         config: a checked `training.config.Config`.
-        images: of a step.
+        images: number of images per step, a positive integer.
 
     Returns:
         A dict: `parameters`; `image_shape` and `classes` of the model; `loss` and `seconds` of each
         step, the first of which traces the graph; `peak_memory` of the process in bytes; `weights`,
-        the number of trainable ones, and `unmoved`, paths of those that are what they were; and
-        `notes`, what differs from the run, in words.
+        the number of trainable weights, and `unmoved`, the paths of those that did not change; and
+        `notes`, a list of phrases on how the steps differ from the run.
 
     Raises:
-        ValueError: the config does not fit itself, or the data that it names.
+        ValueError: the config contradicts itself or does not fit the data that it names.
         FloatingPointError: a loss, a gradient or a weight is not finite.
     """
     if images < 1:
         raise ValueError(f"`--images` must be at least 1, got {images}.")
     if config.runtime.strategy != "one_device":
-        raise ValueError('A dry run is on one device: leave `runtime.strategy` at "one_device".')
+        raise ValueError(
+            f"`runtime.strategy` is {config.runtime.strategy!r}; a dry run uses one device: leave "
+            'it at "one_device".'
+        )
     check_model(config.model)
     with tempfile.TemporaryDirectory() as folder:
         config, notes = _cut_down(config, images, pathlib.Path(folder))
         return {**_two_steps(config), "notes": notes}
 
 
-def _cut_down(config, images, folder):
-    """The config of the steps, and what differs from the run, in words."""
+def _cut_down(config: Config, images: int, folder: pathlib.Path) -> tuple[Config, list[str]]:
+    """The config of the steps, and notes on how it differs from that of the run."""
     parts = math.gcd(images, config.optimizer.accumulate)
     small = dataclasses.replace(
         config,
@@ -80,7 +85,7 @@ def _cut_down(config, images, folder):
     )
     notes = [
         f"{images} image(s) a step instead of {config.data.batch_size}",
-        f"at the learning rate behind the warm-up, {config.optimizer.learning_rate}",
+        f"at the learning rate after warm-up, {config.optimizer.learning_rate}",
     ]
     if parts != config.optimizer.accumulate:
         notes.append(f"in {parts} part(s) instead of {config.optimizer.accumulate}")
@@ -94,24 +99,24 @@ def _cut_down(config, images, folder):
     return small, notes
 
 
-def _with_random_weights(model, path):
-    """The same model, whose preset is a file of random weights: read and made to fit like it."""
+def _with_random_weights(model: Model, path: pathlib.Path) -> Model:
+    """The same model with a file of random weights as its preset, read and resized like it."""
     (row,) = (row for row in keras_mlp.presets() if row.name == model.preset)
     facts = row.constructor_arguments()
     architecture = keras_mlp.ARCHITECTURES[row.architecture]
     keras_mlp.save_checkpoint(architecture.from_variant(row.variant, **facts), path)
-    of_its_task = ("num_classes", "image_shape")  # which a fine-tuned model has its own of
+    of_its_task = ("num_classes", "image_shape")  # a fine-tuned model has its own
     facts = {name: value for name, value in facts.items() if name not in of_its_task}
     return dataclasses.replace(model, preset=str(path), arguments={**facts, **model.arguments})
 
 
-def _two_steps(config):
+def _two_steps(config: Config) -> dict[str, Any]:
     keras.utils.set_random_seed(config.runtime.seed)
     image_shape = model_image_shape(config.model)
     splits = load_splits(config.data, image_shape)
     model = build_model(config.model, len(splits.classes), config.runtime.dtype)
-    gc.collect()  # models that its weights were taken from
-    # As long as a run: two steps of a schedule of two would end at its end.
+    gc.collect()  # the models that its weights came from
+    # As long as a run: the rate of a schedule of two steps would end at its final value.
     optimizer = build_optimizer(
         config.optimizer,
         model,
@@ -130,7 +135,8 @@ def _two_steps(config):
         augment=config.augment,
     )
     before = [_values(weight) for weight in model.trainable_variables]
-    losses, seconds = [], []
+    losses: list[float] = []
+    seconds: list[float] = []
     for _ in range(STEPS):
         began = time.monotonic()
         with splits.ledger.explained():
@@ -153,18 +159,18 @@ def _two_steps(config):
     }
 
 
-def _values(weight):
+def _values(weight: keras.Variable) -> Array:
     return keras.ops.convert_to_numpy(weight).copy()
 
 
-def _check_finite(model):
+def _check_finite(model: keras.Model) -> None:
     for weight in model.weights:
         if keras.backend.is_float_dtype(weight.dtype) and not np.isfinite(_values(weight)).all():
             raise FloatingPointError(f"The weight {weight.path} is not finite after {STEPS} steps.")
 
 
-def report(config, found):
-    """What `dry_run` found, as text."""
+def report(config: Config, found: dict[str, Any]) -> str:
+    """The result of `dry_run` as text."""
     size = " x ".join(map(str, found["image_shape"]))
     (first, second), (first_seconds, seconds) = found["loss"], found["seconds"]
     moved = found["weights"] - len(found["unmoved"])
@@ -177,12 +183,12 @@ def report(config, found):
             *(f"  did not move: {path}" for path in found["unmoved"]),
             f"{first_seconds:.1f} s with tracing, then {seconds:.1f} s; "
             f"peak memory {found['peak_memory'] / 2**30:.1f} GiB",
-            "not as in the run: " + "; ".join(found["notes"]),
+            "unlike the run: " + "; ".join(found["notes"]),
         ]
     )
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> None:
     options = dry_run_options(__doc__, arguments)
     try:
         found = dry_run(options.config, options.images)

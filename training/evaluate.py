@@ -1,12 +1,13 @@
-"""Judges a saved model on a split of a config's data, or on a folder of pictures:
+"""Evaluates a saved model on a split of a config's data, or on a folder of pictures:
 
     python -m training.evaluate --source runs/digits/saved_model --config training/configs/digits.py
     python -m training.evaluate --source runs/pets/model.keras --folder pictures --output judged
 
-The source is a `.keras` file, the folder of a SavedModel, which plain TensorFlow loads, or that of
-an artefact of `saved_models`. Pictures are `FOLDER/CLASS/*.jpg`, with the model's names of classes.
-Golden outputs beside the source are compared too. Prints a table, and last the same as one line of
-JSON; writes `evaluation.json`, `confusion.png` and `reliability.png` into `--output`.
+The source is a `.keras` file, the folder of a SavedModel, which plain TensorFlow loads, or the
+folder of an artefact of `saved_models`. Pictures are `FOLDER/CLASS/*.jpg`, where CLASS is one of
+the model's class names. Golden outputs beside the source are compared too. Prints a table, then the
+same as one line of JSON; writes `evaluation.json`, `confusion.png` and `reliability.png` into
+`--output`.
 """
 
 from training.command_line import SPLITS, evaluate_options
@@ -18,6 +19,8 @@ import json
 import pathlib
 import sys
 import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -26,8 +29,9 @@ from keras_mlp.arguments import check_choice
 from keras_mlp.errors import first_line
 from keras_mlp.golden import GOLDEN_FILE, write_golden
 from keras_mlp.whole_files import write_text
-from training.engine.chosen import engine_module
-from training.models.opened_model import open_model
+from training.config import Config
+from training.engine.chosen import Split, engine_module
+from training.models.opened_model import OpenedModel, open_model
 from training.reports.evaluation_pictures import draw_confusion, draw_reliability
 from training.reports.judgement import Judgement
 from training.reports.provenance import provenance
@@ -43,13 +47,13 @@ _HEADLINE = (
 )
 
 
-def store_golden(model, split, folder, count=16):
-    """Stores the first test images of a split and what the model makes of them, beside the model.
+def store_golden(model: Any, split: Split, folder: str | pathlib.Path, count: int = 16) -> None:
+    """Stores the first images of a split and the model's outputs for them beside the model.
 
     Args:
         model: from uint8 images to logits.
         split: a `training.data.pipeline.Split`.
-        folder: where `golden.npz` is written.
+        folder: path of the folder to which `golden.npz` is written.
         count: number of images.
     """
     images, _ = split.first(count)
@@ -57,8 +61,8 @@ def store_golden(model, split, folder, count=16):
     write_golden(folder, images, outputs=outputs)
 
 
-def check_golden(model, folder):
-    """Largest difference to the stored outputs, or None where none are stored.
+def check_golden(model: Callable[..., Any], folder: str | pathlib.Path) -> float | None:
+    """The largest difference from the stored outputs, or None if none are stored.
 
     Raises:
         ValueError: it is above `GOLDEN_TOLERANCE`, or the file is damaged.
@@ -69,8 +73,10 @@ def check_golden(model, folder):
     try:
         with np.load(path, allow_pickle=False) as golden:
             images = golden["images"]
-            expected = golden["logits" if "logits" in golden else "outputs"]  # an artefact's; ours
-    except Exception as error:  # a damaged archive raises whatever it happens to break
+            expected = golden[
+                "logits" if "logits" in golden else "outputs"
+            ]  # an artefact's; a run's
+    except Exception as error:  # a damaged archive can raise anything
         raise ValueError(f"{path} cannot be read: {first_line(error)}") from error
     difference = float(np.abs(np.asarray(model(images, training=False)) - expected).max())
     if not difference <= GOLDEN_TOLERANCE:
@@ -78,22 +84,28 @@ def check_golden(model, folder):
     return difference
 
 
-def evaluate_source(source, config=None, *, split="test", folder=None):
-    """What a saved model is worth, and whether its golden outputs are met.
+def evaluate_source(
+    source: str | pathlib.Path,
+    config: Config | None = None,
+    *,
+    split: str = "test",
+    folder: str | pathlib.Path | None = None,
+) -> dict[str, Any]:
+    """Evaluates a saved model and compares its golden outputs.
 
     Args:
         source: see `training.models.opened_model.open_model`.
-        config: a `training.config.Config`, of whose data a split is read; or None.
+        config: the `training.config.Config` whose data is used; or None.
         split: "test", "validation" or "train".
-        folder: path of a folder of pictures, in place of a config's data; or None.
+        folder: path of a folder of pictures, instead of a config's data; or None.
 
     Returns:
-        See `evaluate_model`; `golden_difference`, None where no golden outputs are stored, and
-        `source` and `data`, what was judged on what, are added.
+        The dict of `evaluate_model`, with `source`, `data` and `golden_difference`, None if no
+        golden outputs are stored.
 
     Raises:
-        ValueError: the source or the data cannot be read, they do not fit each other, or the
-            golden outputs are not met.
+        ValueError: the source or the data cannot be read, they do not fit each other, or the model
+            does not reproduce the golden outputs.
     """
     if (config is None) == (folder is None):
         raise ValueError("Either `--config` or `--folder` must be given, not both or none.")
@@ -111,6 +123,7 @@ def evaluate_source(source, config=None, *, split="test", folder=None):
         data, classes = str(folder), _known_classes(opened, source)
         examples, batch_size = load_folder(folder, classes, opened.image_shape), FOLDER_BATCH_SIZE
     else:
+        assert config is not None  # one of the two is given
         splits = engine_module().load_splits(config.data, opened.image_shape)
         data, classes = f"{config.data.name}, {split}", splits.classes
         examples, batch_size = getattr(splits, split), config.data.batch_size
@@ -124,23 +137,26 @@ def evaluate_source(source, config=None, *, split="test", folder=None):
     }
 
 
-def evaluate_model(model, split, classes, batch_size):
-    """What a classifier in memory is worth on a split.
+def evaluate_model(
+    model: Any, split: Split, classes: Sequence[str], batch_size: int
+) -> dict[str, Any]:
+    """Evaluates a classifier in memory on a split.
 
     Args:
         model: from uint8 images and `training=False` to logits.
         split: a `training.data.pipeline.Split`.
         classes: names, in the order of the logits.
-        batch_size: images of one call.
+        batch_size: images per call.
 
     Returns:
         A dict: `examples`, `loss`, `accuracy`, `top5_accuracy` and `calibration_error` as in
-        `Judgement.summary`; `images_per_second`, reading them included and the first batch left
-        out, None where there was but one; `classes`; `per_class`; `confusion`, lists of counts, a
-        row for each true class; `reliability`; and where, when and with what it was measured.
+        `Judgement.summary`; `images_per_second`, which includes reading them and excludes the first
+        batch, None if there was only one batch; `classes`; `per_class`; `confusion`, lists of
+        counts, one row for each true class; `reliability`; and the keys of `provenance`.
 
     Raises:
-        ValueError: the split is empty, or the model has other classes or gives no finite logits.
+        ValueError: the split is empty, or the model has other classes or logits that are not
+            finite.
     """
     judgement, images_per_second = _judge(model, split, len(classes), batch_size)
     return {
@@ -154,38 +170,40 @@ def evaluate_model(model, split, classes, batch_size):
     }
 
 
-def write_evaluation(evaluation, folder):
+def write_evaluation(evaluation: dict[str, Any], folder: str | pathlib.Path) -> None:
     """Writes `evaluation.json`, `confusion.png` and `reliability.png` into a folder.
 
     Args:
-        evaluation: of `evaluate_model` or `evaluate_source`.
-        folder: path; it is made if need be.
+        evaluation: the dict of `evaluate_model` or `evaluate_source`.
+        folder: path, created if it does not exist.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     draw_confusion(folder / CONFUSION_FILE, evaluation["confusion"], evaluation["classes"])
     draw_reliability(folder / RELIABILITY_FILE, evaluation["reliability"])
-    # A line for each key: indented, each count of the confusions would have its own.
+    # One line per key: with `indent`, every count of the confusion matrix would take a line.
     lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in evaluation.items())
     write_text(folder / EVALUATION_FILE, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
-def _judge(model, split, num_classes, batch_size):
+def _judge(
+    model: Any, split: Split, num_classes: int, batch_size: int
+) -> tuple[Judgement, float | None]:
     """The `Judgement` of a split, and the images per second after the first batch."""
     call = engine_module().compiled(model)
     judgement = Judgement(num_classes)
-    began = None
+    began, first = None, 0
     for images, labels in split.batches(batch_size):
-        counted = labels >= 0  # not what fills up the last batch
+        counted = labels >= 0  # without what fills up the last batch
         judgement.add(call(images)[counted], labels[counted])
         if began is None:
             began, first = time.perf_counter(), judgement.examples
-    if judgement.examples == 0 or judgement.examples == first:
+    if began is None or judgement.examples == first:
         return judgement, None
     return judgement, (judgement.examples - first) / (time.perf_counter() - began)
 
 
-def _known_classes(opened, source):
+def _known_classes(opened: OpenedModel, source: str | pathlib.Path) -> list[str]:
     if opened.classes is None:
         raise ValueError(
             f"`--folder` needs names of the model's classes: there are none in or beside {source} "
@@ -194,7 +212,7 @@ def _known_classes(opened, source):
     return opened.classes
 
 
-def _table(evaluation):
+def _table(evaluation: dict[str, Any]) -> str:
     """The headline as aligned lines."""
     formats = {"examples": ",d", "loss": ".4f", "images_per_second": ",.0f"}
     formats |= {"golden_difference": ".1e", "calibration_error": ".4f"}
@@ -206,7 +224,7 @@ def _table(evaluation):
     return "\n".join(f"{name:<20}{value:>12}" for name, value in rows)
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> None:
     options = evaluate_options(__doc__, arguments)
     try:
         evaluation = evaluate_source(

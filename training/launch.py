@@ -2,10 +2,10 @@
 
     python -m training.launch --workers 2 -- --config PAGE --workdir DIR
 
-What follows `--` goes to `training.train` of each worker, with `multi_worker_mirrored` as strategy.
-Each has an equal share of the cores, where there is one for each: workers that all want all cores
-wait for each other. When one dies, the others cannot go on: all are ended and started again, from
-the newest checkpoint. A SIGTERM is passed on, and the run can be resumed by the same command.
+The options after `--` go to `training.train` in each worker, with `multi_worker_mirrored` as the
+strategy. Each worker gets an equal share of the cores if there are enough: workers that compete for
+all cores wait for each other. When one dies, the others cannot continue: all are ended and started
+again from the newest checkpoint. A SIGTERM is passed on, and the same command resumes the run.
 """
 
 from training.command_line import launch_options
@@ -22,6 +22,8 @@ import socket
 import subprocess
 import sys
 import time
+import types
+from collections.abc import Callable, Sequence
 
 from training.engine.interruption import RESUMABLE
 
@@ -33,43 +35,43 @@ class Cluster:
         commands: one list of strings for each worker; the first is the chief.
     """
 
-    def __init__(self, commands):
+    def __init__(self, commands: Sequence[Sequence[str]]) -> None:
         addresses = [f"127.0.0.1:{port}" for port in _free_ports(len(commands))]
         shares = _shares_of_cores(len(commands))
-        self.workers = []
+        self.workers: list[subprocess.Popen[bytes]] = []
         for index, command in enumerate(commands):
             task = {"type": "worker", "index": index}
             description = json.dumps({"cluster": {"worker": addresses}, "task": task})
             process = subprocess.Popen(
                 command,
                 env={**os.environ, "TF_CONFIG": description},
-                # Every worker ends with the same lines; the chief's are shown.
+                # Every worker prints the same lines; the chief's are shown.
                 stdout=None if index == 0 else subprocess.DEVNULL,
                 preexec_fn=shares[index],
             )
             self.workers.append(process)
 
-    def code(self):
-        """None while all run; 0 when all have ended well; else how the run as a whole ended.
+    def code(self) -> int | None:
+        """The exit code of the run: None while all run, 0 when all have succeeded.
 
-        That is the exit code of a worker that says that trying again is useless, or `RESUMABLE`.
+        Otherwise the exit code of a worker whose error would come again, or `RESUMABLE`.
         """
         codes = [worker.poll() for worker in self.workers]
         if any(codes):
-            # Some end because of the one that they lost; what ended that one counts.
+            # Some end because they lost another worker; the error of that worker counts.
             time.sleep(1.0)
             codes = [worker.poll() for worker in self.workers]
             useless = [code for code in codes if code and code > 0 and code != RESUMABLE]
             return useless[0] if useless else RESUMABLE
         return None if None in codes else 0
 
-    def ask_to_end(self):
-        """Passes a SIGTERM on."""
+    def ask_to_end(self) -> None:
+        """Sends SIGTERM to the workers."""
         for worker in self.workers:
             worker.send_signal(signal.SIGTERM)
 
-    def end(self, patience):
-        """Gives the workers some seconds, then kills those that are left."""
+    def end(self, patience: float) -> None:
+        """Waits for the workers for `patience` seconds, then kills those that still run."""
         deadline = time.monotonic() + patience
         for worker in self.workers:
             try:
@@ -79,19 +81,23 @@ class Cluster:
                 worker.wait()
 
 
-def supervise(commands, *, restarts, patience=60.0):
-    """Runs a cluster until it is done, starting it again when a worker dies.
+def supervise(commands: Sequence[Sequence[str]], *, restarts: int, patience: float = 60.0) -> int:
+    """Runs a cluster to its end, and starts it again when a worker dies.
 
     Args:
         commands: as for `Cluster`.
-        restarts: how often it is started again at most.
-        patience: seconds that workers get to save after a SIGTERM.
+        restarts: maximum number of restarts.
+        patience: seconds that workers have to save after a SIGTERM.
 
     Returns:
-        The exit code for this process: 0 when all ended well.
+        The exit code for this process: 0 if all workers succeeded.
     """
-    asked = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    asked: list[int] = []
+
+    def note(number: int, frame: types.FrameType | None) -> None:
+        asked.append(number)
+
+    before = signal.signal(signal.SIGTERM, note)
     try:
         for attempt in range(restarts + 1):
             cluster = Cluster(commands)
@@ -102,14 +108,16 @@ def supervise(commands, *, restarts, patience=60.0):
             if code != RESUMABLE or asked:
                 return code
             if attempt < restarts:
-                print(f"A worker died; start {attempt + 2} of all of them.", file=sys.stderr)
+                print(
+                    f"A worker died; starting all of them, attempt {attempt + 2}.", file=sys.stderr
+                )
         return code
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _wait(cluster, asked, patience):
-    """The code of a cluster that has ended; passes on that this process was asked to end."""
+def _wait(cluster: Cluster, asked: list[int], patience: float) -> int:
+    """Waits for a cluster and returns its code; passes on a SIGTERM that this process received."""
     while (code := cluster.code()) is None:
         if asked:
             cluster.ask_to_end()
@@ -118,13 +126,13 @@ def _wait(cluster, asked, patience):
     return code
 
 
-def _shares_of_cores(count):
-    """For each worker what it calls before it starts, None to leave it all cores."""
-    # macOS and Windows have no such call.
+def _shares_of_cores(count: int) -> Sequence[Callable[[], None] | None]:
+    """For each worker the function that it calls before it starts; None to leave it all cores."""
+    # macOS and Windows do not have this function.
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(cores) < count:
         return [None] * count
-    # Neighbours: they tend to share a cache and a memory node.
+    # Neighbouring cores tend to share a cache and a memory node.
     bounds = [index * len(cores) // count for index in range(count + 1)]
     return [
         functools.partial(os.sched_setaffinity, 0, cores[first:last])
@@ -132,7 +140,7 @@ def _shares_of_cores(count):
     ]
 
 
-def _free_ports(count):
+def _free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:
@@ -143,7 +151,7 @@ def _free_ports(count):
             each.close()
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> None:
     options = launch_options(__doc__, arguments)
     command = [sys.executable, "-m", "training.train", *options.train]
     sys.exit(supervise([command] * options.workers, restarts=options.restarts))

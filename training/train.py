@@ -1,7 +1,7 @@
 """Trains a model: `python -m training.train --config training/configs/digits.py --workdir DIR`.
 
-A run that was stopped, by whatever means, goes on from its newest checkpoint when the same command
-is given again, and ends where it would have ended.
+A run that was stopped, by whatever means, continues from its newest checkpoint when the same
+command is given again, and ends where it would have ended.
 """
 
 from training.command_line import train_options
@@ -13,6 +13,7 @@ import json
 import logging
 import pathlib
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -21,7 +22,7 @@ import keras_mlp
 from keras_mlp.json_files import read_json
 from keras_mlp.whole_files import whole_file, write_text
 from training.config import Config
-from training.engine.chosen import Run, engine_module
+from training.engine.chosen import Engine, Run, Split, engine_module
 from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.optimizers import build_optimizer
 from training.engine.stored_config import as_stored
@@ -34,19 +35,21 @@ from training.reports.pictures import draw_predictions
 from training.reports.provenance import provenance
 
 
-def train(config, workdir, *, accept_changes=False):
-    """Trains what a config describes, or goes on with it, and judges it on the test split.
+def train(
+    config: Config, workdir: str | pathlib.Path, *, accept_changes: bool = False
+) -> dict[str, Any]:
+    """Trains the model of a config, from its newest checkpoint if there is one, and evaluates it.
 
-    Writes into the folder: `model.keras`, `saved_model/` (to logits) and `features/` (to what the
-    classifier sees), `metrics.json`, `history.jsonl` (the learning curve), `report.html` (all of it
-    to look at), `evaluation.json`, `confusion.png` and `reliability.png` (of the test split),
+    Writes into the folder: `model.keras`, `saved_model/` (to logits) and `features/` (to the inputs
+    of the classifier), `metrics.json`, `history.jsonl` (the learning curve), `report.html` (a page
+    with all results), `evaluation.json`, `confusion.png` and `reliability.png` (of the test split),
     `first_batch.png` (what the model sees in training), `predictions.png`, `checkpoints/`,
     `tensorboard/` and `orbit.log`.
 
     Args:
         config: a checked `training.config.Config`.
         workdir: path of the run's folder; on several hosts the same one for all.
-        accept_changes: go on in a folder that was made with another config.
+        accept_changes: continue in a folder that was made with another config.
 
     Returns:
         The dict in `metrics.json`.
@@ -54,7 +57,7 @@ def train(config, workdir, *, accept_changes=False):
     Raises:
         ValueError: the config does not fit the data, the devices or the folder.
         FloatingPointError: the loss is no longer finite; the last checkpoint is kept.
-        Interrupted: SIGTERM came; a checkpoint was saved.
+        Interrupted: the process received SIGTERM; a checkpoint was saved.
         OSError: a file cannot be written; the last whole checkpoint is kept.
     """
     (metrics,) = train_seeds([config], [workdir], accept_changes=accept_changes)
@@ -62,17 +65,17 @@ def train(config, workdir, *, accept_changes=False):
 
 
 def train_seeds(
-    configs: list[Config], workdirs: list[pathlib.Path], *, accept_changes: bool = False
+    configs: list[Config], workdirs: Sequence[str | pathlib.Path], *, accept_changes: bool = False
 ) -> list[dict[str, Any]]:
-    """Trains configs that differ in their seed alone: at once on JAX, else one after the other.
+    """Trains configs that differ only in their seed: at once on JAX, elsewhere one by one.
 
     Args:
         configs: checked `training.config.Config`s, equal but for `runtime.seed`.
-        workdirs: a path for each.
+        workdirs: one path for each.
         accept_changes: as for `train`.
 
     Returns:
-        The metrics of each; see `train`, also for what is raised.
+        The metrics of each. `train` lists the errors.
     """
     metrics = {
         number: metrics
@@ -106,8 +109,13 @@ def _finished(config: Config, workdir: str | pathlib.Path) -> dict[str, Any] | N
     return read_json(metrics_file, METRICS_WAY_OUT, _headline)
 
 
-def _train_group(engine, configs, workdirs, accept_changes):
-    """Data, models and optimizers, steps, results."""
+def _train_group(
+    engine: Engine,
+    configs: list[Config],
+    workdirs: Sequence[str | pathlib.Path],
+    accept_changes: bool,
+) -> list[dict[str, Any]]:
+    """Loads the data, builds models and optimizers, trains, and writes the results."""
     config = configs[0]
     folders = [
         Workdir(workdir, own, chief=engine.chief, accept_changes=accept_changes)
@@ -145,8 +153,15 @@ def _train_group(engine, configs, workdirs, accept_changes):
     return all_metrics
 
 
-def _new_run(engine, config, folder, num_classes, total_steps, steps_per_epoch):
-    """Model and optimizer with the first weights of the config's seed."""
+def _new_run(
+    engine: Engine,
+    config: Config,
+    folder: Workdir,
+    num_classes: int,
+    total_steps: int,
+    steps_per_epoch: float,
+) -> Run:
+    """Builds the model, with the initial weights of the config's seed, and its optimizer."""
     keras.utils.set_random_seed(config.runtime.seed)
     with engine.scope():
         model = build_model(config.model, num_classes, config.runtime.dtype)
@@ -161,7 +176,7 @@ def _new_run(engine, config, folder, num_classes, total_steps, steps_per_epoch):
     return Run(config, folder, model, optimizer)
 
 
-def _check_batch(config, replicas):
+def _check_batch(config: Config, replicas: int) -> None:
     parts = replicas * config.optimizer.accumulate
     if config.data.batch_size % parts:
         raise ValueError(
@@ -170,8 +185,8 @@ def _check_batch(config, replicas):
         )
 
 
-def _write_results(run, test, metrics):
-    """Model, SavedModels, then the metrics that say that the run is finished, and its report."""
+def _write_results(run: Run, test: Split, metrics: dict[str, Any]) -> None:
+    """Writes model, SavedModels, then the metrics, which mark the run as finished, and a report."""
     config, folder, model = run.config, run.folder, run.model
     with whole_file(folder.path / "model.keras") as path:
         model.save(path)
@@ -195,8 +210,10 @@ def _write_results(run, test, metrics):
     write_report(folder.path)
 
 
-def _draw_predictions(path, model, test, classes):
-    """A picture of the first test images and what the model says of them."""
+def _draw_predictions(
+    path: pathlib.Path, model: keras.Model, test: Split, classes: list[str]
+) -> None:
+    """Draws the first test images with the model's predictions."""
     images, labels = test.first(32)
     logits = engine_module().compiled(model)(images)
     draw_predictions(path, images, labels, logits, classes)
@@ -210,7 +227,7 @@ def _headline(metrics: dict[str, Any]) -> str:
     )
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> None:
     options = train_options(__doc__, arguments)
     try:
         metrics = train(options.config, options.workdir, accept_changes=options.accept_changes)

@@ -34,6 +34,7 @@ def token_mixing_maps(
     | `ResMLP` | the weights with which an output token reads all tokens | S |
     | `GMLP` | the same, of the spatial gate | S |
     | `RepMLPNet` | the weights with which an output pixel reads its partition | S * h * w |
+    | `ConvMixer` | the kernel of one channel, k x k | C |
     | `VisionPermutator` | no grid: the two C x C matrices, [output, input] | 2 |
 
     S is the number of tokens, of `RepMLPNet` that of its matrices, one after the other. Of a

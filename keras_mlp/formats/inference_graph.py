@@ -8,9 +8,9 @@ from typing import Any
 import keras
 
 from keras_mlp.arguments import check_bool
-from keras_mlp.deploy import deploy
+from keras_mlp.deploy import deploy, has_training_form
 from keras_mlp.export import check_tensorflow_backend
-from keras_mlp.models import RepMLPNet, VisionModel
+from keras_mlp.models import VisionModel
 from keras_mlp.models.layer_changes import is_quantized, layers_by_path
 from keras_mlp.typing import Tensor
 from keras_mlp.whole_files import write_errors
@@ -99,7 +99,7 @@ def inference_graph(model: keras.Model, deployed: bool) -> InferenceGraph:
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     _check_ends(model)
     _check_precision(model)
-    if deployed and isinstance(model, RepMLPNet) and not model.deployed:
+    if deployed and isinstance(model, VisionModel) and has_training_form(model):
         model = deploy(model)
     is_ours = isinstance(model, VisionModel)
     takes_pixels = (is_ours and model.include_preprocessing) or model.input.dtype == "uint8"

@@ -1,6 +1,7 @@
 """The architectures, one per file, and the table of them."""
 
-from keras_mlp.models.base import VisionModel, check_model
+from keras_mlp.models.base import VisionModel
+from keras_mlp.models.base import check_model as check_model  # for tools, not part of the API
 from keras_mlp.models.conv_mixer import ConvMixer, ConvMixerBlock
 from keras_mlp.models.ff_only import FFOnly, FFOnlyBlock
 from keras_mlp.models.gmlp import GMLP, GMLPBlock
@@ -42,5 +43,4 @@ __all__ = [
     "ViTBlock",
     "VisionModel",
     "VisionPermutator",
-    "check_model",
 ]

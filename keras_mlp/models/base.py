@@ -76,8 +76,12 @@ class VisionModel(ReplicatedModel):
     token_mixing: ClassVar[TokenMixing] = TokenMixing()
     checkpoint_layouts: ClassVar[dict[str, CheckpointLayout]] = {}
     timm: ClassVar[TimmModel | None] = None
+    # The ends of the paths of weights whose gradient is zero for every image, and why.
+    zero_gradient: ClassVar[tuple[tuple[str, ...], str]] = ((), "")
     # What an unnamed model is called, followed by a number from the second one on.
     default_name: ClassVar[str | None] = None
+    # The first part of the names of artefacts; None for the name of the class in lower case.
+    short_name: ClassVar[str | None] = None
 
     def __init__(self, inputs: Tensor, outputs: Tensor, arguments: Arguments) -> None:
         super().__init__(inputs, outputs, name=arguments.name or self._new_name())

@@ -1,13 +1,21 @@
-"""What a model computes on its way: outputs of its layers, and of the branches of its blocks."""
+"""Intermediate outputs of a model: of its layers, and of the branches of its blocks."""
+
+from typing import TYPE_CHECKING, Any, Self
 
 import keras
 from keras import ops
 
 from keras_mlp.arguments import check_bool, check_choice, check_pair, patch_grid
 from keras_mlp.models.block import Block
+from keras_mlp.models.layer_changes import KINDS, changes_of, make_changes
+from keras_mlp.models.replicated_model import ReplicatedModel
+from keras_mlp.typing import Config, Shape, Tensor
+
+if TYPE_CHECKING:
+    from keras_mlp.models.base import VisionModel
 
 
-def feature_model(model, names, grid=True):
+def feature_model(model: "VisionModel", names: list[str], grid: bool = True) -> "FeatureModel":
     """A functional model from the same pixels to tensors inside; see `VisionModel.features`."""
     _check_names(model, names)
     check_bool("grid", grid)
@@ -16,10 +24,10 @@ def feature_model(model, names, grid=True):
     if grid:
         size = patch_grid(model.image_shape, check_pair("patch_size", model.patch_size))
         outputs = {name: _as_map(tensor, *size) for name, tensor in outputs.items()}
-    return keras.Model(model.input, outputs)
+    return FeatureModel(model.input, outputs)
 
 
-def tap_names(model):
+def tap_names(model: keras.Model) -> list[str]:
     """The names that `VisionModel.features` takes: of layers, and of the branches of blocks."""
     branches = [
         f"{layer.name}/{branch}"
@@ -31,43 +39,62 @@ def tap_names(model):
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class BlockBranches(keras.layers.Layer):
-    """A block that always gives its branches, for use beside the block itself.
+class FeatureModel(ReplicatedModel):
+    """A functional model to intermediate outputs, whose files keep the changes to its layers.
 
-    Keras takes it that a layer gives as many tensors in one functional model as in another.
+    Keras stores a functional model as the configs of its layers, and those of blocks say nothing of
+    layers inside them that are quantized or frozen or have LoRA factors.
+    """
+
+    def get_config(self) -> Config:
+        return {**super().get_config(), **changes_of(self)}
+
+    @classmethod
+    def from_config(cls, config: Config, custom_objects: Config | None = None) -> Self:
+        own = {key: value for key, value in config.items() if key not in KINDS}
+        model: Self = super().from_config(own, custom_objects)
+        make_changes(model, config)
+        return model
+
+
+@keras.saving.register_keras_serializable("keras_mlp")
+class BlockBranches(keras.layers.Layer):
+    """A block that always returns its branches, for use beside the block itself.
+
+    Keras assumes that a layer returns the same number of tensors in every functional model.
 
     Args:
         block: `Block`, whose weights it shares.
         **kwargs: as for `keras.layers.Layer`.
 
-    Shapes: as of the block, called with `return_branches=True`.
+    Shapes: those of the block, called with `return_branches=True`.
     """
 
-    def __init__(self, block, **kwargs):
+    def __init__(self, block: Block, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.block = block
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if not self.block.built:
             self.block.build(input_shape)
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Any:
         return self.block(inputs, training=training, return_branches=True)
 
-    def compute_output_spec(self, inputs, training=None):
+    def compute_output_spec(self, inputs: Tensor, training: bool | None = None) -> Any:
         return self.block.compute_output_spec(inputs, return_branches=True)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         block = keras.saving.serialize_keras_object(self.block)
         return {**super().get_config(), "block": block}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         return cls(**{**config, "block": keras.saving.deserialize_keras_object(config["block"])})
 
 
-def _check_names(model, names):
+def _check_names(model: keras.Model, names: Any) -> None:
     if not isinstance(names, (list, tuple)) or not names:
         raise ValueError(f"`names` must be a list of at least one name, got {names!r}.")
     allowed = tap_names(model)
@@ -78,16 +105,16 @@ def _check_names(model, names):
         raise ValueError(f"`names` must differ, got {twice[0]!r} more than once.")
 
 
-def _taps(model, names):
+def _taps(model: keras.Model, names: list[str]) -> dict[str, Tensor]:
     """The outputs of all layers, and the branches of the blocks that `names` ask for.
 
-    The layers are called once more, on the same input: a block gives its branches in the call that
-    the blocks behind it use, so that it runs once, with one draw of what it drops.
+    The layers are called once more, on the same input: a block returns its branches in the call
+    whose output the next block takes, so it runs once, with one draw of what it drops.
     """
     asked = {name.partition("/")[0] for name in names if "/" in name}
     taps = {layer.name: layer.output for layer in model.layers}
 
-    def call(layer, *args, **kwargs):
+    def call(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Tensor:
         if layer.name in asked:
             layer = BlockBranches(layer, name=layer.name, dtype=layer.dtype_policy)
             taps[layer.name], branches = layer(*args, **kwargs)
@@ -104,8 +131,8 @@ def _taps(model, names):
     return taps
 
 
-def _as_map(tensor, height, width):
-    """Tokens (B, S, C) or (B, 1 + S, C) as the map (B, h, w, C); any other tensor as it is."""
+def _as_map(tensor: Tensor, height: int, width: int) -> Tensor:
+    """Tokens (B, S, C) or (B, 1 + S, C) as a map (B, h, w, C); any other tensor unchanged."""
     if len(tensor.shape) != 3:
         return tensor
     class_tokens = tensor.shape[1] - height * width

@@ -183,6 +183,11 @@ class FFOnly(VisionModel):
         "pico/2": _size(2, 4, 64, image_side=8, positions=4),
     }
 
+    zero_gradient = (
+        ("token_mlp/fc2/bias",),
+        "adds one number to all channels of a token, which LayerNorm subtracts",
+    )
+
     token_mixing = TokenMixing(
         layers=("token_mlp",),
         axes={**TOKEN_MLP_AXES, "norm2/gamma": (OUT,), "norm2/beta": (OUT,)},

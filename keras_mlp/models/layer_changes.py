@@ -1,32 +1,37 @@
-"""What was changed in the layers of a built model: quantization, LoRA factors, freezing.
+"""Changes to the layers of a built model: quantization, LoRA factors, freezing.
 
 Keras keeps such changes in the configs of the layers. Our models are rebuilt from their own
-arguments, and blocks build their layers themselves, so the changes are a part of the model's config
-here: read from one model, made again in another.
+arguments, and blocks create their own layers, so the model's config holds the changes here: they
+are read from one model and repeated in another.
 """
 
 import contextlib
 import gc
 import json
 import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 import keras
 
 from keras_mlp.layers.tree import children
+from keras_mlp.typing import Config
 
 KINDS = ("quantized", "lora", "frozen")
 
+_Thing = TypeVar("_Thing")
 
-def changes_of(model):
-    """The changes of a model, in plain Python.
+
+def changes_of(model: keras.Model) -> Config:
+    """The changes to a model, in plain Python.
 
     Paths are names joined by "/", as in the paths of weights: "block_0/channel_mlp/fc1".
 
     Returns:
-        A dict of three. "quantized": from the path of a layer to the serialized configuration of
-        its quantization. "lora": from the path of a layer to {"rank", "alpha"}. "frozen": a list of
-        the paths of frozen layers, without those inside them, and of frozen weights of layers that
-        are not frozen.
+        A dict with three keys. "quantized" maps the path of a layer to its serialized quantization
+        config. "lora" maps the path of a layer to {"rank", "alpha"}. "frozen" lists the paths of
+        frozen layers, without the layers inside them, and of frozen weights in layers that are not
+        frozen.
     """
     layers = layers_by_path(model)
     quantized = {
@@ -43,51 +48,64 @@ def changes_of(model):
     return {"quantized": quantized, "lora": lora, "frozen": frozen}
 
 
-def make_changes(model, changes):
-    """Makes changes, as `changes_of` gives them, in a model that has none.
+def make_changes(model: keras.Model, changes: Mapping[str, Any]) -> None:
+    """Repeats the changes that `changes_of` returned in a model without any.
 
-    Weights that the changes add have initial values.
+    Weights that the changes add have initial values. Layers that Keras has quantized, or given LoRA
+    factors, from their own configs stay as they are.
+
+    Args:
+        model: a built model.
+        changes: a dict with the keys that `changes_of` returns; other keys are ignored.
 
     Raises:
-        ValueError: a path is not one of the model.
+        ValueError: the model does not have one of the paths.
     """
     layers = layers_by_path(model)
     with quantizing():
         for path, config in changes.get("quantized", {}).items():
             config = keras.saving.deserialize_keras_object(config)
-            _find(layers, path).quantize(config=config)
+            if not is_quantized(layer := _find(layers, path)):
+                layer.quantize(config=config)
     for path, factors in changes.get("lora", {}).items():
         layer = _find(layers, path)
-        layer.enable_lora(factors["rank"], lora_alpha=factors["alpha"])
-        layer.trainable = True  # Keras has frozen the kernel; whether it is, `frozen` says
+        if not has_lora(layer):
+            layer.enable_lora(factors["rank"], lora_alpha=factors["alpha"])
+        layer.trainable = True  # `enable_lora` froze the kernel; `frozen` says whether it is
     things = layers_and_weights_by_path(model)
     for path in changes.get("frozen", ()):
-        _find(things, path).trainable = False
+        frozen = _find(things, path)
+        # A layer that its own config froze has layers inside that were built later and are still
+        # trainable, and on TensorFlow setting an attribute to its present value does nothing.
+        frozen.trainable = True
+        frozen.trainable = False
 
 
 @contextlib.contextmanager
-def quantizing():
-    """Spares the block inside it two habits of Keras' quantization, one slow and one loud."""
-    gc.freeze()  # Keras collects garbage once per layer; this is quick where little is new
+def quantizing() -> Iterator[None]:
+    """Quantization in the `with` block is quick and does not warn of layers it leaves alone."""
+    gc.freeze()  # Keras collects garbage once per layer: this keeps each collection short
     try:
         with warnings.catch_warnings():
-            # Of each layer without a quantized form, every norm say, Keras warns that it has none.
+            # Keras warns of every layer without a quantized form, such as each norm.
             warnings.filterwarnings("ignore", message=".*not have a `quantize` method")
             yield
     finally:
         gc.unfreeze()
 
 
-def layers_by_path(model):
-    """From path to layer, for all layers at any depth, each before those inside it."""
-    layers = {}
+def layers_by_path(model: keras.Model) -> dict[str, keras.layers.Layer]:
+    """From path to layer, for all layers at any depth, each before the layers inside it."""
+    layers: dict[str, keras.layers.Layer] = {}
     for layer in model.layers:
         _collect(layer, layer.name, layers)
     return layers
 
 
-def layers_and_weights_by_path(model):
-    """All that can be frozen: from path to layer, and to weight that was made to be trained."""
+def layers_and_weights_by_path(
+    model: keras.Model,
+) -> dict[str, keras.layers.Layer | keras.Variable]:
+    """All that can be frozen: from path to layer, and to weight created as trainable."""
     layers = layers_by_path(model)
     weights = {
         f"{path}/{weight.name}": weight
@@ -97,28 +115,28 @@ def layers_and_weights_by_path(model):
     return {**layers, **weights}
 
 
-def is_quantized(layer):
+def is_quantized(layer: keras.layers.Layer) -> bool:
     """Whether the layer's own weights are quantized."""
     return layer.quantization_mode is not None
 
 
-def has_lora(layer):
+def has_lora(layer: keras.layers.Layer) -> bool:
     """Whether the layer has LoRA factors."""
     return getattr(layer, "lora_enabled", False)
 
 
-def _collect(layer, path, layers):
+def _collect(layer: keras.layers.Layer, path: str, layers: dict[str, keras.layers.Layer]) -> None:
     layers[path] = layer
     for part in children(layer):
         _collect(part, f"{path}/{part.name}", layers)
 
 
-def _own_weights(layer):
-    # Keras has no public name for the weights of a layer itself that were made to be trained.
+def _own_weights(layer: keras.layers.Layer) -> list[keras.Variable]:
+    # Keras has no public name for the weights of the layer itself that were created as trainable.
     return layer._trainable_variables
 
 
-def _frozen(layer, path):
+def _frozen(layer: keras.layers.Layer, path: str) -> list[str]:
     if not layer.trainable:
         return [path] if layer.weights else []
     paths = [f"{path}/{weight.name}" for weight in _own_weights(layer) if not weight.trainable]
@@ -127,12 +145,12 @@ def _frozen(layer, path):
     return paths
 
 
-def _find(things, path):
+def _find(things: Mapping[str, _Thing], path: str) -> _Thing:
     if path not in things:
         raise ValueError(f"The config changes {path}, which the model does not have.")
     return things[path]
 
 
-def _as_in_file(config):
-    # JSON turns tuples into lists; configs before and after are to be equal.
+def _as_in_file(config: Any) -> Any:
+    # JSON turns tuples into lists; a config must be equal before and after.
     return json.loads(json.dumps(config))

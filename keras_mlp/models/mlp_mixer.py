@@ -167,6 +167,13 @@ class MLPMixer(VisionModel):
         "pico/2": size(8, 2, 4, 64, token_mlp_dim=32, channel_mlp_dim=256),
     }
 
+    short_name = "mixer"
+
+    zero_gradient = (
+        ("token_mlp/fc2/bias",),
+        "adds one number to all channels of a token, which LayerNorm subtracts",
+    )
+
     token_mixing = TokenMixing(
         layers=("token_mlp",),
         axes=TOKEN_MLP_AXES,

@@ -1,28 +1,32 @@
-"""`fit` that is right on several devices, or says why it cannot be."""
+"""A `fit` that is correct on several devices, or says why it cannot be."""
 
 import contextlib
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 
 from keras_mlp.layers.tree import sublayers
+from keras_mlp.typing import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class ReplicatedModel(keras.Model):
-    """A `keras.Model` whose `fit` gives on several replicas what it gives on one.
+    """A `keras.Model` whose `fit` computes the same on several replicas as on one.
 
-    With a model made under `tf.distribute.MirroredStrategy`, Keras 3.15 clips the gradients of each
-    replica before it sums them, which is another function, and every BatchNormalization takes the
-    statistics of its own replica, both without a word. Here `fit` clips the sum and takes the
-    statistics of all. What Keras cannot do there is refused by name: gradient accumulation,
-    averages that overwrite the weights, XLA, several workers; and on TensorFlow a
-    `keras.distribution`, which would be ignored. On one device, and on JAX, this is `keras.Model`.
+    For a model made under `tf.distribute.MirroredStrategy`, Keras 3.15 silently clips the gradients
+    of each replica before it sums them, which gives a different step, and normalizes each
+    replica's images by the batch statistics of that replica alone. This `fit` clips the sum and
+    uses the statistics of all replicas. It refuses what Keras cannot do there: gradient
+    accumulation, weight averages that overwrite the weights, XLA, several workers; and, on
+    TensorFlow, a `keras.distribution`, which Keras would ignore. On one device, and on JAX, this is
+    a plain `keras.Model`.
 
-    All models of this package are of this kind. Use it in place of `keras.Model` around a
-    `SavedModelLayer`. Only `fit` is made right, not `train_on_batch`.
+    All models of this package are of this class. Use it in place of `keras.Model` around a
+    `SavedModelLayer`. It corrects `fit` alone, not `train_on_batch`.
 
     Raises:
-        RuntimeError: in `fit`: see above.
+        RuntimeError: in `fit`, as described above.
 
     Example:
 
@@ -32,7 +36,7 @@ class ReplicatedModel(keras.Model):
     >>> model.fit(images, labels)  # doctest: +SKIP
     """
 
-    def fit(self, *args, **kwargs):
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         replicas = 1
         if keras.backend.backend() == "tensorflow":
             _check_not_ignored()
@@ -42,22 +46,22 @@ class ReplicatedModel(keras.Model):
         with _synchronized_batch_norm(self) if replicas > 1 else contextlib.nullcontext():
             return super().fit(*args, **kwargs)
 
-    def train_step(self, *args):
-        if keras.backend.backend() == "tensorflow" and _clipping(self.optimizer):
+    def train_step(self, *args: Any) -> Any:
+        if keras.backend.backend() == "tensorflow" and (clipping := _clipping(self.optimizer)):
             import tensorflow as tf
 
             if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-                return self._step_that_clips_the_sum(*args)
+                return self._step_that_clips_the_sum(args[0], *clipping)
         return super().train_step(*args)
 
-    def _step_that_clips_the_sum(self, data):
+    def _step_that_clips_the_sum(self, data: Any, kind: str, number: float) -> dict[str, Any]:
         import tensorflow as tf
 
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
             outputs = self(x, training=True)
-            # Keras has divided it by the number of replicas.
+            # Keras divides it by the number of replicas.
             loss = self.compute_loss(x, y, outputs, sample_weight, training=True)
             scaled = self.optimizer.scale_loss(loss)
         batch = tf.shape(keras.tree.flatten(x)[0])[0]
@@ -68,24 +72,23 @@ class ReplicatedModel(keras.Model):
         gradients = tape.gradient(scaled, [weight.value for weight in weights])
         pairs = [(g, w) for g, w in zip(gradients, weights, strict=True) if g is not None]
         summed = tf.distribute.get_replica_context().all_reduce("SUM", [g for g, _ in pairs])
-        # A replica's share of what is clipped: the optimizer sums the shares, and clips none of
-        # them any more.
+        # Each replica's share of the clipped sum: the optimizer sums the shares, without clipping.
         scale = self.optimizer.scale_loss(1.0)
-        clipped = _clip([g / scale for g in summed], *_clipping(self.optimizer))
+        clipped = _clip([g / scale for g in summed], kind, number)
         shares = [g * (scale / replicas) for g in clipped]
         self.optimizer.apply(shares, [w for _, w in pairs])
         return self.compute_metrics(x, y, outputs, sample_weight=sample_weight)
 
 
-def _check_not_ignored():
+def _check_not_ignored() -> None:
     if keras.distribution.distribution() is not None:
         raise RuntimeError(
-            "A `keras.distribution` is set, which Keras ignores on TensorFlow: use "
+            "A `keras.distribution` is set, which Keras ignores on TensorFlow. Use "
             "tf.distribute.MirroredStrategy, or Keras on JAX."
         )
 
 
-def _check_several_replicas(model):
+def _check_several_replicas(model: keras.Model) -> None:
     import tensorflow as tf
 
     strategy = model.distribute_strategy
@@ -111,28 +114,28 @@ def _check_several_replicas(model):
             )
 
 
-def _plain_optimizers(optimizer):
-    """The optimizers inside of a loss scale or of one that has several."""
+def _plain_optimizers(optimizer: keras.Optimizer) -> list[keras.Optimizer]:
+    """The optimizers inside a loss-scale optimizer or a multi-optimizer; else the optimizer."""
     inner = getattr(optimizer, "inner_optimizer", None)
     if inner is not None:
         return _plain_optimizers(inner)
     return list(getattr(optimizer, "optimizers", None) or [optimizer])
 
 
-def _clipping(optimizer):
-    """("clipnorm", "global_clipnorm" or "clipvalue", its number), or None."""
+def _clipping(optimizer: keras.Optimizer) -> tuple[str, float] | None:
+    """("clipnorm", "global_clipnorm" or "clipvalue", its value), or None."""
     optimizers = _plain_optimizers(optimizer)
     return _own_clipping(optimizers[0]) if len(optimizers) == 1 else None
 
 
-def _own_clipping(optimizer):
+def _own_clipping(optimizer: keras.Optimizer) -> tuple[str, float] | None:
     for kind in ("clipnorm", "global_clipnorm", "clipvalue"):
         if getattr(optimizer, kind, None) is not None:
             return kind, getattr(optimizer, kind)
     return None
 
 
-def _clip(gradients, kind, number):
+def _clip(gradients: list[Tensor], kind: str, number: float) -> list[Tensor]:
     import tensorflow as tf
 
     if kind == "global_clipnorm":
@@ -143,10 +146,10 @@ def _clip(gradients, kind, number):
 
 
 @contextlib.contextmanager
-def _synchronized_batch_norm(model):
-    """Every BatchNormalization takes the statistics of all replicas inside of the `with` block.
+def _synchronized_batch_norm(model: keras.Model) -> Iterator[None]:
+    """Every BatchNormalization uses the statistics of all replicas inside the `with` block.
 
-    Afterwards as before: Keras on JAX would refuse to load a model that says so.
+    They are reset afterwards: Keras on JAX refuses to load a model with synchronized layers.
     """
     layers = [
         each

@@ -233,6 +233,11 @@ class RepMLPNet(VisionModel):
         "pico/2": _size(8, (2, 4), (32, 64), (4, 16), patch_size=2),
     }
 
+    zero_gradient = (
+        ("norm2/beta", "ffn/fc2_norm/beta"),
+        "adds one number to a whole channel, which BatchNorm subtracts in training",
+    )
+
     token_mixing = TokenMixing(
         layers=("fc3",),
         axes={"repmlp/fc3/kernel": (OTHER, IN, OUT), "repmlp/fc3/bias": (OTHER, OUT)},

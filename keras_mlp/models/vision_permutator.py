@@ -158,6 +158,8 @@ class VisionPermutator(VisionModel):
         "pico/2": size(8, 2, (3,), (64,), downsample=()),
     }
 
+    short_name = "vip"
+
     token_mixing = TokenMixing(
         layers=("height", "width"),
         maps=lambda block: ops.stack(

@@ -291,6 +291,11 @@ class ViT(VisionModel):
         "pico/2": _size(2, 4, 64, 4, mlp_ratio=2, image_side=8),
     }
 
+    zero_gradient = (
+        ("attention/key/bias",),
+        "adds one number to all scores of a query, which the softmax cancels",
+    )
+
     # How attention mixes depends on the image: no weights connect tokens.
     token_mixing = TokenMixing(
         layers=("attention",),

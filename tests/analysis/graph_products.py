@@ -1,4 +1,4 @@
-"""The products that TensorFlow really computes for a model, read from its traced graph."""
+"""The products that TensorFlow actually computes for a model, read from its traced graph."""
 
 import dataclasses
 import math
@@ -33,7 +33,7 @@ def graph_products(model):
 
 
 def graph_activations(model):
-    """The numbers that activation functions return in that graph."""
+    """How many numbers the activation functions of that graph return."""
     kinds = ("Erf", "Erfc", "Tanh", "Relu", "Sigmoid", "Softmax", "Elu", "Softplus", "Exp")
     outputs = [each.outputs[0] for each in _operations(model) if each.type in kinds]
     return sum(math.prod(output.shape) for output in outputs)
@@ -56,7 +56,7 @@ def _product(operation):
 
 
 def _is_weight(tensor):
-    """Whether a tensor is read from a variable, through casts and reshapes at most."""
+    """Whether a tensor is read from a variable, at most through casts and reshapes."""
     operation = tensor.op
     while operation.type in ("Cast", "Reshape", "Identity", "Transpose"):
         operation = operation.inputs[0].op

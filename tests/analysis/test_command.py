@@ -1,4 +1,4 @@
-"""The command prints tables, and refuses in one line."""
+"""The command prints tables, and reports an error in one line."""
 
 import re
 

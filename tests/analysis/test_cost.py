@@ -1,4 +1,4 @@
-"""The cost of models: published figures, and counts that share nothing with the code."""
+"""The cost of models, against published figures and against counts made independently."""
 
 import functools
 import math
@@ -24,7 +24,7 @@ from tests.analysis.graph_products import graph_activations, graph_products
 from tests.test_contract import ROWS
 
 # (millions of parameters, GMACs, MACs per parameter), measured on the reference implementations,
-# attention's products included; None where the third was not written down.
+# attention's products included; None where the third is not known.
 PUBLISHED = {
     "MLPMixer S/32": (19.10, 1.0024, 52),
     "MLPMixer S/16": (18.53, 3.7770, 204),
@@ -121,7 +121,7 @@ def test_larger_images_and_other_heads():
 
 TOYS = {
     **{name: (ARCHITECTURES[name], row.toy) for name, row in ROWS.items()},
-    # Interpolated positions are products of weights alone.
+    # Interpolating position embeddings takes products of weights only.
     "FFOnly": (FFOnly, {**ROWS["FFOnly"].toy, "position_grid": None}),
     "aMLP": (GMLP, {**ROWS["GMLP"].toy, "attention_dim": 6}),
     "ViT average": (ViT, {**ROWS["ViT"].toy, "class_token": False, "pooling": "avg"}),
@@ -183,7 +183,7 @@ def test_parameters_add_up(toy):
 
 
 def test_kernels_outside_the_four_parts_are_known(toy):
-    """A layer that no rule names would swell the fifth part without a word."""
+    """A layer without a rule would silently count as "other"."""
     parts = type(toy).token_mixing.parts
     kernels = [weight for weight in toy.weights if weight.path.endswith("kernel")]
     for kernel in kernels:
@@ -207,12 +207,12 @@ def test_every_architecture_says_what_mixes_tokens_and_channels():
 
 
 def test_activation_functions_are_those_of_the_graph(toy):
-    """One that a layer calls by itself would be missing from the memory of training."""
+    """An activation function that a layer calls itself would be missing from training memory."""
     assert sum(work.activations for work in works(toy)) == graph_activations(toy)
 
 
 def test_activations_are_those_of_a_real_call(toy):
-    """Sizes of the arrays that one image makes, and of what the graph computes between them."""
+    """Sizes of the arrays that one image produces, and of the intermediate results in the graph."""
     recorded, kept = [], 0
     kinds = _with_weights(toy)
     with _recording(kinds, recorded):
@@ -233,7 +233,7 @@ def test_inference_needs_what_the_largest_product_holds(toy):
             largest = max(largest, inputs + output + _waiting(toy, layer))
     for product in graph_products(toy):
         if not product.has_kernel:
-            # Queries and keys, as wide as the values that wait, then the map.
+            # Queries and keys, as wide as the values kept for later, then the attention map.
             first, second, output = product.sizes
             waiting = first + max(_waiting(toy, each) for each in _all_layers(toy))
             if output >= max(first, second):
@@ -253,7 +253,7 @@ def _with_weights(model):
 
 
 class _recording:
-    """Notes (layer, numbers in, numbers out) of every call of some layers."""
+    """Records (layer, numbers in, numbers out) for every call of some layers."""
 
     def __init__(self, layers, recorded):
         self.layers, self.recorded = layers, recorded
@@ -284,7 +284,7 @@ def _waiting(model, layer):
 
 
 def _between(layer):
-    """Results inside a layer that no layer of its own makes, from the papers' formulas."""
+    """Intermediate results of a layer that no sublayer returns, from the papers' formulas."""
     shape = (layer.get_build_config() or {}).get("input_shape")
     if isinstance(layer, our_layers.SelfAttention):
         tokens, channels = shape[1:]

@@ -49,7 +49,7 @@ def test_images_that_are_not_square():
 
 def test_default_sides_are_those_that_fit():
     sides = [cost.image_shape[0] for cost in resolution_curve("ResMLP", "pico/4").costs]
-    assert sides == [28, 56, 84, 112]  # not 14 and 42, which are no multiples of the patch
+    assert sides == [28, 56, 84, 112]  # not 14 and 42, which are not multiples of the patch
     permutator = resolution_curve(VisionPermutator, "pico/2")
     assert [cost.image_shape[0] for cost in permutator.costs] == [4, 8, 16, 32]
 

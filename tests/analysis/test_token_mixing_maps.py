@@ -1,4 +1,4 @@
-"""Maps of the token mixing: each is the known kernel that the block was given."""
+"""Maps of the token mixing: each shows the known kernel that the test put into the block."""
 
 import numpy as np
 import PIL.Image
@@ -19,7 +19,7 @@ def toy(architecture, **overrides):
 
 
 def answers(layer, token):
-    """What a linear layer over tokens gives to every output for a 1 at one token, (tokens,)."""
+    """The outputs of a linear layer over tokens for a 1 at one token, (tokens,)."""
     inputs = np.zeros((1, 1, layer.kernel.shape[0]), "float32")
     base = np.asarray(layer(inputs))
     inputs[0, 0, token] = 1
@@ -43,7 +43,7 @@ def test_a_known_kernel_gives_that_map():
 
 
 def test_a_map_lies_as_the_image_does():
-    """The unit whose map was asked for answers to the patch that the map points at."""
+    """The unit of a map responds to the patch that its map points at."""
     model = toy("MLPMixer", include_preprocessing=False)
     block = model.get_layer("block_0")
     unit = token_mixing_maps(model, block=0)[5]

@@ -1,4 +1,4 @@
-"""Models without numbers leave nothing behind in Keras."""
+"""Models without allocated weights leave no state in Keras."""
 
 import keras
 import pytest
@@ -8,7 +8,7 @@ from keras_mlp.analysis import cost, weightless
 
 
 def test_has_shapes_and_no_values():
-    # More than 40 GB in float32: allocating them would be noticed.
+    # More than 40 GB in float32: allocating them would fail or take minutes.
     model = weightless(
         MLPMixer, num_layers=20, hidden_dim=8192, token_mlp_dim=4096, channel_mlp_dim=32768
     )
@@ -19,7 +19,7 @@ def test_has_shapes_and_no_values():
 def test_later_models_are_not_touched():
     forgotten = weightless(MLPMixer.from_variant, "pico/2")
     with keras.StatelessScope(initialize_variables=True):
-        pass  # gives values to all variables that Keras still waits for
+        pass  # initializes all variables that are still pending in Keras
     assert forgotten.weights[0]._value is None
     assert MLPMixer.from_variant("pico/2").weights[0]._value is not None
 

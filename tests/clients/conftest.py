@@ -1,7 +1,7 @@
-"""The SavedModels that the tests of all clients read, and what clients of others need.
+"""The SavedModels that the tests of all clients read, and the marker of third-party clients.
 
-Tests marked `clients` are skipped unless `make test-clients` asks for them by `-m clients`: this
-environment may hold TF Hub's client too, in versions that its other packages chose.
+Tests marked `clients` are skipped unless `make test-clients` selects them by `-m clients`: this
+environment may contain TF Hub's client too, in versions chosen for its other packages.
 """
 
 import pytest
@@ -12,7 +12,7 @@ from tests.clients.lesson import student
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Before any fixture, some of which import what only that environment has."""
+    """Runs before any fixture, because some import packages of that environment only."""
     marked = item.get_closest_marker("clients") is not None
     if marked and item.config.option.markexpr != "clients":
         pytest.skip("make test-clients runs it")

@@ -1,4 +1,4 @@
-"""One SavedModel that every client trains, three steps on one batch, and what Keras makes of it."""
+"""One SavedModel that every client trains, three steps on one batch, and the same in Keras."""
 
 import keras
 import numpy as np
@@ -9,10 +9,10 @@ TARGETS = np.random.default_rng(3).normal(size=(8, 3)).astype("float32")
 
 
 def student(frozen=(), penalty=0.1):
-    """A small model with all that clients differ in: BatchNorm, penalties, frozen layers.
+    """A small model with everything that clients treat differently: BatchNorm, penalties, freezing.
 
     Args:
-        frozen: names of layers, of "stem", "norm" and "head".
+        frozen: names of layers to freeze, among "stem", "norm" and "head".
         penalty: factor of the L2 penalty of both kernels; 0 for none.
     """
     keras.utils.set_random_seed(0)

@@ -1,7 +1,7 @@
-"""TF Hub's own layer in Keras 2: what it serves, trains, freezes, saves and reloads, as JSON.
+"""TF Hub's own layer in Keras 2: serving, training, freezing, saving and reloading, as JSON.
 
-Run by `test_hub.py` in the interpreter of `make test-clients`, in a process of its own, as no
-process should hold two Keras. Nothing of keras_mlp is imported:
+Run by `test_hub.py` in the interpreter of `make test-clients`, in a process of its own, because no
+process should import two Keras. It imports nothing from keras_mlp:
 
     python -m tests.clients.run_hub ORDER.json REPLY.json
 """
@@ -40,7 +40,7 @@ def taught(order, key, **arguments):
 
 
 def frozen(order):
-    """The layer with `trainable=False` under a new classifier that learns."""
+    """The layer with `trainable=False` under a new classifier that trains."""
     images, targets = batch(order)
     layer = hub.KerasLayer(order["folder"], trainable=False)
     model = tf_keras.Sequential([layer, tf_keras.layers.Dense(targets.shape[1])])
@@ -51,7 +51,7 @@ def frozen(order):
 
 
 def reloaded(order):
-    """Largest difference of the outputs of a fine-tuned model after each kind of file."""
+    """Largest difference in the outputs of a fine-tuned model after each file format."""
     images, targets = batch(order)
     model = new_model(order)
     untrained = model(images).numpy()

@@ -1,4 +1,4 @@
-"""A SavedModel in a training loop of one's own: `tf.saved_model.load` and `tf.GradientTape`."""
+"""A SavedModel in a custom training loop: `tf.saved_model.load` and `tf.GradientTape`."""
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ from tests.clients.lesson import (
 
 
 def taught(path, optimizer=None):
-    """The loaded object after the lesson, and the losses on the way."""
+    """The loaded object after the lesson, and the losses of its steps."""
     loaded = tf.saved_model.load(str(path))
     weights = list(loaded.trainable_variables)
     optimizer = optimizer or keras.optimizers.SGD(RATE)
@@ -40,7 +40,7 @@ def test_it_learns_what_keras_learns(exported):
 
 
 def test_the_penalties_count(exported):
-    """Or the test above would hold without them."""
+    """Otherwise the test above would pass without them."""
     found = values(taught(exported())[0].variables)["stem/kernel"]
     without = taught_by_keras(student(penalty=0))[1]["stem/kernel"]
     assert np.abs(found - without).max() > 0.01

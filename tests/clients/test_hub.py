@@ -23,13 +23,13 @@ from tests.weights.file_server import serving
 
 pytestmark = pytest.mark.clients
 PARTLY_FROZEN = ("stem", "norm")
-# What the client adds to an address of a tarball.
+# What the client appends to the address of a tarball.
 QUERY = "?tf-hub-format=compressed"
 
 
 @pytest.fixture(scope="module")
 def facts(exported, tmp_path_factory):
-    """What `run_hub` found, once for all tests."""
+    """The results of `run_hub`, run once for all tests."""
     folder = tmp_path_factory.mktemp("hub")
     pack(exported(), folder / "student.tar.gz")
     tarball = (folder / "student.tar.gz").read_bytes()
@@ -66,7 +66,7 @@ def test_it_serves_a_folder_and_a_published_tarball(facts, source):
     ("key", "frozen"), [("taught", ()), ("taught, partly frozen", PARTLY_FROZEN)]
 )
 def test_it_learns_what_keras_learns(facts, key, frozen):
-    """Penalties, statistics of BatchNorm, and what was frozen before export included."""
+    """Including penalties, BatchNorm statistics, and layers frozen before export."""
     expected_losses, expected = taught_by_keras(student(frozen=frozen))
     np.testing.assert_allclose(facts[key]["losses"], expected_losses, rtol=1e-5)
     assert_same_weights(arrays(facts[key]["after"]), expected)
@@ -82,7 +82,7 @@ def test_frozen_nothing_moves(facts):
 
 
 def test_frozen_the_penalties_stay_in_the_reported_loss(facts):
-    """A constant: it moves nothing."""
+    """They are a constant, so no weight moves."""
     assert facts["frozen"]["losses"] == 2
 
 

@@ -49,4 +49,4 @@ def test_frozen_in_the_client_nothing_moves_and_no_penalty_counts(exported):
     loss = float(model.train_on_batch(IMAGES, TARGETS))
     assert moved(before, values(layer)) == set()
     assert loss == pytest.approx(np.mean((outputs - TARGETS) ** 2), rel=1e-5)
-    assert np.abs(model(IMAGES) - outputs).max() > 1e-3  # the new head did learn
+    assert np.abs(model(IMAGES) - outputs).max() > 1e-3  # the new head has learned

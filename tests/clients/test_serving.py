@@ -1,4 +1,4 @@
-"""docs/serving.md: what its blocks write is what the signatures take."""
+"""docs/serving.md: the signatures accept what its code blocks write."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.clients
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """(folder of the SavedModel, what the Python blocks of the page define)."""
+    """(folder of the SavedModel, the names that the Python blocks of the page define)."""
     folder = tmp_path_factory.mktemp("serving")
     (folder / "models/mixer").mkdir(parents=True)
     path = export_saved_model(toy(), folder / "models/mixer/1")
@@ -32,7 +32,7 @@ def page(tmp_path_factory):
 
 
 def served(path, request):
-    """What the signature of a PredictRequest makes of its inputs, as a server would run it."""
+    """The outputs of a PredictRequest's signature for its inputs, as a server would run it."""
     loaded = tf.saved_model.load(str(path))
     inputs = {name: tf.constant(tf.make_ndarray(proto)) for name, proto in request.inputs.items()}
     return loaded.signatures[request.model_spec.signature_name](**inputs)["logits"]

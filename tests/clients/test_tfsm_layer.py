@@ -1,4 +1,4 @@
-"""A SavedModel as Keras' own `TFSMLayer`: what works, and what a user must know."""
+"""A SavedModel as Keras' own `TFSMLayer`: what works, and its pitfalls."""
 
 import keras
 import numpy as np
@@ -65,7 +65,7 @@ def test_adam_moves_every_weight_once_it_is_built(exported):
 
 
 def test_adam_fails_if_it_is_not_built(exported):
-    """Once this test fails, Keras has mended it: take the workaround out of docs/clients.md."""
+    """When this test fails, Keras has fixed it: remove the workaround from docs/clients.md."""
     _, model = pupil(exported())
     model.compile(keras.optimizers.Adam(RATE), "mse")
     with pytest.raises(ValueError, match="stem_kernel:0_momentum' is not a valid scope name"):
@@ -73,14 +73,14 @@ def test_adam_fails_if_it_is_not_built(exported):
 
 
 def test_what_was_frozen_before_export_trains(exported):
-    """It reads the flags of the variables, which stay set, not `trainable_variables`."""
+    """It reads the variables' own flags, which stay set, instead of `trainable_variables`."""
     before, after, _ = taught(exported(frozen=("stem",)), keras.optimizers.SGD(RATE))
     assert {"stem/kernel", "stem/bias"} <= moved(before, after)
 
 
 @pytest.mark.parametrize(
     ("training_endpoint", "moving"),
-    # The endpoint for training runs although the layer is frozen.
+    # The training endpoint runs although the layer is frozen.
     [("train", {"norm/moving_mean", "norm/moving_variance"}), ("serve", set())],
 )
 def test_frozen_in_the_client_the_weights_stay(exported, training_endpoint, moving):

@@ -1,4 +1,4 @@
-"""python -m keras_mlp.convert: a folder with a model and the truth about it, or nothing."""
+"""python -m keras_mlp.convert: a folder with a model and its measured agreement, or nothing."""
 
 import dataclasses
 import hashlib
@@ -31,7 +31,7 @@ def oracle():
 
 @pytest.fixture(scope="module")
 def command(oracle, tmp_path_factory):
-    """The command line that converts the oracle's weights, but for the output."""
+    """The command line that converts the oracle's weights, without `--output`."""
     path = oracle.write_checkpoint(tmp_path_factory.mktemp("published"), ".safetensors")
     model = mixer_like(oracle)
     names = ("patch_size", "num_layers", "hidden_dim", "token_mlp_dim", "channel_mlp_dim")
@@ -42,7 +42,7 @@ def command(oracle, tmp_path_factory):
 
 
 def failure(arguments, capsys):
-    """The last word of a program that fails."""
+    """The error line of a program that fails."""
     with pytest.raises(SystemExit) as error:
         main(arguments)
     assert error.value.code != 0

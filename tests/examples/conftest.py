@@ -1,4 +1,4 @@
-"""A small trained-like model, as the files that the examples start from."""
+"""A small model as the files that the examples start from."""
 
 import pytest
 
@@ -10,7 +10,7 @@ SIZES = {"num_layers": 1, "hidden_dim": 16, "token_mlp_dim": 8, "channel_mlp_dim
 
 @pytest.fixture(scope="package")
 def artefact(tmp_path_factory):
-    """A folder with model.keras and feature_vector/, of a model of grey images of 8 x 8 pixels."""
+    """A folder with model.keras and feature_vector/, of a model for grey images of 8 x 8 pixels."""
     folder = tmp_path_factory.mktemp("artefact")
     model = with_random_weights(MLPMixer.from_variant("pico/2", image_shape=(8, 8, 1), **SIZES))
     model.save(folder / "model.keras")

@@ -1,4 +1,4 @@
-"""The RepMLP example: the paper's bottleneck, the whole program at a toy budget, and the fold."""
+"""The RepMLP example: the paper's bottleneck, the whole program at toy size, and folding."""
 
 import re
 
@@ -21,7 +21,7 @@ def test_the_program_trains_folds_and_compares(capsys):
     assert rows.keys() == {"trained", "deployed"}
     for parameters, accuracy, time in rows.values():
         assert int(parameters.replace(",", "")) > 10_000
-        assert 30 < float(accuracy.rstrip("%")) <= 100  # a guess is right once in ten
+        assert 30 < float(accuracy.rstrip("%")) <= 100  # chance is 10%
         assert float(time) > 0
     assert rows["trained"][0] != rows["deployed"][0]
     difference = re.fullmatch(r"largest difference of logits: (\S+)", lines[-1])

@@ -1,4 +1,4 @@
-"""The examples that start from an artefact, each run whole on a toy."""
+"""The examples that start from an artefact, each run end to end on a toy."""
 
 import re
 
@@ -12,7 +12,7 @@ from examples.digit_images import digit_images
 
 
 def shares(text):
-    """What a program printed, as a dict from the first word of a line to a share."""
+    """What a program printed, as a dict from the first word of each line to its percentage."""
     return {name: float(figure) / 100 for name, figure in re.findall(r"^(\S+) +(.*)%$", text, re.M)}
 
 
@@ -32,7 +32,7 @@ def test_a_saved_model_is_a_layer_that_learns(artefact, capsys):
     keras_layer.main(["--source", str(artefact / "feature_vector"), "--epochs", "30"])
     accuracy = shares(capsys.readouterr().out)
     assert accuracy.keys() == {"frozen", "fine-tuned"}
-    assert accuracy["fine-tuned"] > 0.3  # a guess is right once in ten
+    assert accuracy["fine-tuned"] > 0.3  # chance is 10%
     assert accuracy["fine-tuned"] > accuracy["frozen"]
 
 
@@ -53,7 +53,7 @@ def test_a_folder_of_images_becomes_a_model_and_a_saved_model(artefact, tmp_path
 
 
 def test_a_folder_of_classes_that_differ_is_learned(artefact, tmp_path):
-    """Black against white: what two epochs must tell apart."""
+    """Black and white images, which two epochs must separate."""
     for name, level in {"black": 0, "white": 255}.items():
         (tmp_path / name).mkdir()
         for at in range(20):
@@ -69,8 +69,8 @@ def test_neighbours_vote(artefact, capsys):
     knn_features.main(["--source", str(artefact / "feature_vector")])
     accuracy = shares(capsys.readouterr().out)
     assert accuracy.keys() == {"features", "pixels"}
-    assert accuracy["pixels"] > 0.95  # of the digits, at their own size
-    assert 0.3 < accuracy["features"] < 1.0  # of random weights
+    assert accuracy["pixels"] > 0.95  # for digits at their own size
+    assert 0.3 < accuracy["features"] < 1.0  # for random weights
 
 
 def test_the_nearest_come_first_and_equals_give_the_smallest_label():

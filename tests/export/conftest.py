@@ -1,4 +1,4 @@
-"""The SavedModel that most tests of the export read."""
+"""The SavedModel that most export tests read."""
 
 import pytest
 
@@ -8,6 +8,6 @@ from tests.export.toys import toy
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory):
-    """A stochastic toy and the folder of its SavedModel."""
+    """A toy model with dropout or drop path, and the folder of its SavedModel."""
     model = toy()
     return model, export_saved_model(model, tmp_path_factory.mktemp("saved") / "toy")

@@ -1,4 +1,4 @@
-"""Picture files of every kind, in memory."""
+"""Picture files of all formats, in memory."""
 
 import io
 
@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def encoded(image, kind, **options):
-    """The bytes of a file of a PIL image."""
+    """A PIL image as the bytes of a file."""
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
@@ -19,12 +19,12 @@ def png(pixels):
 
 
 def jpeg(pixels):
-    """A JPEG file of uint8 pixels (H, W, 3), as exact as JPEG can be."""
+    """A JPEG file of uint8 pixels (H, W, 3), at the highest quality."""
     return encoded(Image.fromarray(pixels), "JPEG", quality=100, subsampling=0)
 
 
 def smooth(height, width, channels=3):
-    """Smooth colours, which JPEG keeps nearly as they are, (H, W, channels) uint8."""
+    """Smooth colours, which JPEG barely changes, (H, W, channels) uint8."""
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     planes = [y, x, (x + y) / 2, 1 - y][:channels]
     return np.round(20 + 200 * np.stack(planes, -1)).astype("uint8")

@@ -1,4 +1,4 @@
-"""What a SavedModel says of itself, and what is said where that cannot be read."""
+"""The description inside a SavedModel, and the errors if it cannot be read."""
 
 import keras
 import pytest

@@ -1,4 +1,4 @@
-"""1,000 inputs, most of them wrong: each is an error of the call or has the right output."""
+"""1,000 inputs, most of them wrong: each call raises an error or returns the right output."""
 
 import re
 import struct
@@ -31,7 +31,7 @@ DTYPES = (
 
 @pytest.fixture(scope="module", params=[None, "bilinear"], ids=["one size", "any size"])
 def toys(request, tmp_path_factory):
-    """A function from pixels to what is right, the loaded SavedModel, and how it resizes."""
+    """A function from pixels to the right outputs, the loaded SavedModel, and how it resizes."""
     model = toy()
     path = tmp_path_factory.mktemp("saved") / "toy"
     export_saved_model(model, path, resize=request.param, features=["block_1"])
@@ -41,7 +41,7 @@ def toys(request, tmp_path_factory):
 
 
 def some_tensor(rng):
-    """A numpy array of any rank, size and dtype, half of them images of the model's size."""
+    """A numpy array of any rank, size and dtype; half of them are images of the model's size."""
     rank = rng.integers(0, 6)
     shape = tuple(rng.choice([0, 1, 3, 7, 8, 8, 8, 20], rank))
     if rng.random() < 0.5:
@@ -58,7 +58,7 @@ def some_tensor(rng):
 
 
 def right_output(array, right, resize):
-    """What the endpoints must give for an array; None where it must be refused."""
+    """What the endpoints must return for an array; None if they must refuse it."""
     is_image = array.ndim == 4 and array.shape[-1] == 3 and 0 not in array.shape[1:]
     fits = is_image and (resize is not None or array.shape[1:] == (8, 8, 3))
     if not fits or array.dtype not in ("uint8", "float32"):
@@ -72,7 +72,7 @@ def right_output(array, right, resize):
 
 
 def calls_of(loaded, array):
-    """Every way to hand over an array."""
+    """Every way to pass an array."""
     tensor = tf.constant(array)
     yield lambda: loaded(tensor)
     yield lambda: loaded.serve(tensor)
@@ -109,7 +109,7 @@ def test_tensors(toys):
 
 
 def huge(rng):
-    """A small PNG that says it is huge."""
+    """A small PNG whose header claims a huge size."""
 
     def chunk(kind, content):
         check = struct.pack(">I", zlib.crc32(kind + content))
@@ -122,7 +122,7 @@ def huge(rng):
 
 
 def damaged(contents, rng):
-    """A file after one of many accidents."""
+    """A file with one of many kinds of damage."""
     kind, at = rng.integers(6), rng.integers(len(contents))
     if kind == 0:
         return contents[:at]
@@ -157,7 +157,7 @@ def test_files(toys):
             assert not is_whole, error
             seen["refused"] += 1
             continue
-        # What TensorFlow reads of a damaged file is what counts, if it can be read at all.
+        # If TensorFlow can read a damaged file at all, the expected output is for what it reads.
         pixels = decoded(tf.constant(files), (8, 8, 3), resize or "bilinear")
         assert outputs.dtype == tf.float32 and outputs.shape == (2, 3)
         np.testing.assert_allclose(outputs, right(tf.cast(pixels, tf.float32)), rtol=0, atol=1e-5)

@@ -1,4 +1,4 @@
-"""The endpoints beyond the plain call: features, files, any size, class names; and the guard."""
+"""Endpoints other than the plain call: features, files, any size, class names; and checks."""
 
 import keras
 import numpy as np
@@ -153,7 +153,7 @@ def test_pixels_as_floats_are_refused_by_every_endpoint_that_takes_unit_floats(f
 
 @pytest.mark.parametrize("shape", [(8, 8, 3), (2, 8, 16, 3), (2, 16, 4, 3), (2, 8, 8, 1)])
 def test_signatures_refuse_images_of_another_shape(exported, shape):
-    # TensorFlow itself does not look: it gave 9 outputs for 2 images, or ended the process.
+    # TensorFlow itself does not check: it returned 9 outputs for 2 images, or killed the process.
     signatures = tf.saved_model.load(str(exported[1])).signatures
     with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible with expected shape"):
         signatures["serving_default"](images=tf.zeros(shape))

@@ -41,7 +41,7 @@ def test_overwrite_replaces_nothing_but_a_saved_model(tmp_path):
 
 @contextlib.contextmanager
 def failing(monkeypatch, owner, name, when=lambda *args: True):
-    """Makes a function fail after its work, as a full disk or a killed process would."""
+    """Makes a function fail after its work, like a full disk or a killed process."""
     original = getattr(owner, name)
 
     def fail(*args, **kwargs):
@@ -56,7 +56,7 @@ def failing(monkeypatch, owner, name, when=lambda *args: True):
         yield
 
 
-# Owners are looked up in the test: Keras' own export puts another `tf.saved_model` in place.
+# The test looks the owners up, because Keras' own export replaces `tf.saved_model`.
 FAILURES = [
     (lambda: tf.saved_model, "save", lambda *args: True),
     (lambda: folders, "sha256_of", lambda *args: True),
@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(monkeypatch, tmp_pat
     with pytest.raises(FileNotFoundError, match=f"^Cannot write in {missing}: No such file.*$"):
         export_saved_model(toy(), missing / "toy")
 
-    def refuse(*args, **kwargs):  # permissions do not stop the super-user, so they are played
+    def refuse(*args, **kwargs):  # permissions do not stop root, so this simulates them
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(pathlib.Path, "mkdir", refuse)

@@ -1,4 +1,4 @@
-"""Every kind of picture file gives the right pixels or an error."""
+"""Picture files of every format give the right pixels or an error."""
 
 import io
 

@@ -22,7 +22,7 @@ def test_outputs_equal_the_keras_model(exported, batch):
     pixels, images = some_pixels(batch), some_images(batch)
     np.testing.assert_allclose(loaded(pixels), model(pixels), rtol=0, atol=1e-6)
     np.testing.assert_allclose(loaded(images), model(images * 255), rtol=0, atol=1e-6)
-    assert np.ptp(loaded(images)) > 0.1  # the comparisons above mean something
+    assert np.ptp(loaded(images)) > 0.1  # so that the comparisons above are not trivial
 
 
 def test_every_way_to_call_it_gives_the_same(exported):
@@ -85,7 +85,7 @@ def test_half_precision_gives_float32(policy, output, tmp_path):
         (some_pixels(5), some_pixels(5)),
         (some_images(5), some_images(5) * 255),
     ):
-        # Compared as graphs: TensorFlow fuses other kernels there, which round elsewhere.
+        # Compared as graphs, where TensorFlow fuses other kernels, which round differently.
         outputs, expected = loaded(inputs), tf.cast(tf.function(part)(pixels), "float32")
         assert outputs.dtype == tf.float32
         np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-6)

@@ -1,4 +1,4 @@
-"""What cannot be exported is refused in a line, before anything is written."""
+"""What cannot be exported is refused with a one-line error, before anything is written."""
 
 import os
 

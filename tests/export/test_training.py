@@ -1,4 +1,4 @@
-"""A loaded SavedModel trains as the Keras model would: masks, statistics, losses, frozen layers."""
+"""A loaded SavedModel trains like the Keras model: masks, statistics, losses, frozen layers."""
 
 import keras
 import numpy as np
@@ -30,7 +30,7 @@ def test_one_step_of_adam_moves_every_trainable_weight(exported):
     loaded = tf.saved_model.load(str(path))
     weights = list(loaded.trainable_variables)
     assert len(weights) == len(model.trainable_weights) > 0
-    assert len(loaded.variables) == len(model.variables) > len(weights)  # random states too
+    assert len(loaded.variables) == len(model.variables) > len(weights)  # including random states
     before = [weight.numpy() for weight in weights]
     with tf.GradientTape() as tape:
         loss = tf.reduce_mean(loaded(some_images(5), training=True) ** 2)

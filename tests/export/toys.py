@@ -1,4 +1,4 @@
-"""Small models and pictures that the tests of the export share."""
+"""Small models and pictures that the export tests share."""
 
 import keras
 import numpy as np

@@ -1,6 +1,6 @@
-"""Tests that need more than this package's own environment: skipped without it, unless asked for.
+"""Skips tests that need more than this package's own environment, unless they are selected.
 
-`make test-formats` asks for them by `-m formats`; then what is missing is a failure.
+`make test-formats` selects them by `-m formats`; anything missing is then a failure.
 """
 
 import importlib.util

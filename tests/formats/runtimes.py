@@ -1,4 +1,4 @@
-"""Files of the formats, run by the runtimes they are for."""
+"""Runs exported files in their own runtimes."""
 
 import json
 import pathlib
@@ -28,7 +28,7 @@ def litert_interpreter(path, library="tensorflow"):
     import tensorflow as tf
 
     with warnings.catch_warnings():
-        # TensorFlow's own interpreter says that it moves to ai-edge-litert.
+        # TensorFlow's own interpreter warns that it is moving to ai-edge-litert.
         warnings.simplefilter("ignore", UserWarning)
         return tf.lite.Interpreter(str(path))
 
@@ -54,7 +54,7 @@ def tfjs(folder, images):
 
 
 def assert_same(found, expected):
-    """Equal up to float32: 1e-5 of the outputs' deviation where that is above 1."""
+    """Equal up to float32 rounding: 1e-5, times the outputs' deviation if that is above 1."""
     assert found.shape == expected.shape and found.dtype == "float32"
-    assert np.std(expected) > 0.01  # or equality would mean nothing
+    assert np.std(expected) > 0.01  # so that equality is not trivial
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * max(1.0, np.std(expected)))

@@ -1,4 +1,4 @@
-"""The benchmark of formats with its process in node."""
+"""The benchmark of formats, with its process in node."""
 
 import argparse
 import sys
@@ -30,7 +30,7 @@ def test_node_gives_the_logits_of_keras_and_times(tmp_path):
     samples = run["contenders"][TFJS]["samples"]
     assert len(samples) == 2
     assert all(each.milliseconds > 0 and each.calls >= 1 for each in samples)
-    # Pinned to one CPU, whatever threads node has.
+    # Pinned to one CPU, however many threads node has.
     assert all(0 < each.cpu_share <= 1.1 for each in samples)
 
 

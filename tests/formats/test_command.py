@@ -61,7 +61,7 @@ def test_errors_are_one_line(arguments, message, source, tmp_path, capsys):
 
 
 def failure(arguments, capsys):
-    """The one line that a program which fails writes."""
+    """The one-line error of a program that fails."""
     with pytest.raises(SystemExit) as stop:
         command.main(arguments)
     assert stop.value.code == 1
@@ -75,7 +75,7 @@ def damaged(content, damage):
         return content[: len(content) // 2]
     if damage == "not a model":
         return b"not a zip archive"
-    # In the middle of the weights, so that the archive itself is whole.
+    # In the middle of the weights, so that the archive itself stays intact.
     middle = content.index(b"model.weights.h5") + len(content) // 2
     return content[:middle] + bytes(64) + content[middle + 64 :]
 

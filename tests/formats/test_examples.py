@@ -24,8 +24,8 @@ def softmax(logits):
 
 
 def classified(folder, scratch, rgba, labels):
-    """What classify.js makes of a picture (H, W, 4)."""
-    # Under another ending: node takes .js for a module only beside a package.json.
+    """What classify.js returns for a picture (H, W, 4)."""
+    # With another suffix: node treats .js as a module only next to a package.json.
     script = shutil.copy(PAGE / "classify.js", scratch / "classify.mjs")
     picture = {"data": rgba.ravel().tolist(), "width": rgba.shape[1], "height": rgba.shape[0]}
     finished = subprocess.run(
@@ -44,7 +44,7 @@ def test_the_browser_names_the_classes_that_keras_names(channels, tmp_path):
     model = with_random_weights(factory("MLPMixer")(image_shape=(16, 24, channels)))
     folder = export_tfjs(model, tmp_path / "model")
     rgba = np.random.default_rng(0).integers(0, 256, (16, 24, 4))
-    reply = classified(folder, tmp_path, rgba, labels=["a", "b", "c", "d"])  # of five classes
+    reply = classified(folder, tmp_path, rgba, labels=["a", "b", "c", "d"])  # one is missing
     pixels = rgba[None, ..., :3]
     if channels == 1:
         pixels = np.round(pixels @ [[0.299], [0.587], [0.114]])

@@ -1,4 +1,4 @@
-"""Exact GELUs are reordered, and nothing else, and the outputs stay."""
+"""Only exact GELUs are reordered, and outputs stay equal."""
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ def test_every_gelu_is_found(tmp_path):
     before, file = served(tmp_path, pixels), (tmp_path / "saved_model.pb").read_bytes()
     assert reorder_gelu(tmp_path) == 4  # two blocks of two MLPs
     assert (tmp_path / "saved_model.pb").read_bytes() != file
-    # TensorFlow no longer fuses it either, and its fused GELU rounds otherwise.
+    # TensorFlow no longer fuses it either, and its fused GELU rounds differently.
     np.testing.assert_allclose(served(tmp_path, pixels), before, rtol=0, atol=1e-6)
     assert reorder_gelu(tmp_path) == 0
 

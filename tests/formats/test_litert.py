@@ -32,7 +32,7 @@ def test_float32_computes_what_the_model_computes(architecture, library, tmp_pat
     ("architecture", "num_layers"), [("MLPMixer", 2), ("RepMLPNet", (1,)), ("ViT", 2)]
 )
 def test_int8_is_a_third_of_the_size_and_near(architecture, num_layers, library, tmp_path):
-    # Large enough that its kernels are quantized: LiteRT leaves those below 1,024 numbers alone.
+    # Large enough for quantization: LiteRT leaves kernels below 1,024 numbers as they are.
     model = ARCHITECTURES[architecture].from_variant("pico/4", num_layers=num_layers)
     model = with_random_weights(model)
     exact = export_litert(model, tmp_path / "exact.tflite")

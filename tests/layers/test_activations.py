@@ -1,4 +1,4 @@
-"""GELU against Python's own `math`, and the TensorFlow ops that it becomes."""
+"""GELU against Python's own `math`, and the TensorFlow ops that it compiles to."""
 
 import math
 

@@ -22,7 +22,7 @@ def test_equals_its_formula(shape):
 
 
 def test_takes_no_statistics():
-    # Unlike under a normalisation, a token does not feel how large its channels are.
+    # Unlike a normalisation, the layer is not affected by the scale of a token's channels.
     layer = Affine()
     np.testing.assert_array_equal(layer(100 * X), 100 * X)
 

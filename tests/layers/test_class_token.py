@@ -1,4 +1,4 @@
-"""The class token: put in front, taken out, left out."""
+"""The class token: prepended, selected, removed."""
 
 import numpy as np
 

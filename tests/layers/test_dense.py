@@ -1,4 +1,4 @@
-"""Dense: both forms give one result, and each is used where it is the faster one."""
+"""Dense: both forms give the same result, and each is used where it is faster."""
 
 import keras
 import numpy as np
@@ -69,7 +69,7 @@ def test_quantizes():
 def test_quantizes_as_part_of_a_model():
     model = keras.Sequential([keras.Input((3, 5, 4)), dense()])
     expected = np.asarray(model(X))
-    with pytest.warns(UserWarning) as skipped:  # Keras warns of each layer that it leaves out
+    with pytest.warns(UserWarning) as skipped:  # Keras warns about each layer that it skips
         model.quantize("int8")
     messages = [str(each.message) for each in skipped if each.category is UserWarning]
     assert len(messages) == 1 and "InputLayer" in messages[0]

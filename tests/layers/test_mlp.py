@@ -33,7 +33,7 @@ def built(kind, **overrides):
 
 @pytest.mark.parametrize(("approximate", "gelu"), [(False, exact_gelu), (True, tanh_gelu)])
 def test_mlp_equals_numpy(approximate, gelu):
-    # Large enough that the two forms of GELU differ by more than the tolerance.
+    # Large enough for the two forms of GELU to differ by more than the tolerance.
     layer = built(MLP, gelu_approximate=approximate, kernel_initializer="random_normal")
     layer.set_weights([20 * weight for weight in layer.get_weights()])
     expected = perceptron(X, layer.get_weights(), gelu)
@@ -67,7 +67,7 @@ def test_dropout_acts_in_training_only(kind):
 
 
 def test_kernels_of_one_initializer_object_differ():
-    # Square, so that only the numbers could be told apart.
+    # Square, so that both kernels have the same shape.
     layer = MLP(4, kernel_initializer=keras.initializers.RandomNormal())
     layer.build(X.shape)
     kernel1, _, kernel2, _ = layer.get_weights()

@@ -21,7 +21,7 @@ def test_equals_the_formula(mean, std, dtype):
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_rounds_once_at_the_end(policy):
-    # 200.7 is no number of either half type: rounding the pixels first would show.
+    # Neither half type can represent 200.7, so rounding the pixels first would show.
     pixels = np.full((1, 1, 1, 3), 200.7, "float32")
     outputs = PixelNormalization(MEAN, STD, dtype=policy)(pixels)
     exact = keras.ops.cast(PixelNormalization(MEAN, STD)(pixels), outputs.dtype)

@@ -1,4 +1,4 @@
-"""Positions: one table for the tokens as they are, one on a grid of its own."""
+"""Position embeddings: one table for the tokens as they are, and one on its own grid."""
 
 import numpy as np
 import pytest

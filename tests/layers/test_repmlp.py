@@ -31,7 +31,7 @@ def layer_like(oracle, **overrides):
 
 
 def official(path, tensors, groups):
-    """The authors' tensor for one of our weights, in our layout."""
+    """The authors' tensor for one of our weights, in our layout of axes."""
     layer, kind = path.rsplit("/", 2)[-2:]
     size = layer.removeprefix("conv").removesuffix("_norm")
     norms = {"fc3_norm": "fc3_bn", "pool_norm": "avg.bn", f"conv{size}_norm": f"repconv{size}.bn"}

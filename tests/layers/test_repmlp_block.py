@@ -74,7 +74,7 @@ def test_the_official_reassembly_reorders_partitions_and_channel_groups():
     plain = built(**arguments, official_reassembly=False)
     plain.set_weights(layer.get_weights())
     gate = np.asarray(layer.global_perceptron(X))
-    # Results of a sample in the order partition, channel group, read as group, partition.
+    # Results of a sample are in the order (partition, group), but are read as (group, partition).
     rows = (np.asarray(plain(X)) / gate).reshape(2, 4, 2, 3, 4, 2).transpose(0, 2, 4, 5, 1, 3)
     rows = rows.reshape(2, 4, 2, 2, 4, 3).transpose(0, 4, 2, 5, 1, 3)
     np.testing.assert_allclose(layer(X), rows.reshape(X.shape) * gate, rtol=0, atol=1e-5)

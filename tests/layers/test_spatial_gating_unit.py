@@ -9,7 +9,7 @@ X = np.random.default_rng(0).normal(size=(2, 6, 8)).astype("float32")
 
 
 def built(**overrides):
-    """The unit with weights that leave nothing at 0 or 1."""
+    """The unit with weights that are not at their initial 0 or 1."""
     layer = SpatialGatingUnit(**overrides)
     layer.build(X.shape)
     rng = np.random.default_rng(1)
@@ -44,7 +44,7 @@ def test_builds_itself_around_both_inputs():
 @pytest.mark.parametrize("epsilon", [1e-5, 1e-2])
 def test_uses_its_epsilon(epsilon):
     x = X.copy()
-    x[..., 4:] *= 1e-2  # of about the variance that the epsilon has, or ten times as much
+    x[..., 4:] *= 1e-2  # so small a variance that the epsilon matters
     layer = built(layer_norm_epsilon=epsilon)
     expected = gating(x, layer.get_weights(), epsilon)
     np.testing.assert_allclose(layer(x), expected, rtol=0, atol=1e-4)

@@ -1,4 +1,4 @@
-"""StochasticDepth: which samples it drops, how often, and what it does with the others."""
+"""StochasticDepth: which samples it drops, how often, and how it rescales the others."""
 
 import keras
 import numpy as np
@@ -60,7 +60,7 @@ def test_draws_anew_in_a_compiled_function(jit_compile):
 
 
 def test_small_rates_hold_in_half_precision():
-    # bfloat16 has steps of 1/256 near 1: drawn in it, a rate of 0.002 would not be met.
+    # bfloat16 has steps of 1/256 near 1, so numbers drawn in it cannot give a rate of 0.002.
     x = np.ones((40_000, 1, 1))
     kept = kept_samples(StochasticDepth(0.002, seed=3, dtype="bfloat16")(x, training=True))
     assert 40 < (~kept).sum() < 130  # 80 expected, with a standard deviation of 9

@@ -1,4 +1,4 @@
-"""The frame that the blocks of all architectures share, and the branches they give."""
+"""What the blocks of all architectures share, and the branches that they return."""
 
 import keras
 import numpy as np
@@ -58,10 +58,10 @@ def test_only_token_mixing_looks_at_other_tokens(architecture):
 
     def moved(branch):
         change = np.abs(np.asarray(branch(other, False)) - np.asarray(branch(x, False)))
-        return change.max(axis=(0, *range(2, x.ndim))) > 1e-6  # of each token, or row of the map
+        return change.max(axis=(0, *range(2, x.ndim))) > 1e-6  # for each token, or row of the map
 
     assert moved(block.token_mixing).sum() > 1
-    if architecture != "GMLP":  # whose channel mixing goes through the gate
+    if architecture != "GMLP":  # its channel mixing passes through the gate
         assert moved(block.channel_mixing).tolist() == [i == 1 for i in range(x.shape[1])]
 
 
@@ -89,7 +89,7 @@ def test_branches_are_given_before_they_are_dropped():
     outputs, branches = arrays(block(x, training=True, return_branches=True))
     change = np.abs(outputs - x).max(axis=(1, 2))
     assert np.abs(branches["token_mixing"]).max(axis=(1, 2)).min() > 0
-    assert 0 < (change == 0).sum() < 64  # samples that lost both branches
+    assert 0 < (change == 0).sum() < 64  # samples whose branches were both dropped
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])

@@ -1,4 +1,4 @@
-"""ConvMixer against timm, and what is its own."""
+"""ConvMixer against timm, and its own features."""
 
 import math
 
@@ -76,7 +76,7 @@ def test_cost_by_hand(variant):
     assert counted.parts["channel_mixing"].macs == depth * width**2
     stem = tokens * size["patch_size"] ** 2 * 3 * width
     assert counted.parts["stem"].macs == stem and counted.parts["other"].macs == 0
-    # The image; in the stem and twice a block: convolution, activation function, norm.
+    # The image; then convolution, activation function and norm, in the stem and twice per block.
     kept = math.prod(size["image_shape"]) + 3 * width * (tokens + 2 * depth) + 1000
     assert counted.training_bytes == 4 * kept
 

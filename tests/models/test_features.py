@@ -1,13 +1,14 @@
-"""`VisionModel.features`: what the layers and the branches of the blocks compute, as a model."""
+"""`VisionModel.features`: outputs of layers and of the branches of blocks, as a model."""
 
 import keras
 import numpy as np
 import pytest
 
-from keras_mlp import ARCHITECTURES, deploy
+from keras_mlp import ARCHITECTURES, deploy, enable_lora, freeze_through
 from keras_mlp.models.block import Block
 from keras_mlp.models.feature_taps import tap_names
-from tests.contract import POLICIES, predict, some_pixels, with_random_weights
+from keras_mlp.models.layer_changes import changes_of
+from tests.contract import POLICIES, predict, reloaded, some_pixels, with_random_weights
 from tests.own_process import run_in_own_process
 from tests.test_contract import factory
 
@@ -31,7 +32,7 @@ def run(features, images, **kwargs):
 
 
 def assert_features_are_the_models(model):
-    """Every layer's output against that of a plain model, and branches that add up."""
+    """Every layer's output equals a plain model's, and branches add up to the block's output."""
     images = some_pixels(model)
     taps = run(model.features(tap_names(model), grid=False), images)
     assert taps.keys() == set(tap_names(model)) and blocks_of(model)
@@ -96,7 +97,7 @@ def test_what_is_no_token_sequence_stays_as_it_is():
 
 
 def test_a_block_runs_once_however_much_is_asked_of_it():
-    # In training, a second run would drop other units, and move BatchNorm's statistics twice.
+    # In training, a second call would drop other units and update BatchNorm statistics twice.
     keras.utils.set_random_seed(0)
     model = with_random_weights(factory("RepMLPNet")(dropout_rate=0.5))
     images, first = some_pixels(model, batch=8), blocks_of(model)[0]
@@ -154,7 +155,7 @@ def test_the_model_itself_stays_as_it_was(tmp_path):
     taps = run(model.features(["block_0/token_mixing", "block_1"]), images)
     assert [weight.path for weight in model.weights] == paths and model.get_config() == config
     np.testing.assert_array_equal(predict(model, images), logits)
-    # Layers that were called twice still end models, give features again, and are stored.
+    # A layer that was called twice can still end a model, return features again, and be saved.
     again = run(model.features(["block_0/token_mixing", "block_1"]), images)
     keras.tree.map_structure(np.testing.assert_array_equal, again, taps)
     model.save(tmp_path / "toy.keras")
@@ -171,6 +172,41 @@ def test_features_survive_a_file(tmp_path):
     images = some_pixels(model)
     expected = run(features, images)
     keras.tree.map_structure(np.testing.assert_array_equal, run(copy, images), expected)
+
+
+CHANGES = {
+    "quantized": lambda model: model.quantize("int8"),
+    "lora": lambda model: enable_lora(model, 2),
+    "frozen": lambda model: freeze_through(model, blocks_of(model)[1]),
+}
+
+
+@pytest.mark.parametrize("architecture", ["MLPMixer", "RepMLPNet"])
+@pytest.mark.parametrize("kind", CHANGES)
+def test_changes_of_layers_survive_a_file(kind, architecture):
+    model = with_random_weights(factory(architecture)())
+    CHANGES[kind](model)
+    block = blocks_of(model)[1]
+    features = model.features([block, f"{block}/token_mixing", "head"])
+    copy = reloaded(features)
+    assert changes_of(features)[kind] and changes_of(copy) == changes_of(features)
+    for name in ("weights", "trainable_weights"):
+        paths = [[w.path for w in getattr(each, name)] for each in (copy, features)]
+        assert paths[0] == paths[1]
+    images = some_pixels(model)
+    expected = run(features, images)
+    keras.tree.map_structure(np.testing.assert_array_equal, run(copy, images), expected)
+
+
+def test_what_is_frozen_does_not_move_after_a_file():
+    model = freeze_through(with_random_weights(factory("RepMLPNet")()), "stage_0_block_0")
+    copy = reloaded(model.features(["stage_0_block_0/token_mixing", "head"]))
+    before = {weight.path: np.array(weight) for weight in copy.weights}
+    images = some_pixels(model, batch=4)
+    copy.compile("sgd", {"head": "mse"})
+    copy.fit(images, {"head": np.ones((4, model.num_classes))}, verbose=0)
+    moved = {w.path.partition("/")[0] for w in copy.weights if (w != before[w.path]).numpy().any()}
+    assert moved == {layer.name for layer in model.layers if layer.trainable and layer.weights}
 
 
 @pytest.mark.parametrize(

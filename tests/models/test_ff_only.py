@@ -1,4 +1,4 @@
-"""FFOnly against its author's implementation, and what is its own."""
+"""FFOnly against its author's implementation, and its own features."""
 
 import keras
 import numpy as np
@@ -43,7 +43,7 @@ def test_equals_the_authors_code(name, suffix, tmp_path):
 def test_initial_weights_are_the_authors():
     model = FFOnly(image_shape=(64, 64, 3), patch_size=4, num_layers=1, hidden_dim=192)
     weights = {weight.path: np.asarray(weight) for weight in model.weights}
-    limit = (4 * 4 * 3) ** -0.5  # PyTorch's convolution: uniform, the bias too
+    limit = (4 * 4 * 3) ** -0.5  # PyTorch's convolution: uniform, including the bias
     for path in ("stem/projection/kernel", "stem/projection/bias"):
         value = weights.pop(path)
         assert 0.95 * limit < np.abs(value).max() <= limit, path
@@ -54,7 +54,7 @@ def test_initial_weights_are_the_authors():
             assert (value == float(path.endswith("gamma"))).all(), path
     kernel = weights["head/kernel"]
     np.testing.assert_allclose(kernel.std(), 0.02, rtol=0.01)
-    assert np.abs(kernel).max() > 3.5 * 0.02  # not cut at two deviations
+    assert np.abs(kernel).max() > 3.5 * 0.02  # not cut at 2 sigma
 
 
 def test_published_sizes_store_positions_on_14_by_14_whatever_the_patch():
@@ -62,7 +62,7 @@ def test_published_sizes_store_positions_on_14_by_14_whatever_the_patch():
         with keras.StatelessScope(initialize_variables=False):
             model = FFOnly.from_variant(variant)
             shape = tuple(model.get_layer("position_embedding").embeddings.shape)
-        keras.utils.clear_session()  # forgets the variables, which have no values
+        keras.utils.clear_session()  # drops the variables, which have no values
         assert shape == (14, 14, model.hidden_dim)
 
 
@@ -70,7 +70,7 @@ def test_stored_positions_are_interpolated_to_the_grid():
     model = with_random_weights(tiny(position_grid=(8, 12)))  # twice the grid of 4 x 6
     layer = model.get_layer("position_embedding")
     stored = np.asarray(layer.embeddings)
-    # Half the size without antialiasing: the mean of the two by two in the middle.
+    # Half the size without antialiasing: the mean of the central two by two.
     small = stored.reshape(4, 2, 6, 2, 16).mean(axis=(1, 3))
     direct = tiny(position_grid=None)
     assert tuple(direct.get_layer("position_embedding").embeddings.shape) == (4, 6, 16)
@@ -106,7 +106,7 @@ def test_the_class_token_takes_part_in_token_mixing():
     moved = x.copy()
     moved[:, 0, 3] += 1.0
     changed = np.abs(np.asarray(first(moved)) - np.asarray(first(x))).max(axis=(0, 2))
-    assert (changed > 1e-4).all()  # the class token speaks to every token
+    assert (changed > 1e-4).all()  # the class token affects every token
     moved = x.copy()
     moved[:, 7, 3] += 1.0
     assert np.abs(np.asarray(first(moved)) - np.asarray(first(x)))[:, 0].max() > 1e-4

@@ -1,4 +1,4 @@
-"""gMLP and aMLP against the reference implementations, and what is their own."""
+"""gMLP and aMLP against the reference implementations, and their own features."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What is frozen inside blocks is a part of the config, and comes back from a file."""
+"""Layers frozen inside blocks are part of the config, and stay frozen after reloading."""
 
 import numpy as np
 import pytest

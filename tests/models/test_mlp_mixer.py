@@ -1,4 +1,4 @@
-"""MLP-Mixer against the reference implementations, and what is its own."""
+"""MLP-Mixer against the reference implementations, and its own features."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Quantized models: which layers, at what error; and that files and SavedModels keep them."""
+"""Quantized models: which layers, how large the error, and that files and SavedModels keep them."""
 
 import functools
 
@@ -18,14 +18,14 @@ from tests.test_jax import run_on_jax
 
 
 def error(model, before):
-    """Root mean square of the change of the logits, over their standard deviation."""
+    """Root mean square of the change in the logits, divided by their standard deviation."""
     after = predict(model, some_pixels(model, batch=16))
     return np.sqrt(np.mean((after - before) ** 2)) / before.std()
 
 
 @functools.cache
 def quantized(architecture, mode="int8", **overrides):
-    """A quantized toy model with random weights, and its logits before."""
+    """A quantized toy model with random weights, and its logits before quantization."""
     model = with_random_weights(factory(architecture)(**overrides))
     before = predict(model, some_pixels(model, batch=16))
     model.quantize(mode)
@@ -54,7 +54,7 @@ def test_other_kernels_stay_floats(architecture):
     kernels = [weight for weight in model.weights if weight.path.endswith("kernel")]
     floats = [each.path.rpartition("/")[0] for each in kernels if each.dtype == "float32"]
     assert len(kernels) - len(floats) == sum(ROWS[architecture].dense) + 1  # the head
-    # Keras has no quantized form of convolutions, nor of RepMLP's grouped matrices ("fc3").
+    # Keras cannot quantize convolutions or RepMLP's grouped matrices ("fc3").
     layers = layers_by_path(model)
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, GroupedConv2D, GroupedDense)
     assert floats and all(isinstance(layers[path], kinds) for path in floats)
@@ -87,7 +87,7 @@ def test_saved_models_compute_with_it(architecture, tmp_path):
     images = tf.constant(some_pixels(model))
     keras_mlp.export_saved_model(model, tmp_path / "model")
     loaded = tf.saved_model.load(tmp_path / "model")
-    # A graph too: against eager operations a last bit may differ, and be rounded another way.
+    # Also a graph: eager operations may differ in the last bit, and round to another integer.
     graph = tf.function(lambda pixels: model(pixels, training=False))
     np.testing.assert_allclose(loaded(images), graph(images), rtol=0, atol=1e-6)
 

@@ -1,4 +1,4 @@
-"""Rematerialisation: less is kept, and no number changes. For every architecture: contract.py."""
+"""Rematerialization keeps less and changes no number; contract.py tests every architecture."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ RANDOM = {"dropout_rate": 0.3, "drop_path_rate": 0.4}
 
 
 def gradients(model, images, steps=2, **compilation):
-    """Loss and gradients of steps in which the weights stay; masks and statistics move on."""
+    """Loss and gradients of several steps; weights stay, masks and statistics change."""
     direction = np.random.default_rng(2).normal(size=(len(images), model.num_classes))
     variables = [weight.value for weight in model.trainable_weights]
 
@@ -29,7 +29,7 @@ def gradients(model, images, steps=2, **compilation):
 
 
 def pair(architecture, **overrides):
-    """The same model without and with rematerialisation, down to the seeds of its masks."""
+    """The same model without and with rematerialization, with equal seeds for its masks."""
     for remat in (False, True):
         keras.utils.set_random_seed(3)
         arguments = {**RANDOM, **overrides, "remat": remat}
@@ -45,9 +45,9 @@ def assert_same_training(architecture, tolerance=0.0, compilation=None, **overri
             np.testing.assert_allclose(
                 a, b, rtol=0, atol=tolerance * (1 + np.abs(b).max()), err_msg=i
             )
-    # Other masks than in the first step: a mask drawn anew would have shown above.
+    # The masks differ from the first step's, so a mask drawn again would have shown above.
     assert np.abs(ours[0][0] - ours[1][0]) > 1e-2
-    for a, b in zip(remat.variables, plain.variables, strict=True):  # states of seeds too
+    for a, b in zip(remat.variables, plain.variables, strict=True):  # including the states of seeds
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance, err_msg=a.path)
 
 
@@ -75,7 +75,7 @@ def test_a_float32_layer_in_a_mixed_block_keeps_its_precision():
 
 
 def count_runs(monkeypatch, remat, training=True):
-    """How often the blocks of a model run in one forward and one backward pass."""
+    """How often the blocks of a model run in a forward and a backward pass."""
     runs, residuals = [], Block.residuals
 
     def counted(block, x, training):
@@ -149,7 +149,7 @@ def test_the_model_remembers_it(architecture, tmp_path):
 def test_refuses_to_lose_a_loss_inside_a_block():
     model = factory("MLPMixer")(remat=True)
     model.get_layer("block_1").channel_mlp.fc1.activity_regularizer = keras.regularizers.L2(0.1)
-    predict(model, some_pixels(model))  # nothing is computed again here
+    predict(model, some_pixels(model))  # inference recomputes nothing
     with pytest.raises(ValueError, match=r"`remat` of block_1 would lose a loss .* remat=False"):
         predict(model, some_pixels(model), training=True)
 

@@ -1,4 +1,4 @@
-"""`fit` on several replicas gives what it gives on one, or says why it cannot."""
+"""`fit` on several replicas equals `fit` on one, or fails with the reason."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.own_process import ROOT, run_in_own_process
 
 @pytest.fixture(scope="module")
 def cases():
-    """From a case to what two virtual CPUs gave, against one."""
+    """From a case to its results on two virtual CPUs, compared with one."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.run_replicated_fit"],
         cwd=ROOT,
@@ -37,7 +37,7 @@ def cases():
         ("clipnorm", 1e-6),
         ("global_clipnorm", 1e-6),
         ("clipvalue", 1e-6),
-        ("AdamW", 1e-4),  # divides gradients that are nothing but rounding by themselves
+        ("AdamW", 1e-4),  # divides gradients that are only rounding errors by their own size
         ("average", 1e-6),
         ("BatchNorm", 1e-5),
     ],

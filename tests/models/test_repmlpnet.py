@@ -1,4 +1,4 @@
-"""RepMLPNet against its authors' code, in both forms, and what is its own."""
+"""RepMLPNet against its authors' code, in both forms, and its own features."""
 
 import keras
 import numpy as np
@@ -31,10 +31,10 @@ def repmlpnet_like(oracle, **overrides):
 
 
 def deployed_oracle(name):
-    """The oracle with the weights that the authors' own folding gives."""
+    """The oracle with the weights from the authors' own folding."""
     oracle = Oracle(name)
     found = {k.removeprefix("wd/"): v for k, v in oracle.arrays.items() if k.startswith("wd/")}
-    # safetensors writes the bytes of an array as they lie.
+    # safetensors writes the bytes of an array in memory order.
     oracle.weights = {name: np.ascontiguousarray(tensor) for name, tensor in found.items()}
     oracle.arrays["y"] = oracle.arrays["y_deploy"]
     return oracle
@@ -132,13 +132,13 @@ def test_initial_weights_are_pytorchs():
 
 def test_every_batch_norm_has_pytorchs_constants():
     norms = [layer for layer in layers_of(tiny()) if type(layer) is keras.layers.BatchNormalization]
-    # stem, downsample and head; in each of 3 units 2 + 3 in the block + 2 in the channel MLP.
+    # stem, downsample and head; in each of 3 units, 2 + 3 in the block + 2 in the channel MLP.
     assert len(norms) == 3 + 3 * 7
     assert {(layer.epsilon, layer.momentum) for layer in norms} == {(1e-5, 0.9)}
 
 
 def test_no_convolution_has_groups():
-    # TensorFlow has no gradient of them on some devices, and the ONNX converter no form.
+    # TensorFlow lacks their gradient on some devices, and the ONNX converter cannot express them.
     layers = layers_of(tiny())
     convolutions = [layer for layer in layers if type(layer) is keras.layers.Conv2D]
     assert len(convolutions) == 2 and all(layer.groups == 1 for layer in convolutions)

@@ -1,4 +1,4 @@
-"""ResMLP against the reference implementations, and what is its own."""
+"""ResMLP against the reference implementations, and its own features."""
 
 import keras
 import numpy as np
@@ -48,7 +48,7 @@ def test_a_timm_affine_of_another_shape_is_named(tmp_path):
 def test_initial_weights_are_the_authors():
     model = ResMLP(image_shape=(64, 64, 3), patch_size=4, num_layers=1)
     weights = {weight.path: np.asarray(weight) for weight in model.weights}
-    limit = (4 * 4 * 3) ** -0.5  # PyTorch's convolution: uniform, the bias too
+    limit = (4 * 4 * 3) ** -0.5  # PyTorch's convolution: uniform, including the bias
     for path in ("stem/projection/kernel", "stem/projection/bias"):
         value = weights.pop(path)
         assert 0.95 * limit < np.abs(value).max() <= limit, path
@@ -56,7 +56,7 @@ def test_initial_weights_are_the_authors():
     for path, value in weights.items():
         if path.endswith("kernel"):
             np.testing.assert_allclose(value.std(), 0.02, rtol=0.03, err_msg=path)
-            assert np.abs(value).max() > 3.5 * 0.02, path  # not cut at two deviations
+            assert np.abs(value).max() > 3.5 * 0.02, path  # not cut at 2 sigma
         else:
             expected = {"alpha": 1, "gamma": 0.1}.get(path.rpartition("/")[2], 0)
             np.testing.assert_allclose(value, expected, err_msg=path)
@@ -87,7 +87,7 @@ def token_branch(block, x):
 
 def test_token_mixing_is_one_linear_map_shared_by_all_channels():
     block = with_random_weights(tiny()).get_layer("block_0")
-    block.layer_scale2.gamma.assign(np.zeros(16))  # leaves the token branch alone
+    block.layer_scale2.gamma.assign(np.zeros(16))  # leaves only the token branch
     x = np.random.default_rng(0).normal(size=(2, 24, 16)).astype("float32")
     np.testing.assert_allclose(block(x), x + token_branch(block, x), rtol=0, atol=1e-5)
 

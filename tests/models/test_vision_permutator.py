@@ -1,4 +1,4 @@
-"""Vision Permutator against its authors' code, and what is its own."""
+"""Vision Permutator against its authors' code, and its own features."""
 
 import keras
 import numpy as np
@@ -89,13 +89,13 @@ def test_initial_weights_are_the_authors():
     )
     weights = {weight.path: np.asarray(weight) for weight in model.weights}
     for layer, fan_in in (("stem", 8 * 8 * 3), ("downsample_0", 2 * 2 * 128)):
-        for kind in ("kernel", "bias"):  # PyTorch's convolution: uniform, the bias too
+        for kind in ("kernel", "bias"):  # PyTorch's convolution: uniform, including the bias
             value = weights.pop(f"{layer}/projection/{kind}")
             assert 0.9 * fan_in**-0.5 < np.abs(value).max() <= fan_in**-0.5, layer
     for path, value in weights.items():
         if path.endswith("kernel"):
             np.testing.assert_allclose(value.std(), 0.02, rtol=0.03, err_msg=path)
-            assert np.abs(value).max() > 3 * 0.02, path  # not cut at two deviations
+            assert np.abs(value).max() > 3 * 0.02, path  # not cut at 2 sigma
         else:
             np.testing.assert_array_equal(value, path.endswith("gamma"), err_msg=path)
 

@@ -1,4 +1,4 @@
-"""ViT against the reference implementations, and what is its own."""
+"""ViT against the reference implementations, and its own features."""
 
 import keras
 import numpy as np
@@ -31,7 +31,7 @@ def vit_like(oracle, **overrides):
 def check_logits_and_features(model, oracle, key="y"):
     oracle.check(model(oracle.x), key)
     features = keras.Model(model.input, model.get_layer("head").input)
-    # Those of `vit_flax_base` are given with the GELU of "y" alone.
+    # `vit_flax_base` has features only for the GELU of "y".
     if key == "y":
         oracle.check(features(oracle.x), "features")
 
@@ -90,7 +90,7 @@ def test_reads_big_visions_naming(class_position, tmp_path):
     oracle = Oracle("vit_flax_base")
     renamed(oracle, {**NEWER, "Transformer/posembed_input/pos_embedding": "pos_embedding"})
     if not class_position:
-        # Positions are added before the class token there: it carries its own.
+        # Position embeddings are added before the class token is prepended: it has its own.
         table = oracle.weights["pos_embedding"]
         oracle.weights["cls"] = oracle.weights["cls"] + table[:, :1]
         oracle.weights["pos_embedding"] = table[:, 1:]
@@ -140,7 +140,7 @@ def test_reads_timms_layer_scale(tmp_path):
             "ls1": (f"blocks.{i}.attn.proj.weight", f"blocks.{i}.attn.proj.bias"),
             "ls2": (f"blocks.{i}.mlp.fc2.weight", f"blocks.{i}.mlp.fc2.bias"),
         }.items():
-            # Taken out of the last linear layer of the branch: the function stays the same.
+            # Divided out of the last linear layer of the branch: the function stays the same.
             gamma = rng.uniform(0.5, 2.0, 48).astype("float32")
             oracle.weights[f"blocks.{i}.{branch}.gamma"] = gamma
             oracle.weights[kernel] = oracle.weights[kernel] / gamma[:, None]
@@ -168,7 +168,7 @@ def test_initial_weights_are_the_official_ones():
     assert not weights["head/kernel"].any() and not weights["class_token/token"].any()
     for path in ("query/kernel", "key/kernel", "value/kernel", "projection/kernel"):
         kernel, limit = weights[f"block_0/attention/{path}"], (6 / (192 + 192)) ** 0.5
-        assert 0.99 * limit < np.abs(kernel).max() <= limit, path  # not that of a fused (C, 3 C)
+        assert 0.99 * limit < np.abs(kernel).max() <= limit, path  # not a fused kernel's
         np.testing.assert_allclose(kernel.std(), limit / 3**0.5, rtol=0.02)
     limit = (6 / (192 + 3072)) ** 0.5
     assert 0.99 * limit < np.abs(weights["block_0/channel_mlp/fc1/kernel"]).max() <= limit
@@ -194,7 +194,7 @@ def test_initial_weights_are_the_official_ones():
 def test_parameter_count_at_384_pixels(variant, parameters):
     with keras.StatelessScope(initialize_variables=False):
         count = ViT.from_variant(variant, image_shape=(384, 384, 3)).count_params()
-    keras.utils.clear_session()  # forgets the variables, which have no values
+    keras.utils.clear_session()  # drops the variables, which have no values
     assert count == parameters
 
 
@@ -238,7 +238,7 @@ def test_the_class_token_has_a_position():
 
 
 def test_without_positions_the_order_of_tokens_is_invisible():
-    # What sets it apart from every other architecture here: nothing else knows the order.
+    # Unlike in the other architectures, only the position embeddings depend on the order.
     block = ViTBlock(num_heads=2, channel_mlp_dim=32)
     x = np.random.default_rng(0).normal(size=(2, 6, 16)).astype("float32")
     order = np.random.default_rng(1).permutation(6)

@@ -1,4 +1,4 @@
-"""Two runs that train in seconds, and the artefacts made of them."""
+"""Two runs that train in seconds, and the artefacts made from them."""
 
 import shutil
 

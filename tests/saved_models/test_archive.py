@@ -41,7 +41,7 @@ def test_what_is_packed_comes_out_again(folder, tmp_path):
     assert (tmp_path / "out" / "saved_model.pb").read_bytes() == b"graph"
     assert (tmp_path / "out" / "variables" / "variables.index").read_bytes() == b"index"
     with tarfile.open(tmp_path / "a.tar.gz") as archive:
-        # Folders too: TF Hub's client makes none by itself.
+        # Including folders: TF Hub's client does not create them itself.
         assert archive.getnames() == ["saved_model.pb", "variables", "variables/variables.index"]
         assert archive.getmember("variables").mode == 0o755
 
@@ -131,7 +131,7 @@ def flipped(content, position):
     return bytes(damaged)
 
 
-# Of gzip's header: the hint "text", the date, the compression level and the operating system.
+# In gzip's header: the flag "text", the date, the compression level and the operating system.
 UNREAD = {3 * 8, *range(4 * 8, 10 * 8)}
 
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 
 import keras
 import numpy as np
@@ -13,8 +15,9 @@ from keras_mlp import saved_model_info
 from saved_models.artefact import read_golden, read_labels, read_metrics
 from saved_models.card import card
 from saved_models.make import blocks_of, make
-from saved_models.run import SHORT_NAMES, without_paths
+from saved_models.run import Run, short_name, without_paths
 from saved_models.verify import problems_of
+from tests.contract import predict, some_pixels
 
 
 def test_the_folder_is_called_after_architecture_and_dataset(made):
@@ -36,7 +39,8 @@ def test_the_folder_is_called_after_architecture_and_dataset(made):
 def test_every_architecture_has_a_short_name():
     import keras_mlp
 
-    assert set(SHORT_NAMES) == set(keras_mlp.ARCHITECTURES)
+    names = list(map(short_name, keras_mlp.ARCHITECTURES.values()))
+    assert len(set(names)) == len(names) and all(re.fullmatch("[a-z]+", name) for name in names)
 
 
 def test_it_passes_its_own_checks(made):
@@ -137,12 +141,30 @@ def test_what_cannot_be_made_is_one_clear_error(case, finished_run, tmp_path):
     assert os.listdir(tmp_path) == ["taken"]
 
 
-def test_a_run_in_half_precision_is_refused(finished_run, tmp_path):
-    metrics = json.loads((finished_run("MLPMixer") / "metrics.json").read_text())
-    metrics["config"]["runtime"]["dtype"] = "mixed_bfloat16"
-    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
-    with pytest.raises(ValueError, match="mixed_bfloat16; an artefact needs a run in float32"):
-        make(tmp_path, tmp_path)
+def run_in(policy, finished_run, folder):
+    """The folder of a run whose model has another dtype policy, and that model."""
+    shutil.copy(finished_run("MLPMixer") / "metrics.json", folder)
+    model = keras.saving.load_model(finished_run("MLPMixer") / "model.keras")
+    copy = type(model).from_config({**model.get_config(), "dtype": policy})
+    copy.set_weights(model.get_weights())
+    copy.save(folder / "model.keras")
+    return folder, model
+
+
+def test_a_run_in_mixed_precision_computes_in_float32(finished_run, tmp_path):
+    folder, model = run_in("mixed_bfloat16", finished_run, tmp_path)
+    run = Run(folder)
+    run.save(tmp_path / "artefact.keras")
+    copy = keras.saving.load_model(tmp_path / "artefact.keras")
+    images = some_pixels(model)
+    np.testing.assert_array_equal(predict(run.model, images), predict(model, images))
+    np.testing.assert_array_equal(predict(copy, images), predict(model, images))
+
+
+def test_a_run_with_weights_in_half_precision_is_refused(finished_run, tmp_path):
+    folder, _ = run_in("bfloat16", finished_run, tmp_path)
+    with pytest.raises(ValueError, match="weights in bfloat16; an artefact needs a run in float32"):
+        make(folder, tmp_path)
 
 
 def test_a_run_of_another_program_is_refused(finished_run, tmp_path):

@@ -1,4 +1,4 @@
-"""Which operations of a graph are a reason not to load it."""
+"""Which operations of a graph make it unsafe to load."""
 
 import pathlib
 

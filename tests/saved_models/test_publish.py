@@ -1,4 +1,4 @@
-"""What `saved_models.publish` lays out for TF Hub and Kaggle."""
+"""What `saved_models.publish` writes for TF Hub and Kaggle."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Files of an artefact that are damaged, of another kind, or would run code, are refused."""
+"""Files of an artefact that are damaged, of the wrong kind, or would run code are refused."""
 
 import os
 import pathlib
@@ -19,7 +19,7 @@ from saved_models.artefact import (
 
 
 class Evil:
-    """Unpickling it leaves a file behind."""
+    """Unpickling it creates a file."""
 
     def __init__(self, path):
         self.path = path

@@ -1,4 +1,4 @@
-"""`saved_models.verify` finds what is wrong, even where the manifest was written again."""
+"""`saved_models.verify` finds what is wrong, even if the manifest was rewritten."""
 
 import json
 import shutil
@@ -118,7 +118,7 @@ def test_what_is_no_artefact_is_one_line_and_exit_code_1(path, tmp_path, capsys)
 
 
 class Toy(tf.Module):
-    """A callable whose second weight nothing depends on."""
+    """A callable whose output does not depend on its second weight."""
 
     def __init__(self, loss=None):
         self.used, self.left = tf.Variable(1.0), tf.Variable(1.0)

@@ -1,9 +1,10 @@
-"""The embedded dataset, prepared once, and a config small enough to train in seconds."""
+"""The embedded dataset, prepared once, a config small enough to train in seconds, and its runs."""
 
 import dataclasses
 
 import pytest
 
+from tests.training.blank_pictures import blank_pictures
 from training.config import Augment, Config, Data, Model, Optimizer, Runtime
 
 
@@ -38,7 +39,7 @@ def config(data_dir):
 
 @pytest.fixture
 def change(config):
-    """A function that returns the config with some sections' values changed."""
+    """A function that returns the config with changed values in some sections."""
 
     def changed(epochs=None, **sections):
         new = {
@@ -48,3 +49,30 @@ def change(config):
         return dataclasses.replace(config, epochs=epochs or config.epochs, **new)
 
     return changed
+
+
+@pytest.fixture
+def blank():
+    """Pictures of the test's runs stay blank."""
+    with blank_pictures():
+        yield
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """A function from a name and a config to the folder of that run, on one device.
+
+    It trains in this process when a name is asked for the first time.
+    """
+    from training.train import train
+
+    folder, done = tmp_path_factory.mktemp("alone"), set()
+
+    def folder_of(name, config):
+        if name not in done:
+            with blank_pictures():
+                train(config, folder / name)
+            done.add(name)
+        return folder / name
+
+    return folder_of

@@ -12,7 +12,7 @@ from training.launch import supervise
 
 
 def command(config, folder, name):
-    """What trains `config` in `folder / name`, and that path."""
+    """The command that trains `config` in `folder / name`, and that path."""
     config_file = folder / f"{name}.json"
     config_file.write_text(json.dumps(dataclasses.asdict(config)))
     line = [sys.executable, "-m", "tests.training.run_train", config_file, folder / name]

@@ -3,6 +3,7 @@
 import json
 import sys
 
+from tests.training.blank_pictures import blank_pictures
 from training import config as types
 from training.engine.interruption import RESUMABLE, Interrupted
 from training.train import train
@@ -19,7 +20,8 @@ def main(config_file, workdir):
     sections["data"].classes = tuple(sections["data"].classes)
     config = types.check_config(types.Config(epochs=tree["epochs"], **sections))
     try:
-        train(config, workdir)
+        with blank_pictures():
+            train(config, workdir)
     except Interrupted:
         sys.exit(RESUMABLE)
 

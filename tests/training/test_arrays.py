@@ -72,7 +72,7 @@ def test_a_folder_of_pictures_becomes_a_file(tmp_path):
     images, labels = read.columns("train")
     assert read.classes == ["a", "b"] and read.image_shape == (6, 5, 3)
     assert images[:, 0, 0, 0].tolist() == [10 if label == 0 else 20 for label in labels]
-    # Pictures of other sizes are an error that names one.
+    # Pictures of different sizes are an error that names one.
     other = tf.io.encode_png(np.zeros((5, 5, 3), np.uint8))
     (tmp_path / "pictures" / "train" / "a" / "1.png").write_bytes(other.numpy())
     with pytest.raises(SystemExit, match="arrays need pictures of one size"):

@@ -1,4 +1,4 @@
-"""The moving average of weights: its formula, and that it is what a run judges and saves."""
+"""The moving average of weights: its formula, and that a run evaluates and saves it."""
 
 import keras
 import numpy as np

@@ -62,7 +62,7 @@ def test_asked_to_end_it_says_that_the_same_command_goes_on(tmp_path, monkeypatc
     monkeypatch.setattr(program, "train_seeds", interrupted)
     with pytest.raises(SystemExit) as exit:
         program.main(["--config", PAGE, "--workdir", str(tmp_path / "compare")])
-    assert exit.value.code == RESUMABLE and "goes on" in capsys.readouterr().out
+    assert exit.value.code == RESUMABLE and "continues" in capsys.readouterr().out
 
 
 def test_one_architecture_does_not_change_the_arguments_of_another():

@@ -1,4 +1,4 @@
-"""Pages and overrides: what is wrong is named, with the nearest right thing."""
+"""Pages and overrides: errors name what is wrong and the nearest right choice."""
 
 import dataclasses
 import pathlib

@@ -1,4 +1,4 @@
-"""Splits, the resumable stream and augmentation, on the embedded dataset."""
+"""Splits, the resumable stream, and augmentation on the embedded dataset."""
 
 import dataclasses
 import time
@@ -106,7 +106,7 @@ def test_the_stream_can_start_at_any_step(data):
     split = load_splits(data, SHAPE).train
     options = {"batch_size": 50, "seed": 3, "augment": Augment(shift=1, flip=True)}
     whole = take(training_stream(split, start_step=0, **options), 60)
-    tf.random.set_seed(99)  # whatever else is random in the process
+    tf.random.set_seed(99)  # another state of the global generator
     for start in (1, 25, 26, 52):  # 1,293 examples: epochs end inside batches 25 and 51
         rest = take(training_stream(split, start_step=start, **options), 60 - start)
         for (images, labels), (expected, expected_labels) in zip(rest, whole[start:], strict=True):
@@ -128,7 +128,7 @@ def test_an_epoch_holds_every_example_once_in_an_order_of_its_own(data):
 def test_evaluation_sees_every_example_once_in_order(data):
     split = load_splits(data, SHAPE).test
     batches = list(evaluation_batches(split, 100).as_numpy_iterator())
-    assert [len(labels) for _, labels in batches] == [100] * 4  # 360 examples, filled up
+    assert [len(labels) for _, labels in batches] == [100] * 4  # 360 examples, padded
     images, labels = (np.concatenate(part) for part in zip(*batches, strict=True))
     np.testing.assert_array_equal(images[:360], read(split)[0])
     assert (labels[:360] >= 0).all() and (labels[360:] == -1).all()
@@ -208,7 +208,7 @@ def test_a_share_of_the_images_is_moved():
     for i in range(300):
         pixels = augment_image(tf.constant(image), (0, i), augment).numpy()
         moved += not any((pixels == kept).all() for kept in (image, image[:, ::-1]))
-    # One of 81 shifts is no shift.
+    # One of the 81 shifts is zero.
     assert 120 < moved < 180
 
 

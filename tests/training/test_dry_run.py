@@ -1,4 +1,4 @@
-"""Dry runs: on the user's own data and weights, leaving nothing, and naming what is wrong."""
+"""Dry runs use the user's own data and weights, leave no files, and name what is wrong."""
 
 import dataclasses
 import pathlib
@@ -17,7 +17,7 @@ DIGITS = str(pathlib.Path(__file__).parents[2] / "training" / "configs" / "digit
 
 @pytest.fixture
 def temporary(tmp_path, monkeypatch):
-    """What the process takes for temporary files."""
+    """The folder that the process uses for temporary files."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -32,7 +32,7 @@ def test_two_steps_with_the_data_and_the_optimizer_of_the_config(config, change,
     assert len(found["loss"]) == len(found["seconds"]) == 2
     assert found["notes"] == [
         "6 image(s) a step instead of 64",
-        "at the learning rate behind the warm-up, 0.005",
+        "at the learning rate after warm-up, 0.005",
         "in 2 part(s) instead of 4",
     ]
     assert config.optimizer.accumulate == 4 and config.data.batch_size == 64

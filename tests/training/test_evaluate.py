@@ -1,4 +1,4 @@
-"""What can be evaluated, on what, and what is said where it cannot."""
+"""What can be evaluated, on which data, and the errors where it cannot."""
 
 import json
 
@@ -20,9 +20,9 @@ SHAPE = (8, 8, 3)
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """An untrained classifier as `.keras` file, SavedModel and artefact, and a folder of pictures.
+    """An untrained classifier as `.keras` file, SavedModel and artefact; and a folder of pictures.
 
-    It holds 11 noisy pictures of three of the seven classes, of two formats and two sizes.
+    The folder has 11 noisy pictures of three of the seven classes, in two formats and two sizes.
     """
     folder = tmp_path_factory.mktemp("saved")
     keras.utils.set_random_seed(0)
@@ -87,7 +87,7 @@ def test_a_folder_is_read_in_order_resized_and_grey_as_asked(saved, tmp_path):
         ((image, label),) = load_folder(tmp_path, CLASSES, (8, 8, channels)).examples
         np.testing.assert_array_equal(image, np.repeat(grey, channels, -1))
         assert label == 0
-    # A constant picture stays what it is at another size.
+    # A constant picture stays the same at another size.
     tf.io.write_file(
         str(tmp_path / "ant" / "grey.png"), tf.io.encode_png(np.full((5, 9, 3), 77, "uint8"))
     )
@@ -104,7 +104,7 @@ def test_the_program_writes_files_and_prints_one_json_line_last(saved, tmp_path,
     assert headline == {key: stored[key] for key in headline}
     assert {"accuracy", "loss", "examples", "golden_difference"} <= headline.keys()
     assert np.sum(stored["confusion"]) == 11 and stored["versions"] and stored["commit"]
-    assert stored["images_per_second"] is None  # there was one batch
+    assert stored["images_per_second"] is None  # there was only one batch
     names = {file.name for file in (tmp_path / "judged").iterdir()}
     assert names == {"evaluation.json", "confusion.png", "reliability.png"}
 
@@ -137,7 +137,7 @@ def test_a_split_of_a_config_is_chosen_by_name(saved, data_dir, config, change, 
         evaluate_source(tmp_path / "model.keras", fewer)
     with pytest.raises(ValueError, match="needs names of the model's classes"):
         evaluate_source(tmp_path / "model.keras", folder=saved / "pictures")
-    (tmp_path / "metrics.json").write_text("[1, 2]")  # of another program
+    (tmp_path / "metrics.json").write_text("[1, 2]")  # from another program
     with pytest.raises(ValueError, match="needs names of the model's classes"):
         evaluate_source(tmp_path / "model.keras", folder=saved / "pictures")
     (tmp_path / "metrics.json").write_text("{")

@@ -1,4 +1,4 @@
-"""The arithmetic of an evaluation, against hands and scikit-learn."""
+"""The arithmetic of an evaluation, against results by hand and scikit-learn."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ def judged(logits, labels):
 
 
 def test_figures_by_hand():
-    # Probabilities 0.75 (right), 0.75 (wrong), 0.5 (a tie: the first class, right).
+    # Probabilities 0.75 (right), 0.75 (wrong), 0.5 (a tie: the first class wins, right).
     logits = [[np.log(3), 0.0], [0.0, np.log(3)], [0.0, 0.0]]
     judgement = judged(logits, [0, 0, 0])
     assert judgement.confusion.tolist() == [[2, 1], [0, 0]]
@@ -96,7 +96,7 @@ def test_the_evaluator_of_training_counts_the_same():
         return tf.gather(table, tf.cast(images[:, 0, 0, 0], tf.int32))
 
     result = evaluate(model, split, 8)
-    # What is not a number comes before everything else, and is never right itself.
+    # NaN ranks above everything else, and is never right itself.
     counted = np.nan_to_num(logits, nan=9.0)
     counted[5, 5] = -9.0
     expected = judged(counted, labels).summary()

@@ -1,4 +1,4 @@
-"""Workers of one machine; what happens when they die is in test_recovery.py."""
+"""Workers on one machine; test_recovery.py tests what happens when they die."""
 
 import json
 import os

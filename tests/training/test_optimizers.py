@@ -1,4 +1,4 @@
-"""Optimizers and schedules against their formulas, written once more in numpy."""
+"""Optimizers and schedules against their formulas in numpy."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from training.engine.schedules import WarmUpAndDecay
 
 
 def steps(optimizer, values, count=5):
-    """Weights after steps with seeded gradients, and those gradients."""
+    """The weights after steps with seeded gradients, and those gradients."""
     variables = [keras.Variable(value, name=name) for name, value in values.items()]
     optimizer.build(variables)
     rng = np.random.default_rng(1)
@@ -88,7 +88,7 @@ def test_the_schedule_passes_its_marks(shape):
     if shape == "constant":
         assert rates[10:] == [1.0] * 100
         return
-    assert rates[45] == pytest.approx(0.6)  # half of the way
+    assert rates[45] == pytest.approx(0.6)  # halfway
     assert rates[80:] == pytest.approx([0.2] * 30)
     slope = rates[11] - rates[10]
     assert slope == pytest.approx(-0.8 / 70 if shape == "linear" else 0.0, abs=1e-3)

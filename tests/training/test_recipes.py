@@ -1,4 +1,4 @@
-"""The pages of published recipes: each says what its source says, and each trains."""
+"""The pages of published recipes: each matches its source, and each trains."""
 
 import gc
 import pathlib
@@ -15,7 +15,7 @@ RECIPES = pathlib.Path(__file__).parents[2] / "training" / "configs" / "recipes"
 LARGEST = 6.5  # GiB
 PAGES = sorted(path.stem for path in RECIPES.glob("*.py") if path.name != "__init__.py")
 
-# As published. A warm-up is in steps (s) or epochs (e).
+# As published. Warm-up is in steps (s) or epochs (e).
 TRAINED = """
 page                  variant     epochs batch optimizer rate  decay  warm-up from  to
 mixer_in1k            B/16        300    4096  adamw     0.001 linear 10000s  0.0   0.0
@@ -33,8 +33,8 @@ vision_permutator     S/7         310    2048  adamw     0.002 cosine 20e     1e
 repmlpnet             T224        100    256   adamw     0.001 cosine 10e     5e-07 0.0
 ff_only               linear_tiny 300    1024  adamw     0.001 cosine 5e      1e-06 1e-05
 """
-# Weight decay, largest gradient, loss and label smoothing; RandAugment's magnitude with its
-# deviation, mixtures, share of erased images, copies; dropped paths.
+# Weight decay, clipping norm, loss and label smoothing; RandAugment's magnitude with its
+# deviation, mixing, share of erased images, copies; drop path.
 REGULARIZED = """
 page                  decay clip loss    smoothing magnitude mixup cutmix erase repeats path
 mixer_in1k            0.1   1.0  sigmoid 0.0       15+0.0    0.5   0.0    0.0   1       0.1
@@ -52,8 +52,8 @@ vision_permutator     0.05  0.0  softmax 0.1       9+0.5     0.8   1.0    0.25  
 repmlpnet             0.1   5.0  softmax 0.1       14+0.0    0.4   1.0    0.0   1       -
 ff_only               0.05  0.0  softmax 0.1       9+0.5     0.8   1.0    0.25  3       0.1
 """
-# Scales of norms start at 1, next to which float32 loses a step below 3e-8: those of SGD on random
-# weights, and of AdamW before gMLP's gates, whose kernels of 1e-6 are as small as its epsilon.
+# Scales of norms start at 1, where float32 loses steps below 3e-8: those of SGD on random
+# weights, and of AdamW before gMLP's gates, whose kernels of 1e-6 are as small as the epsilon.
 SMALL_STEPS = ("mixer_finetune_224", "mixer_finetune_448", "vit_finetune_384", "gmlp")
 
 
@@ -123,7 +123,7 @@ def test_overrides_of_a_page_stay_off_the_pages_that_it_derives_from():
 
 @pytest.fixture
 def memory():
-    """Skips where less is free than the largest page takes: other tests run beside this one."""
+    """Skips if less memory is free than the largest page needs, as other tests run in parallel."""
     facts = pathlib.Path("/proc/meminfo")
     if facts.exists():
         free = int(re.search(r"MemAvailable:\s*(\d+) kB", facts.read_text())[1]) / 2**20
@@ -133,18 +133,18 @@ def memory():
 
 @pytest.fixture
 def eagerly():
-    """Without tracing the step, which takes twice the time of all else; test_dry_run.py traces."""
+    """Does not trace the step, which would triple the time; test_dry_run.py traces."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
-    gc.collect()  # models are large, and in cycles
+    gc.collect()  # models are large, and in reference cycles
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_trains(page, memory, eagerly):
-    """Two steps at its real size. That losses and weights are finite is what a dry run checks."""
+    """Two steps at full size. The dry run checks that losses and weights are finite."""
     config = load(page)
     found = dry_run(config)
     assert found["classes"] == (config.data.num_classes or 4)

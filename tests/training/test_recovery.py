@@ -1,4 +1,4 @@
-"""A run that is killed and started again ends where it would have ended."""
+"""A run that is killed and restarted ends with the result of an uninterrupted run."""
 
 import dataclasses
 import json
@@ -18,7 +18,8 @@ import pytest
 import tensorflow as tf
 
 from tests.full_disk import full_disk
-from tests.training.processes import command, finish, metrics, start, weight_difference
+from tests.training.blank_pictures import blank_pictures
+from tests.training.processes import command, metrics, start, weight_difference
 from training.config import Runtime
 from training.data.pipeline import load_splits, training_stream
 from training.engine.interruption import RESUMABLE
@@ -32,7 +33,7 @@ from training.train import build_model, train
 
 @pytest.fixture
 def random_run(change):
-    """A config with everything random in it: order, augmentation, dropout, drop path."""
+    """A config with all sources of randomness: order, augmentation, dropout, drop path."""
     arguments = {
         "image_shape": (8, 8, 1),
         "num_layers": 2,
@@ -40,11 +41,19 @@ def random_run(change):
         "dropout_rate": 0.1,
         "drop_path_rate": 0.2,
     }
-    return change(epochs=12, model={"arguments": arguments}, optimizer={"ema": 0.9})
+    config = change(epochs=12, model={"arguments": arguments}, optimizer={"ema": 0.9})
+    return dataclasses.replace(config, runtime=Runtime(steps_per_loop=1, export=False))
+
+
+def go_on(config, workdir):
+    """Trains to the end in this process, in a folder that another one left; returns the folder."""
+    with blank_pictures():
+        train(config, workdir)
+    return workdir
 
 
 def new_checkpoint(process, workdir, seen):
-    """Waits until a process has written a checkpoint that was not there before."""
+    """Waits until a process has written a new checkpoint."""
     deadline = time.monotonic() + 600
     while not set((workdir / "checkpoints").glob("step-*.index")) - seen:
         assert process.poll() is None, "the run ended before that"
@@ -59,10 +68,11 @@ def steps_of(workdir):
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_equals_never_killed(random_run, tmp_path):
-    whole = finish(random_run, tmp_path, "whole")
-    draw = random.Random(0)
-    for _ in range(3):
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.sweep)])
+def test_killed_at_random_moments_equals_never_killed(kills, random_run, alone, tmp_path):
+    whole = alone("random", random_run)
+    draw = random.Random(kills)
+    for _ in range(kills):
         seen = set((tmp_path / "killed" / "checkpoints").glob("step-*.index"))
         process, killed = start(random_run, tmp_path, "killed")
         new_checkpoint(process, killed, seen)
@@ -70,23 +80,22 @@ def test_killed_at_random_moments_equals_never_killed(random_run, tmp_path):
         assert process.poll() is None
         process.kill()
         process.wait()
-    killed = finish(random_run, tmp_path, "killed")
+    killed = go_on(random_run, tmp_path / "killed")
     assert weight_difference(whole, killed) <= 1e-5
     assert metrics(whole)["test"] == pytest.approx(metrics(killed)["test"], abs=1e-5)
     assert steps_of(whole) == steps_of(killed) and len(steps_of(whole)) == 12
 
 
 @pytest.mark.slow
-def test_asked_to_end_it_saves_between_two_epochs_and_can_be_resumed(random_run, tmp_path):
-    random_run = dataclasses.replace(random_run, runtime=Runtime(steps_per_loop=1, export=False))
-    whole = finish(random_run, tmp_path, "whole")
+def test_asked_to_end_it_saves_between_two_epochs_and_can_be_resumed(random_run, alone, tmp_path):
+    whole = alone("random", random_run)
     process, asked = start(random_run, tmp_path, "asked")
     new_checkpoint(process, asked, set())
     process.terminate()
     assert process.wait(300) == RESUMABLE
     last = int((asked / "checkpoints" / "checkpoint").read_text().split("step-")[1].split('"')[0])
-    assert last > steps_of(asked)[-1]  # steps that the learning curve has no point for yet
-    asked = finish(random_run, tmp_path, "asked")
+    assert last > steps_of(asked)[-1]  # steps for which the learning curve has no point yet
+    asked = go_on(random_run, tmp_path / "asked")
     assert weight_difference(whole, asked) <= 1e-5
     curves = [(run / "history.jsonl").read_text().splitlines() for run in (whole, asked)]
     for one, other in zip(*(map(json.loads, curve) for curve in curves), strict=True):
@@ -94,22 +103,22 @@ def test_asked_to_end_it_saves_between_two_epochs_and_can_be_resumed(random_run,
 
 
 @pytest.mark.slow
-def test_the_cluster_starts_again_when_a_worker_is_killed(change, tmp_path, capfd):
+def test_the_cluster_starts_again_when_a_worker_is_killed(change, alone, tmp_path, capfd):
     config = change(epochs=8, optimizer={"name": "sgd", "learning_rate": 0.1, "ema": 0.9})
-    alone = finish(config, tmp_path, "alone")
+    whole = alone("sgd", config)
     runtime = Runtime(strategy="multi_worker_mirrored", steps_per_loop=5, export=False)
     line, workdir = command(dataclasses.replace(config, runtime=runtime), tmp_path, "several")
     killer = threading.Thread(target=kill_one_worker, args=(line, workdir))
     killer.start()
     assert supervise([line] * 2, restarts=1) == 0
     killer.join()
-    assert "A worker died; start 2" in capfd.readouterr().err
-    assert weight_difference(alone, workdir) <= 1e-5
-    assert steps_of(alone) == steps_of(workdir)
+    assert "A worker died; starting all of them, attempt 2" in capfd.readouterr().err
+    assert weight_difference(whole, workdir) <= 1e-5
+    assert steps_of(whole) == steps_of(workdir)
 
 
 def kill_one_worker(line, workdir):
-    """Once there is a checkpoint, kills one of the processes with this command line."""
+    """Kills one of the processes with this command line once there is a checkpoint."""
     deadline = time.monotonic() + 600
     while not list(workdir.glob("checkpoints/step-*.index")) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -120,7 +129,7 @@ def kill_one_worker(line, workdir):
 
 
 @pytest.mark.slow
-def test_a_full_disk_keeps_the_checkpoint_before(change, tmp_path):
+def test_a_full_disk_keeps_the_checkpoint_before(change, alone, tmp_path):
     config = change(epochs=3)
     line, workdir = command(config, tmp_path, "full")
     code = (
@@ -140,8 +149,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(change, tmp_path):
     assert last.startswith("OSError: The checkpoint of step") and "The last whole one is" in last
     kept = steps_of(workdir)[0]
     assert f"step-{kept}" in last
-    whole = finish(config, tmp_path, "whole")
-    assert weight_difference(whole, finish(config, tmp_path, "full")) <= 1e-5
+    assert weight_difference(alone("full", config), go_on(config, workdir)) <= 1e-5
 
 
 @pytest.fixture
@@ -214,7 +222,7 @@ def test_a_loss_that_is_not_finite_names_the_step_and_stores_its_batch(change, t
     with pytest.raises(FloatingPointError, match=r"no longer finite at step \d+\.") as error:
         train(config, tmp_path / "run")
     assert not (tmp_path / "run" / "metrics.json").exists()
-    assert not list((tmp_path / "run" / "checkpoints").glob("step-*"))  # none with such weights
+    assert not list((tmp_path / "run" / "checkpoints").glob("step-*"))  # none with NaN in it
     with np.load(tmp_path / "run" / "not_finite.npz") as batch:
         assert str(tmp_path / "run" / "not_finite.npz") in str(error.value)
         stream = training_stream(
@@ -245,7 +253,7 @@ def test_float16_leaves_out_a_step_that_overflows(change):
     )
     trainer = Trainer(model, optimizer, config)
     head = model.get_layer("head").kernel
-    head.assign(keras.random.normal(head.shape, seed=0))  # zeros would let no gradient through
+    head.assign(keras.random.normal(head.shape, seed=0))  # zeros would block the gradient
     images = tf.zeros((64, 8, 8, 1), tf.uint8)
     batch = images, tf.range(64, dtype=tf.int64) % 10
     trainer.train_dataset = tf.data.Dataset.from_tensors(batch).repeat()

@@ -1,4 +1,4 @@
-"""The page that a run leaves: whole, valid, escaped, and readable without anything else."""
+"""The page that a run writes: complete, valid, escaped and self-contained."""
 
 import base64
 import html.parser
@@ -18,7 +18,7 @@ VOID = {"meta", "img"}
 
 
 class Reader(html.parser.HTMLParser):
-    """Fails where tags are not closed in order; collects texts, pictures and marked rows."""
+    """Fails if tags are not closed in order; collects texts, pictures and marked rows."""
 
     def __init__(self, text):
         super().__init__()
@@ -79,7 +79,7 @@ def rows_below(reader, first):
 
 
 def copied(run, to):
-    """The files that a report is made of, in another folder."""
+    """The files that a report is made from, in another folder."""
     to.mkdir()
     for name in ("metrics.json", "history.jsonl", "evaluation.json", "confusion.png"):
         (to / name).write_bytes((run[1] / name).read_bytes())

@@ -1,6 +1,7 @@
-"""Several devices give what one gives: clipping, accumulation, averages, BatchNorm, bfloat16.
+"""Several devices equal one: clipping, accumulation, averages, BatchNorm, bfloat16.
 
-One process for each run, or one for each worker: a collective that failed spoils those after it.
+Each run on several devices, and each worker, has a process of its own, because a failed collective
+breaks later ones.
 """
 
 import json
@@ -24,14 +25,14 @@ WITH_BATCH_NORM = {
     },
 }
 BFLOAT16, FLOAT16 = {"dtype": "mixed_bfloat16"}, {"dtype": "mixed_float16"}
-# What a run is made of; how far its weights may be from those of one device; how many of the 360
-# test images may be judged differently.
+# The config of a run; how far its weights may be from those of one device; how many of the 360
+# test images may be classified differently.
 RUNS = {
     "SGD": ({"optimizer": {**SGD, "accumulate": 2}}, 1e-6, 0),
-    # It divides gradients that are nothing but rounding by themselves.
+    # AdamW divides gradients that are only rounding errors by their own size.
     "AdamW": ({"optimizer": ADAMW}, 1e-4, 0),
     "BatchNorm": ({"optimizer": SGD, "model": WITH_BATCH_NORM}, 1e-5, 0),
-    # Sums of other parts are rounded to three digits, or four, in every step.
+    # Sums over different parts round to three digits, or four, in every step.
     "bfloat16": ({"optimizer": {**SGD, "accumulate": 2}, "runtime": BFLOAT16}, 1e-2, 4),
     "float16": ({"optimizer": SGD, "runtime": FLOAT16}, 1e-2, 4),
 }
@@ -40,29 +41,20 @@ STRATEGIES = {
     "mirrored, 4 devices": {"strategy": "mirrored", "virtual_cpus": 4},
     "2 workers": {"strategy": "multi_worker_mirrored"},
 }
-SOME = [  # the other ones would add minutes and no path through the code
-    (run, strategy)
-    for run in RUNS
-    for strategy in STRATEGIES
-    if run in ("SGD", "BatchNorm") or strategy != "mirrored, 4 devices"
+# Every run on two devices, and two runs on everything. Other pairs add no path through the code:
+# those with workers are a sweep.
+PAIRS = [
+    *((run, "mirrored, 2 devices") for run in RUNS),
+    *((run, strategy) for run in ("SGD", "BatchNorm") for strategy in list(STRATEGIES)[1:]),
+    *(
+        pytest.param(run, "2 workers", marks=pytest.mark.sweep)
+        for run in ("AdamW", "bfloat16", "float16")
+    ),
 ]
 
 
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory):
-    """From the name of a run to its folder, on one device; trained when asked for."""
-    folder, done = tmp_path_factory.mktemp("alone"), {}
-
-    def folder_of(name, config):
-        if name not in done:
-            done[name] = finish(config, folder, name)
-        return done[name]
-
-    return folder_of
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(("run", "strategy"), SOME)
+@pytest.mark.parametrize(("run", "strategy"), PAIRS)
 def test_equals_one_device(change, alone, tmp_path, run, strategy):
     sections, tolerance, judged_differently = RUNS[run]
     one = alone(run, change(**sections))
@@ -87,9 +79,9 @@ def test_equals_one_device(change, alone, tmp_path, run, strategy):
 
 
 @pytest.mark.slow
-def test_the_parts_of_a_batch_give_what_the_whole_gives(change, alone, tmp_path):
+def test_the_parts_of_a_batch_give_what_the_whole_gives(change, alone):
     whole = alone("whole", change(optimizer=SGD))
-    parts = finish(change(optimizer={**SGD, "accumulate": 4}), tmp_path, "parts")
+    parts = alone("parts", change(optimizer={**SGD, "accumulate": 4}))
     assert weight_difference(whole, parts) <= 1e-6
 
 
@@ -106,7 +98,7 @@ def test_no_tpu_is_an_error():
 
 
 def test_a_tpu_is_connected_by_its_name(monkeypatch):
-    """As far as that goes without one: the resolver gets the name, the strategy the resolver."""
+    """As far as possible without a TPU: the resolver gets the name, the strategy the resolver."""
     asked = []
 
     class Resolver:

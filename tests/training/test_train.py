@@ -1,4 +1,4 @@
-"""One short run from the command line, and what it leaves behind."""
+"""One short run from the command line, and its outputs."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ from training.train import build_model, train
 
 @pytest.fixture(scope="module")
 def run(data_dir, tmp_path_factory):
-    """A finished run; the embedded page, made short and small."""
+    """A finished run of the embedded page, shortened and reduced."""
     workdir = tmp_path_factory.mktemp("runs") / "digits"
     overrides = {
         "epochs": 4,

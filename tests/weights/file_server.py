@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine, with the faults that servers have."""
+"""A real HTTP server on this machine, with typical faults."""
 
 import contextlib
 import http.server
@@ -10,9 +10,9 @@ class FileServer(http.server.ThreadingHTTPServer):
 
     Attributes:
         files: dict from path, such as "/w.npz", to bytes.
-        resumes: whether it understands the header Range.
-        limits: number of bytes after which it ends the next answers, first to last.
-        ranges: the header Range of every request, None without one.
+        resumes: whether it supports the header Range.
+        limits: numbers of bytes after which it ends the next answers, in order.
+        ranges: the header Range of every request; None for a request without it.
     """
 
     daemon_threads = True

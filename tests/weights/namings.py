@@ -1,4 +1,4 @@
-"""A plain checkpoint under the other names and shapes in which the same weights are published."""
+"""Renames and reshapes a plain checkpoint as the same weights are published elsewhere."""
 
 import re
 
@@ -8,7 +8,7 @@ _BLOCK = re.compile(r"/encoderblock_(\d+)/")
 
 
 def below(prefix, tensors):
-    """As a file that keeps the model under a prefix, beside something else."""
+    """As in a file that has the model under a prefix, among other things."""
     beside = {"params/img/": "params/txt/head", "params/": "opt/0", "opt/target/": "opt/state/step"}
     return {prefix + name: tensor for name, tensor in tensors.items()} | (
         {beside[prefix]: np.zeros(3, "float32")} if prefix else {}
@@ -16,12 +16,12 @@ def below(prefix, tensors):
 
 
 def wrapped(tensors):
-    """As PyTorch's data-parallel wrapper leaves names."""
+    """With the prefix of PyTorch's data-parallel wrapper."""
     return {f"module.{name}": tensor for name, tensor in tensors.items()}
 
 
 def stacked(tensors):
-    """Google's blocks as one tensor each, with a first axis over the blocks."""
+    """Google's stacked blocks: one tensor for all blocks, which are its first axis."""
     plain, blocks = {}, {}
     for name, tensor in tensors.items():
         if match := _BLOCK.search(name):
@@ -35,11 +35,11 @@ def stacked(tensors):
 
 
 def legacy_mixer(tensors, second_norm):
-    """Google's Mixer as before the code was released.
+    """Google's Mixer as named before the code was released.
 
     Args:
         tensors: in the naming "google".
-        second_norm: number that the second LayerNorm of a block has there.
+        second_norm: number of a block's second LayerNorm in that naming.
     """
     renamed = {}
     for name, tensor in tensors.items():
@@ -50,6 +50,6 @@ def legacy_mixer(tensors, second_norm):
         dense = re.fullmatch(r"(.*)_mixing/Dense_(\d)/(\w+)", name)
         if dense:
             name = f"{dense[1]}_mixing_phase_0/{dense[3]}{int(dense[2]) + 1}"
-            tensor = tensor[None, ..., None]  # axes of length 1 surround them
+            tensor = tensor[None, ..., None]  # they have axes of length 1 around them
         renamed[name] = tensor
     return renamed

@@ -1,4 +1,4 @@
-"""The catalogue: every row is complete, possible and found."""
+"""The catalogue: every row is complete, consistent and can be found."""
 
 import inspect
 import re

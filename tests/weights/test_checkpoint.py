@@ -1,4 +1,4 @@
-"""load_checkpoint: everything placed, or one error that names all that is wrong and no change."""
+"""load_checkpoint places every tensor, or raises one error with all problems, changing nothing."""
 
 import keras
 import numpy as np

@@ -9,7 +9,7 @@ from keras_mlp.weights.class_names import _MARKS
 @pytest.mark.parametrize(
     ("dataset", "count", "known"),
     [
-        # Positions as the field knows them: of ImageNet-1k these are in every tutorial.
+        # Well-known positions: those of ImageNet-1k appear in every tutorial.
         ("imagenet-1k", 1000, {0: "tench", 1: "goldfish", 281: "tabby", 999: "toilet tissue"}),
         ("imagenet-21k", 21843, {0: "organism", 1: "benthos"}),
         ("imagenet-21k-p", 11221, {}),

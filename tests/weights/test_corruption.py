@@ -1,4 +1,4 @@
-"""Whatever happens to a checkpoint, loading it gives one ValueError and leaves the model alone."""
+"""Loading a corrupted checkpoint raises one ValueError and leaves the model unchanged."""
 
 import io
 import json
@@ -55,7 +55,7 @@ def add(tensors, name):
 
 
 def transpose(tensors, name):
-    # A vector has no transpose; it becomes a column.
+    # A vector has no transpose, so it becomes a column.
     array = tensors[name]
     tensors[name] = np.ascontiguousarray(array.T if array.ndim > 1 else array[:, None])
     return (f"shape: {name} gives",)
@@ -72,7 +72,7 @@ def flatten_to_scalar(tensors, name):
 
 
 def spoil(value, dtype="float32"):
-    """A corruption that puts this value at the end of a tensor."""
+    """A corruption that writes this value at the end of a tensor."""
 
     def corrupt(tensors, name):
         array = tensors[name].astype(dtype)
@@ -106,7 +106,7 @@ CORRUPTIONS = (
         st.tuples(st.sampled_from(CORRUPTIONS), st.integers(0, 29)),
         min_size=1,
         max_size=8,
-        unique_by=lambda corruption: corruption[1],  # each at another tensor
+        unique_by=lambda corruption: corruption[1],  # each of a different tensor
     ),
 )
 def test_all_wrong_tensors_are_named(model, source, suffix, corruptions):
@@ -122,7 +122,7 @@ def test_all_wrong_tensors_are_named(model, source, suffix, corruptions):
 
 
 def saved_layouts():
-    """Pairs of a toy model and the tensors of a layout that it can be written in."""
+    """Pairs of a toy model and its tensors in a layout that can hold it."""
     for name in ARCHITECTURES:
         # Without a class token, so that big_vision's layout can hold it.
         model = factory(name)(**({"class_token": False, "pooling": "avg"} if name == "ViT" else {}))
@@ -147,7 +147,7 @@ def layouts():
 def test_a_tensor_of_any_other_size_is_refused_in_every_layout(layouts, which, index, shape):
     model, tensors = layouts[which % len(layouts)]
     name = sorted(tensors)[index % len(tensors)]
-    # As many numbers in another shape may be accepted: (1, 1, C) and (C) are one vector.
+    # The same numbers in another shape may be accepted: (1, 1, C) and (C) are one vector.
     assume(math.prod(shape) != tensors[name].size)
     message = refusal_of(model, {**tensors, name: np.ones(shape, "float32")}, ".npz")
     assert f"shape: {name} " in message
@@ -158,7 +158,7 @@ def test_a_tensor_of_any_other_size_is_refused_in_every_layout(layouts, which, i
 def test_floating_point_numbers_of_every_width_are_taken(model, dtype, suffix, tmp_path):
     tensors = {k: v.astype(dtype) for k, v in checkpoint_of(model, "timm", seed=9).items()}
     path = write(tensors, tmp_path / f"w{suffix}")
-    if (dtype, suffix) == ("bfloat16", ".npz"):  # which numpy keeps as bytes without a meaning
+    if (dtype, suffix) == ("bfloat16", ".npz"):  # numpy stores it as raw bytes without a dtype
         assert refusal(model, path).count("\n  kind: ") == len(tensors)
         return
     load_checkpoint(model, path)
@@ -167,7 +167,7 @@ def test_floating_point_numbers_of_every_width_are_taken(model, dtype, suffix, t
 
 
 def test_the_smallest_width_is_bfloat16_of_ml_dtypes():
-    assert np.dtype("bfloat16") == ml_dtypes.bfloat16  # what the test above relies on
+    assert np.dtype("bfloat16") == ml_dtypes.bfloat16  # the test above relies on this
 
 
 @settings(max_examples=90, deadline=None)
@@ -203,7 +203,7 @@ def test_a_small_file_is_refused_wherever_it_is_cut(suffix, tmp_path):
     value=st.integers(1, 255),
 )
 def test_a_changed_byte_of_a_zip_is_refused_or_harmless(model, suffix, share, value):
-    # The checksums of a zip cover the arrays, so what loads has the numbers that were saved.
+    # Checksums in a zip cover the arrays, so a file that loads has the saved numbers.
     tensors = checkpoint_of(model, "google")
     with tempfile.TemporaryDirectory() as folder:
         path = write(tensors, pathlib.Path(folder) / f"w{suffix}")
@@ -225,7 +225,7 @@ def npy(array):
     return stream.getvalue()
 
 
-# "name.npy" and "name" are one name to numpy.
+# numpy treats "name.npy" and "name" as the same name.
 @pytest.mark.parametrize("member", ["head.bias.npy", "head.bias"])
 @pytest.mark.filterwarnings("ignore:Duplicate name")  # zipfile, while the file is made
 def test_two_arrays_of_one_name_are_refused(model, member, tmp_path):

@@ -1,4 +1,4 @@
-"""download against a real server on this machine: whole and checked, or one error and no file."""
+"""download against a real local server: a complete, checked file, or one error and no file."""
 
 import hashlib
 import inspect
@@ -57,7 +57,7 @@ def test_brings_an_empty_file(server, tmp_path):
 def test_takes_what_lies_there_without_a_network(tmp_path):
     (tmp_path / "w.npz").write_bytes(CONTENT)
     with serving() as gone:
-        pass  # nobody listens on its port any more
+        pass  # nothing listens on its port any more
     assert bring(gone, tmp_path).read_bytes() == CONTENT
 
 
@@ -130,7 +130,7 @@ def test_says_that_the_folder_cannot_be_written(server, tmp_path):
 
 def test_two_processes_bring_it_once(server, tmp_path):
     server.pause.clear()
-    # The file alone, which needs the standard library only: importing Keras takes long.
+    # Loads only this file, which needs just the standard library, because importing Keras is slow.
     command = (
         "import runpy, sys; download = runpy.run_path(sys.argv[1])['download'];"
         "download(sys.argv[2], sys.argv[3], sha256=sys.argv[4], verbose=False)"
@@ -140,7 +140,7 @@ def test_two_processes_bring_it_once(server, tmp_path):
     processes = [subprocess.Popen(arguments) for _ in range(2)]
     while not server.ranges:
         time.sleep(0.05)
-    time.sleep(1)  # time for the other to ask too, if it would
+    time.sleep(1)  # enough time for the other to send a request, if it does
     server.pause.set()
     assert [process.wait(600) for process in processes] == [0, 0]
     assert (tmp_path / "w.npz").read_bytes() == CONTENT

@@ -1,4 +1,4 @@
-"""from_preset: a name or a file becomes a model that computes what was published."""
+"""from_preset: a name or a file becomes a model with the published outputs."""
 
 import dataclasses
 import hashlib
@@ -28,7 +28,7 @@ NAME = "mixer_pico_8.toy"
 
 @pytest.fixture
 def published(tmp_path):
-    """A Mixer with other than the default arguments, and the file that it was published as."""
+    """A Mixer with arguments that differ from the defaults, and its published file."""
     model = with_random_weights(
         MLPMixer.from_variant(
             "pico/2", num_classes=7, pixel_mean=0.25, pixel_std=0.75, gelu_approximate=True
@@ -40,7 +40,7 @@ def published(tmp_path):
 
 @pytest.fixture
 def server(published, monkeypatch):
-    """Serves the file and puts its row into the catalogue."""
+    """Serves the file and adds its row to the catalogue."""
     content = published[1].read_bytes()
     with serving(w=content) as running:
         row = Preset(
@@ -91,7 +91,7 @@ def test_another_number_of_classes_takes_everything_but_the_head(
 ):
     model = MLPMixer.from_preset(NAME, cache_dir=tmp_path / "cache", num_classes=3)
     assert model.output.shape == (None, 3)
-    assert not np.asarray(model.get_layer("head").kernel).any()  # as a new Mixer starts
+    assert not np.asarray(model.get_layer("head").kernel).any()  # as in a new Mixer
     for weight, other in zip(model.weights[:-2], published[0].weights[:-2], strict=True):
         np.testing.assert_array_equal(weight, other)
     message = capsys.readouterr().err
@@ -114,7 +114,7 @@ def test_another_image_shape_resizes_the_published_weights(published, server, tm
     assert len(server.ranges) == 1
 
 
-# What the weights of each architecture cannot be resized to, and words of the refusal.
+# Sizes to which the weights of each architecture cannot be resized, and words of the error.
 REFUSED_SHAPES = (
     ("VisionPermutator", (16, 16, 3), "each of its matrices mixes the rows"),
     ("RepMLPNet", (10, 10, 3), "2 stages cannot halve 1 times"),
@@ -191,7 +191,7 @@ def test_takes_sizes_instead_of_a_variant(published):
     np.testing.assert_array_equal(model.weights[0], published[0].weights[0])
 
 
-# One file for each way in which tensors show the number of tokens.
+# One file for each way in which tensors reveal the number of tokens.
 ARCHITECTURES_AND_LAYOUTS = (
     ("MLPMixer", "google"),
     ("MLPMixer", "timm"),
@@ -206,12 +206,12 @@ ARCHITECTURES_AND_LAYOUTS = (
 
 
 def without_metadata(path):
-    """Rewrites a file as others would have: with the tensors alone."""
+    """Rewrites a file as other tools would: with the tensors only."""
     safetensors.numpy.save_file(safetensors.numpy.load_file(path), path)
 
 
 def toy_file(architecture, layout, path, variant="pico/2", **arguments):
-    """A model with random weights, and its file; big_vision has no position of a class token."""
+    """A model with random weights, and its file; big_vision's class token has no position."""
     model = with_random_weights(ARCHITECTURES[architecture].from_variant(variant, **arguments))
     if layout == "big_vision":
         positions = model.get_layer("position_embedding").embeddings

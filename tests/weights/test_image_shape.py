@@ -1,4 +1,4 @@
-"""with_image_shape: the same weights for other images, or a clear refusal."""
+"""with_image_shape: the same weights for another image size, or a clear error."""
 
 import dataclasses
 import importlib.util
@@ -18,7 +18,7 @@ from tests.test_jax import run_on_jax
 
 CHANGED = [name for name, row in ROWS.items() if row.token_weights]
 COPIED = [name for name, row in ROWS.items() if row.copies]
-# The toys have 16 x 24 pixels in 4 x 6 patches. The second has as many tokens, in another grid.
+# The toys have 16 x 24 pixels in 4 x 6 patches. The second has as many tokens on another grid.
 SHAPES = ((32, 48, 3), (24, 16, 3), (40, 16, 3))
 
 
@@ -37,7 +37,7 @@ def assert_same_weights(model, weights):
 
 
 def smooth_tokens(grid, batch=4):
-    """Colours (B, h, w, 3) that vary by half a period over the grid, and between pictures."""
+    """Colours (B, h, w, 3) that vary over the grid by half a period, and between pictures."""
     y, x = ((np.arange(side) + 0.5) / side for side in grid)
     waves = [np.ones(grid), np.cos(np.pi * y)[:, None] + 0 * x, 0 * y[:, None] + np.cos(np.pi * x)]
     colours = np.random.default_rng(3).normal(size=(batch, 3, 3))
@@ -73,7 +73,7 @@ def test_only_what_runs_over_tokens_changes(architecture):
         same = [path for path in before if np.array_equal(after[path], before[path])]
         ends = ROWS[architecture].token_weights
         assert same == [path for path in before if not path.endswith(ends)]
-        for weight in new.weights:  # nothing is shared with the model that it came from
+        for weight in new.weights:  # nothing is shared with the original model
             weight.assign(np.zeros(weight.shape))
     assert model.get_config() == config
     assert_same_weights(model, before)
@@ -84,7 +84,7 @@ def test_larger_and_back_gives_the_same_model(architecture):
     model = toy(architecture)
     back = with_image_shape(with_image_shape(model, (32, 40, 3)), model.image_shape)
     images = some_pixels(model)
-    exact = architecture != "ViT"  # the published interpolations cannot be undone
+    exact = architecture != "ViT"  # the published interpolations are not invertible
     tolerance = 1e-4 if exact else 0.2 * predict(model, images).std()
     np.testing.assert_allclose(
         predict(back, images), predict(model, images), rtol=0, atol=tolerance
@@ -92,7 +92,7 @@ def test_larger_and_back_gives_the_same_model(architecture):
 
 
 def scaled(model, factor):
-    """The model with all kernels that sum over tokens multiplied."""
+    """The model, with all kernels that sum over tokens multiplied by a factor."""
     ends = ("token_mlp/fc1/kernel", "token_linear/kernel", "fc3/kernel")
     for weight in model.weights:
         if weight.path.endswith(ends):
@@ -100,7 +100,7 @@ def scaled(model, factor):
     return model
 
 
-# Convolutions, in the blocks and between stages, keep their size in pixels of the map.
+# Convolutions in and between blocks keep their size in pixels of the map.
 ONE_STAGE = {"num_layers": (2,), "hidden_dim": (8,), "num_sharesets": (2,), "deployed": True}
 SCALE_FREE = {"RepMLPNet": ONE_STAGE}
 
@@ -119,7 +119,7 @@ def test_smooth_pictures_get_the_logits_that_they_had(architecture, shape):
 
     right = error(with_image_shape(model, shape))
     assert right < 0.15
-    if architecture != "ViT":  # which sums over tokens with weights that it computes
+    if architecture != "ViT":  # it sums over tokens with computed weights
         more = new_tokens[0].size / tokens[0].size
         for factor in (more, more**0.5):
             wrong = error(scaled(with_image_shape(model, shape), factor))
@@ -162,7 +162,7 @@ def test_copies_give_the_mean_over_sub_images(architecture, shape):
     model = toy(architecture)
     for weight in model.weights:
         if weight.path.endswith("global_perceptron/fc2/kernel"):
-            weight.assign(np.zeros(weight.shape))  # those gates average over the whole map
+            weight.assign(np.zeros(weight.shape))  # these gates average over the whole map
     new = with_image_shape(model, shape, method="block_diagonal")
     images = some_pixels(new)
     expected = np.mean([predict(model, each) for each in sub_images(images, 16, 24)], axis=0)
@@ -310,7 +310,7 @@ def with_lora():
         (with_lora, {}, "`model` toy is quantized or has LoRA factors"),
         (lambda: "model.keras", {}, "`model` must be a keras_mlp model such as MLPMixer, got"),
     ],
-    ids=lambda value: getattr(value, "__name__", str(value)),  # no address: it differs by process
+    ids=lambda value: getattr(value, "__name__", str(value)),  # no address: it varies
 )
 def test_refuses_with_the_reason(model, arguments, message):
     model = model() if callable(model) else toy(model, name="toy")
@@ -331,7 +331,7 @@ def test_a_weight_without_a_rule_is_never_left_to_chance(monkeypatch):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_has_a_rule_or_a_refusal(architecture):
-    """At another size every weight fits, or the architecture says why there is no other size."""
+    """At another size every weight fits, or the architecture explains why it has only one size."""
     model = toy(architecture)
     shape = (32, 32, 3)
     if ROWS[architecture].token_weights is None:

@@ -1,4 +1,4 @@
-"""The same weights under another name, in another shape or below a prefix give the same logits."""
+"""The same weights under other names, in other shapes or under a prefix give the same logits."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_a_legacy_mixer_that_lacks_a_norm_is_refused(tmp_path):
     del tensors["Mixer/encoderblock_1/LayerNorm_0/scale"]
     message = refusal(mixer_like(oracle), write(tensors, tmp_path / "w.npz"))
     assert "google_legacy naming" in message
-    # The numbers of the others were counted anew: the last one is missing, and its bias left over.
+    # The remaining layers are renumbered: the last one is missing, and its bias is unused.
     assert "missing: Mixer/encoderblock_1/LayerNorm" in message
 
 

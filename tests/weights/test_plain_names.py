@@ -1,4 +1,4 @@
-"""The names of tensors without what surrounds them."""
+"""The names of tensors without prefixes."""
 
 import numpy as np
 import pytest

@@ -8,7 +8,7 @@ from tests.oracle import Oracle
 
 ORACLE = Oracle("posembed_interp")
 TABLE = ORACLE.arrays["pos_embed"]  # (1, 1 + 4 * 4, 8)
-# From what the oracle calls them.
+# From the oracle's names.
 METHODS = {
     "timm_bicubic_antialias": "bicubic_antialias",
     "timm_bilinear": "bilinear",
@@ -55,7 +55,7 @@ def test_a_constant_stays_constant(method):
 
 @pytest.mark.parametrize("method", METHODS.values())
 def test_rows_and_columns_are_not_mixed_up(method):
-    # Positions that grow along the columns alone stay equal along the rows, and the other way.
+    # Positions that grow along the columns only stay equal along the rows, and vice versa.
     columns = np.tile(np.arange(3.0), 2).reshape(1, 6, 1)
     resized = resize_positions(columns, (4, 5), method=method, grid=(2, 3), class_token=False)
     resized = resized.reshape(4, 5)

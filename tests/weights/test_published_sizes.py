@@ -1,9 +1,9 @@
-"""Every row of the catalogue, with random numbers under its names, becomes a model whole.
+"""A file with random numbers under the published names loads completely, for every catalogue row.
 
-The names and shapes come from files that lie beside a checkout, not in it: they are large. Where
-they are absent these tests are skipped. Lists in `lists/` name the row that they are of. That the
-files of Vision Permutator, RepMLPNet and FF-only, and Google's Mixers from ImageNet-21k and with
-SAM, have these names is known from the authors' code alone: none of these files could be read.
+Large lists of names and shapes are outside the checkout; these tests are skipped without them. Each
+list in `lists/` names its row. The names in the files of Vision Permutator, RepMLPNet and FF-only,
+and of Google's Mixers from ImageNet-21k and with SAM, are known only from the authors' code: none
+of these files could be read.
 """
 
 import importlib.util
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.skipif(
     not PARITY.is_dir(), reason="the lists of published tensors are not here"
 )
 
-# Changes of a list, to get one that is not there: tensors by a part of their names, a size that
-# they have, and the size in its place. The empty text is in all names.
+# Changes that turn one list into another: part of a tensor's name, the old size, and the new size.
+# The empty string is part of all names.
 SMALL_MIXER = (("", 768, 512), ("", 384, 256), ("", 3072, 2048))
 LARGE_MIXER = (("", 768, 1024), ("", 384, 512), ("", 3072, 4096))
 LARGE_VIT = (("", 768, 1024), ("", 3072, 4096), ("", 12, 16))
@@ -50,8 +50,8 @@ def timm_patch(new):
     return vit_patch("patch_embed", new)
 
 
-# From architecture, variant and naming to the list, the changes, and the number of blocks if it is
-# another. The list is for 224 pixels (RepMLPNet's for the variant's) and 1000 classes.
+# From architecture, variant and naming to the list, the changes, and the number of blocks if it
+# differs. Lists are for 224 pixels (RepMLPNet's for the variant's size) and 1000 classes.
 LISTS = {
     ("MLPMixer", "B/16", "timm"): ("timm/mixer_b16_224", (), None),
     ("MLPMixer", "L/16", "timm"): ("timm/mixer_l16_224", (), None),
@@ -94,7 +94,7 @@ LISTS = {
     ("ViT", "L/32", "timm"): ("timm/vit_large_patch16_224", timm_patch(32), None),
 }
 
-# Lists that the changes of another one must give: which, and the changes.
+# Lists that must result from changes of another list: which list, and the changes.
 DERIVED = {
     "timm/mixer_b16_224 (21843 classes)": ("timm/mixer_b16_224", (("head", 1000, 21843),), None),
     "timm/mixer_b16_224 (11221 classes, miil)": (
@@ -128,7 +128,7 @@ NO_TIMM_WEIGHTS = "timm has published no weights of this size"
 AUTHORS_FILES = "the catalogue has the authors' files, in their naming"
 UNRELEASED = "the authors never released it"
 FOLDED = "files are published in the form that trains; save_checkpoint writes this one"
-# Lists that no row needs: why, and how a file of theirs is read.
+# Lists that no row needs: why, and how to read a file with these tensors.
 WITHOUT_A_ROW = {
     "timm/mixer_s32_224": (NO_TIMM_WEIGHTS, "MLPMixer", "S/32", {}),
     "timm/mixer_s16_224": (NO_TIMM_WEIGHTS, "MLPMixer", "S/16", {}),
@@ -159,7 +159,7 @@ def recipe():
     return module
 
 
-# The lists in this folder, and the rows that they are of.
+# The lists in this folder, and their rows.
 OWN_LISTS = {
     name: content
     for path in sorted((pathlib.Path(__file__).parent / "lists").glob("*.json"))
@@ -190,7 +190,7 @@ def derived(name, changes, blocks):
 
 
 def entries_of(row):
-    """The list of a row's file: that of its variant, with what the row's own arguments change."""
+    """The list of a row's file: its variant's, changed by the row's own arguments."""
     entries = derived(*LISTS[row.architecture, row.variant, row.naming])
     assert row.arguments.keys() <= {"patch_size", "representation_size"}, "no rule for the others"
     if "patch_size" in row.arguments:
@@ -210,7 +210,7 @@ def entries_of(row):
 def random_tensors(entries):
     """Random half-precision tensors with the names and shapes of a list, by name.
 
-    Those of one name in all blocks are the same array: drawing numbers takes longer than loading.
+    All blocks share the array of a name, because drawing numbers takes longer than loading.
     """
     make_tensor, tensors = recipe().make_tensor, {}
     for pattern, shape, repeats in entries:
@@ -221,7 +221,7 @@ def random_tensors(entries):
 
 
 def write(tensors, folder, suffix):
-    """Writes tensors as the file of that suffix that a user has; returns its path."""
+    """Writes tensors as a user's file with this suffix; returns its path."""
     path = pathlib.Path(folder, f"weights{suffix}")
     if suffix == ".npz":
         np.savez(path, **tensors)
@@ -233,7 +233,7 @@ def write(tensors, folder, suffix):
 
 
 def assert_all_from_the_file(model):
-    """Neither the first values nor zeros: every number of every weight came from the file."""
+    """Every number of every weight came from the file: none is an initial value."""
     for weight in model.weights:
         value = np.asarray(weight)
         if value.size < 200:
@@ -243,7 +243,7 @@ def assert_all_from_the_file(model):
 
 
 def groups():
-    """The rows of the catalogue, those together that build the same weights from the same names."""
+    """The rows of the catalogue, grouped if they build the same weights from the same names."""
     of_no_shape = ("pixel_mean", "pixel_std", "gelu_approximate")
     found = {}
     for row in presets():
@@ -271,7 +271,7 @@ def test_changes_give_the_lists_that_are_there(name):
 @pytest.mark.parametrize("rows", groups(), ids=lambda rows: rows[0].name)
 def test_a_row_takes_its_file_whole(rows):
     row = rows[0]
-    with tempfile.TemporaryDirectory() as folder:  # not pytest's, which it keeps
+    with tempfile.TemporaryDirectory() as folder:  # pytest would keep its own
         path = write(random_tensors(entries_of(row)), folder, row.suffix)
         model = ARCHITECTURES[row.architecture].from_preset(row.name, file=path)
     assert_all_from_the_file(model)

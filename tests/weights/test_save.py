@@ -1,4 +1,4 @@
-"""save_checkpoint: what `load_checkpoint` reads back bit for bit, in the published names."""
+"""save_checkpoint writes published names, which `load_checkpoint` reads back bit for bit."""
 
 import json
 
@@ -85,7 +85,7 @@ def test_every_layout_is_tried_or_known_to_be_without_a_way_back():
         ("vit_flax_base", vit_like),
         *((name, lambda oracle, a=arguments: vit_like(oracle, **a)) for name, arguments in TIMM),
     ],
-    ids=lambda value: getattr(value, "__name__", str(value)),  # no address: it differs by process
+    ids=lambda value: getattr(value, "__name__", str(value)),  # no address: it varies
 )
 def test_writes_the_names_shapes_and_numbers_of_the_reference(name, make, tmp_path):
     oracle = Oracle(name)

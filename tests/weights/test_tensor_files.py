@@ -1,4 +1,4 @@
-"""read_tensors: arrays out of files, nothing run, and a plain word on what is wrong."""
+"""read_tensors: arrays from files without running code, and clear errors."""
 
 import io
 import pickle
@@ -95,7 +95,7 @@ def test_a_member_that_is_no_array_is_named(tmp_path):
 
 
 def oversized(path, shape, numbers):
-    """A `.npz` whose header promises more numbers than the file holds."""
+    """A `.npz` file whose header promises more numbers than it has."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         header, {"descr": "<f4", "fortran_order": False, "shape": shape}

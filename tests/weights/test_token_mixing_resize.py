@@ -1,4 +1,4 @@
-"""Token-mixing weights on other grids: against their definition, computed in another way."""
+"""Token-mixing weights on other grids, against their definition computed in another way."""
 
 import numpy as np
 import pytest
@@ -19,12 +19,12 @@ def keys(x):
 
 
 def read(field, new_grid):
-    """A field (h, w, ...) read at the points of a grid with more points, number by number."""
+    """A field (h, w, ...) interpolated at the points of a finer grid, number by number."""
     for axis, new in enumerate(new_grid):
         old = field.shape[axis]
         places = [(i + 0.5) * old / new - 0.5 for i in range(new)]
         matrix = np.array([[keys(place - j) for j in range(old)] for place in places])
-        matrix /= matrix.sum(axis=1, keepdims=True)  # taps beyond the edge are left out
+        matrix /= matrix.sum(axis=1, keepdims=True)  # taps beyond the edge are dropped
         field = np.moveaxis(np.tensordot(matrix, field, (1, axis)), 0, axis)
     return field
 
@@ -87,7 +87,7 @@ def test_another_scale_of_the_sum_does_not_commute(factor):
 
 
 def test_the_factor_is_that_of_a_density():
-    # A kernel that is a function of two places, sampled: its integral over the grid is to stay.
+    # A sampled kernel that is a function of two places: its integral over the grid must stay.
     def sampled(side):
         at = (np.arange(side) + 0.5) / side
         line = np.exp(-2 * np.abs(at[:, None] - at)) * (1 + at)
@@ -131,7 +131,7 @@ def test_sums_over_the_input_are_kept(grid, new_grid):
 
 @pytest.mark.parametrize(("grid", "new_grid"), GRIDS)
 def test_constants_stay_constant(grid, new_grid):
-    # Each output is 2 for inputs that are all 1, whatever the single weights are.
+    # Each output is 2 if all inputs are 1, whatever the individual weights are.
     size, new_size = grid[0] * grid[1], new_grid[0] * new_grid[1]
     kernel = RNG.normal(size=(size, size))
     kernel += (2.0 - kernel.sum(axis=0)) / size
@@ -167,7 +167,7 @@ def test_the_same_grid_is_the_identity():
 
 
 def test_rows_and_columns_are_not_mixed_up():
-    # A field that grows along the columns alone stays equal along the rows.
+    # A field that grows along the columns only stays equal along the rows.
     field = np.tile(np.arange(4.0), 3)
     larger = resized(field, (3, 4), (5, 8), ("out",)).reshape(5, 8)
     np.testing.assert_allclose(larger, np.tile(larger[0], (5, 1)), rtol=0, atol=1e-12)
@@ -186,7 +186,7 @@ def test_the_class_token_is_kept_as_it_is():
 
 
 def cut(field, grid):
-    """(H, W, C) into its sub-grids, row by row: a list of (h, w, C)."""
+    """Splits (H, W, C) into its sub-grids, row by row: a list of (h, w, C)."""
     height, width = grid
     return [
         field[top : top + height, left : left + width]
@@ -228,7 +228,11 @@ def test_copies_have_hidden_units_of_their_own():
         (interpolate_tokens, {"grid": (3, 5)}, "`array` of shape (12, 12) does not have the axes"),
         (interpolate_tokens, {"class_token": True}, "`grid`=(3, 4): 13 tokens"),
         (interpolate_tokens, {"new_grid": 0}, "`new_grid` must be a positive integer"),
-        (copy_tokens, {"new_grid": (6, 9)}, "`new_grid`=(6, 9) is no whole multiple of `grid`"),
+        (
+            copy_tokens,
+            {"new_grid": (6, 9)},
+            "`new_grid`=(6, 9) must have sides that are multiples of `grid`",
+        ),
         (copy_tokens, {"grid": (4, 4)}, "`array` of shape (12, 12) does not have the axes"),
     ],
 )

@@ -1,4 +1,4 @@
-"""PyTorch's files, as PyTorch wrote them: read exactly, and nothing in them run.
+"""Files that PyTorch wrote are read exactly, without running their code.
 
 tests/weights/torch/make.py writes them.
 """
@@ -48,7 +48,7 @@ def refusal(path):
 
 
 def archive(folder, pickled, numbers=MATRIX):
-    """A file as PyTorch lays it out, with a pickle of our own."""
+    """A file in PyTorch's layout with our own pickle."""
     path = pathlib.Path(folder, "w.pth")
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("w/data.pkl", pickled)
@@ -57,7 +57,7 @@ def archive(folder, pickled, numbers=MATRIX):
 
 
 def tensor_pickle(offset=0, shape=(3, 4), strides=(4, 1)):
-    """A pickle of {"w": a tensor that looks at storage 0 in this way}."""
+    """A pickle of {"w": a tensor that views storage 0 in this way}."""
     sizes, steps = ("".join(f"I{n}\n" for n in each) for each in (shape, strides))
     text = (
         "(dS'w'\nctorch._utils\n_rebuild_tensor_v2\n"

@@ -1,4 +1,4 @@
-"""Writes tensors as PyTorch does, without PyTorch: what tests damage afterwards."""
+"""Writes tensors as PyTorch does, without PyTorch, for tests that damage files."""
 
 import math
 import zipfile
@@ -50,7 +50,7 @@ def _state_dict(tensors, first_key):
 
 
 def _entry(key, name, array):
-    """The pickle's text that puts one tensor into the dict."""
+    """The part of the pickle that puts one tensor into the dict."""
     strides = [math.prod(array.shape[axis + 1 :]) for axis in range(array.ndim)]
     sizes, steps = ("".join(f"I{n}\n" for n in each) for each in (array.shape, strides))
     return (

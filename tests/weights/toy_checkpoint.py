@@ -1,4 +1,4 @@
-"""A toy Mixer and random checkpoints for it, in the namings that are published."""
+"""A toy Mixer and random checkpoints for it, in the published namings."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ SUFFIXES = (".npz", ".safetensors")
 
 
 def toy_mixer():
-    """A Mixer whose kernels have no two equal axes but the patch's: transpositions show."""
+    """A Mixer whose kernels have no equal axes except the patch's, so that transpositions show."""
     keras.utils.set_random_seed(0)
     return MLPMixer(
         image_shape=(16, 24, 3),
@@ -25,7 +25,7 @@ def toy_mixer():
 
 
 def checkpoint_of(model, source, seed=1, numbers=None):
-    """Tensors as `source` would publish them for this model: random, or these for its weights."""
+    """Tensors as `source` would publish them for this model: random, or from the given weights."""
     rng, layout = np.random.default_rng(seed), model.checkpoint_layouts[source]
     if numbers is None:
         numbers = [rng.normal(size=weight.shape).astype("float32") for weight in model.weights]
@@ -39,7 +39,7 @@ def checkpoint_of(model, source, seed=1, numbers=None):
 
 
 def write(tensors, path):
-    """Writes the file that a user would have; returns its path."""
+    """Writes a file like a user's; returns its path."""
     if path.suffix == ".npz":
         np.savez(path, **tensors)
     else:
@@ -48,7 +48,7 @@ def write(tensors, path):
 
 
 def refusal(model, path):
-    """The message of the one error of a load, after a check that no bit of the model changed."""
+    """The message of the one error of a load, after checking that the model did not change."""
     before = model.get_weights()
     with pytest.raises(ValueError) as error:
         load_checkpoint(model, path)

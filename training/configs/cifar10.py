@@ -1,18 +1,23 @@
-"""CIFAR-10, 32 x 32 pixels: RepMLPNet nano/4, within what an hour and a half on two cores gives.
+"""CIFAR-10, 32 x 32 pixels: RepMLPNet nano/4, on a budget of an hour and a half on two cores.
 
 python -m training.train --config training/configs/cifar10.py --workdir runs/cifar10
 
-Expect 84.9% of the 10,000 test images (seed 0, the only one run), 1,135,786 parameters, 104 minutes
-on one core of a machine of two, the other one busy (Intel Xeon; TensorFlow 2.20.0, Keras 3.15.1;
-2026-11-25). On both cores a step takes 262 ms (`benchmarks.input_wait`), so the 18,750 of them 82
-minutes; that is a product, not a run.
+Expect 84.9% accuracy on the 10,000 test images (seed 0, the only one run) with 1,135,786
+parameters, after 104 minutes on one core of a two-core machine whose other core was busy (Intel
+Xeon; TensorFlow 2.20.0, Keras 3.15.1; 2026-11-25). On both cores a step takes 262 ms
+(`benchmarks.input_wait`), so 18,750 steps would take 82 minutes; this is computed, not measured.
 
 The architecture was chosen on 10% of train held out (`--set data.validation_percent=10`), in equal
-time on one core: RepMLPNet 70.1% after 3 epochs, Vision Permutator 68.0% after 6, both nano/4 with
-this recipe (half an epoch of warm-up, a whole cosine). In the end 91% of the training images are
-right, as they are shifted and mirrored, so CutMix was tried for once: on half of the batches
-(`--set augment.cutmix=1.0 --set augment.mix=0.5`) it gives 84.95%, the same. Only more epochs with
-it, beyond this budget, could tell more.
+time on one core, both nano/4 with this recipe (half an epoch of warm-up, a whole cosine):
+
+| architecture | epochs | held-out accuracy |
+|---|---:|---:|
+| RepMLPNet | 3 | 70.1% |
+| Vision Permutator | 6 | 68.0% |
+
+At the end, accuracy on the shifted and mirrored training images is 91%, so CutMix was tried once.
+On half of the batches (`--set augment.cutmix=1.0 --set augment.mix=0.5`) it gives 84.95%, the same.
+A longer run with it, beyond this budget, might show a difference.
 """
 
 from training.config import Augment, Config, Data, Model, Optimizer, Runtime

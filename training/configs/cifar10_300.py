@@ -3,10 +3,11 @@
 KERAS_BACKEND=jax python -m training.train --config training/configs/cifar10_300.py \
     --workdir runs/cifar10_300 --set data.data_dir=cifar10.npz
 
-`python -m training.data.arrays cifar10 --output cifar10.npz` writes the file where TensorFlow is.
-Three stages of 16 x 16, 8 x 8 and 4 x 4 pixels: patches of 2 pixels keep what patches of 4 throw
-away. The recipe is that of the MLPs before it on this data set: a policy of colours and moves,
-CutMix, smoothed labels, AdamW, a cosine; and averaged weights.
+`python -m training.data.arrays cifar10 --output cifar10.npz` writes the file, on a machine with
+TensorFlow. Three stages of 16 x 16, 8 x 8 and 4 x 4 pixels: patches of 2 pixels keep detail that
+patches of 4 lose. The recipe follows earlier MLPs on this data set: an augmentation policy of
+colour and geometric operations, CutMix, label smoothing, AdamW and a cosine schedule. Averaging the
+weights is added.
 """
 
 from training.config import Augment, Config, Data, Model, Optimizer, Runtime

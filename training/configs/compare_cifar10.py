@@ -2,11 +2,10 @@
 
 python -m training.compare --config training/configs/compare_cifar10.py --workdir runs/compare
 
-The recipe is that of cifar10.py, with half an epoch of warm-up; nothing was chosen for it, on
-held-out data or other. Patches have 4 pixels, so that 64 tokens are there to be mixed. All seven
-take 65 minutes on one core of a machine whose other core is busy (Intel Xeon; TensorFlow 2.20.0,
-Keras 3.15.1; 2026-11-25); FF-only and ViT were run in folders of their own, with
-`--set "architectures=('ViT',)"`, beside each other.
+The recipe is that of cifar10.py, with half an epoch of warm-up; nothing was tuned for it. Patches
+have 4 pixels, which gives 64 tokens to mix. The seven families take 65 minutes on one core of a
+machine whose other core is busy (Intel Xeon; TensorFlow 2.20.0, Keras 3.15.1; 2026-11-25). FF-only
+and ViT ran in folders of their own, with `--set "architectures=('ViT',)"`, at the same time.
 """
 
 import dataclasses

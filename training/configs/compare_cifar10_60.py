@@ -1,9 +1,10 @@
-"""The architectures on CIFAR-10, nano/4, 60 epochs on one recipe, for a GPU and the engine on JAX.
+"""The architectures on CIFAR-10, nano/4, 60 epochs, one recipe, for a GPU and the engine on JAX.
 
 KERAS_BACKEND=jax python -m training.compare --config training/configs/compare_cifar10_60.py \
     --workdir runs/compare_60 --seeds 0 1 2 --set data.data_dir=cifar10.npz
 
-`python -m training.data.arrays cifar10 --output cifar10.npz` writes the file where TensorFlow is.
+`python -m training.data.arrays cifar10 --output cifar10.npz` writes the file, on a machine with
+TensorFlow.
 """
 
 from training.config import Augment, Comparison, Data, Model, Optimizer, Runtime

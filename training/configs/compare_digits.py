@@ -1,4 +1,4 @@
-"""The seven architectures on handwritten digits, 8 x 8 pixels, with the recipe of digits.py.
+"""The seven families on handwritten digits, 8 x 8 pixels, with the recipe of digits.py.
 
 python -m training.compare --config training/configs/compare_digits.py --workdir runs/compare
 """
@@ -6,7 +6,7 @@ python -m training.compare --config training/configs/compare_digits.py --workdir
 from training.config import Comparison
 from training.configs.digits import CONFIG as DIGITS
 
-# ConvMixer, the eighth, has neither dropout nor stochastic depth, which this recipe sets.
+# This recipe sets dropout and stochastic depth; ConvMixer, the comparison, has neither.
 CONFIG = Comparison(
     **vars(DIGITS),
     architectures=(

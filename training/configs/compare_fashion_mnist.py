@@ -2,9 +2,9 @@
 
 python -m training.compare --config training/configs/compare_fashion_mnist.py --workdir runs/compare
 
-Patches of 7 pixels, 16 tokens instead of 49, and no mirroring let a model learn more within a small
-budget. Both were chosen for ViT, the slowest to learn, on the 5% of train that are held out (three
-epochs: 89.1%); the other values are a first choice.
+Patches of 7 pixels, which give 16 tokens instead of 49, and no mirroring let a model learn more on
+a small budget. Both were chosen for ViT, the slowest to learn, on the 5% of train held out (three
+epochs: 89.1%); the other values are first guesses.
 """
 
 from training.config import Comparison, Data, Model, Optimizer, Runtime

@@ -1,10 +1,10 @@
-"""Models of compare_fashion_mnist.py, 28 x 28 pixels, at other sizes.
+"""The models of compare_fashion_mnist.py, 28 x 28 pixels, at other image sizes.
 
 python -m training.image_sizes --source runs/compare --workdir runs/image_sizes \
     --config training/configs/image_sizes.py
 
-Fine-tuning is two epochs over the first 300 training images of each class, the same for every way.
-Nothing was tuned.
+Fine-tuning takes two epochs over the first 300 training images of each class, the same for every
+method. Nothing was tuned.
 """
 
 from training.config import Data, ImageSizes, Optimizer

@@ -139,7 +139,7 @@ def write_arrays(
     for name, (images, labels) in splits.items():
         arrays |= {f"{name}_images": images, f"{name}_labels": np.asarray(labels, np.int64)}
     with whole_file(path) as beside:
-        np.savez(beside, **arrays)
+        np.savez(beside, allow_pickle=False, **arrays)
 
 
 def _splits(arrays: dict[str, Array]) -> list[str]:

@@ -16,7 +16,7 @@ class Decoder:
         data: a `training.config.Data`; it uses `crop` and `interpolation`.
     """
 
-    def __init__(self, source: Source, image_shape: tuple[int, int, int], data: Data) -> None:
+    def __init__(self, source: Source, image_shape: tuple[int, ...], data: Data) -> None:
         self.source = source
         self.image_shape = image_shape
         self.crop, self.interpolation = data.crop, data.interpolation

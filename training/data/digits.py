@@ -1,7 +1,11 @@
 """The embedded dataset: real handwritten digits that ship with scikit-learn, as a TFDS builder."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import tensorflow_datasets as tfds
 
+from keras_mlp.typing import Array
 from training.data.digit_arrays import digit_arrays
 
 
@@ -32,12 +36,14 @@ class Digits(tfds.core.GeneratorBasedBuilder):
             license="CC BY 4.0",
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         del dl_manager  # nothing is downloaded
         return {
             split: self._generate_examples(*columns) for split, columns in digit_arrays().items()
         }
 
-    def _generate_examples(self, rows, images, labels):
+    def _generate_examples(
+        self, rows: Array, images: Array, labels: Array
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
         for row, image, label in zip(rows, images, labels, strict=True):
             yield int(row), {"image": image, "label": int(label)}

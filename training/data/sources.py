@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 
 from keras_mlp.arguments import describe_choices
 from training.config import Data
+from training.data import checks
 from training.data.arrays import ArrayFile
 from training.data.image_folder import ImageFolder
 from training.data.imagenet_records import ImageNetRecords
@@ -19,10 +20,10 @@ FOLDERS: dict[str, type[ImageFolder] | type[ImageNetRecords]] = {
 }
 
 
-class Source(Protocol):
+class Source(checks.Source, Protocol):
     """Labelled pictures in files, not decoded yet.
 
-    A source whose pictures all have `image_shape` also has `decode(content)`, which gives uint8
+    A source whose pictures all have `image_shape` also has `decode(content)`, which returns uint8
     (H, W, C).
 
     Attributes:
@@ -33,11 +34,8 @@ class Source(Protocol):
         image_shape: (H, W, C) of every picture; None if sizes differ.
     """
 
-    place: str
-    classes: list[str]
-    splits: dict[str, int]
-    channels: int | None
-    image_shape: tuple[int, int, int] | None
+    @property
+    def image_shape(self) -> tuple[int, ...] | None: ...
 
     def read(self, split: str, start: int, stop: int) -> tf.data.Dataset:
         """Examples in a fixed order: a dataset of (stored picture, int64 label, name)."""

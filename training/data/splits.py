@@ -2,13 +2,13 @@
 
 import collections.abc
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from keras_mlp.typing import Tensor
+from keras_mlp.typing import Array, Tensor
 from training.config import Augment, Data
 from training.data.checks import check_data, kept_for_training
 from training.data.corrupt import Ledger, attempt_each
@@ -109,14 +109,14 @@ class Split:
     shuffle_buffer: int = 100_000
     stored: Stored | None = None
 
-    def first(self, count):
-        """The first images and labels that are not damaged, as arrays."""
+    def first(self, count: int) -> tuple[Array, Array]:
+        """The first images and labels of pictures that are not damaged, as arrays."""
         examples = self.examples.filter(lambda image, label: label >= 0).take(count)
         images, labels = zip(*examples.as_numpy_iterator(), strict=True)
         return np.stack(images), np.array(labels)
 
-    def batches(self, batch_size):
-        """Every example once, as arrays; the last batch is filled up with labels of -1."""
+    def batches(self, batch_size: int) -> Iterator[tuple[Array, Array]]:
+        """Every example once, as arrays; labels of -1 fill up the last batch."""
         return evaluation_batches(self, batch_size).as_numpy_iterator()
 
 
@@ -166,7 +166,7 @@ def evaluation_batches(split: Split, batch_size: int, share: Share = WHOLE) -> t
     return split.stored.ledger.account(batches).prefetch(tf.data.AUTOTUNE)
 
 
-def load_splits(data: Data, image_shape: tuple[int, int, int]) -> Splits:
+def load_splits(data: Data, image_shape: tuple[int, ...]) -> Splits:
     """Loads the dataset of a config.
 
     Args:
@@ -199,7 +199,7 @@ class _Reader:
     """Makes splits from ranges of a source's examples."""
 
     def __init__(
-        self, source: Source, data: Data, image_shape: tuple[int, int, int], classes: Sequence[int]
+        self, source: Source, data: Data, image_shape: tuple[int, ...], classes: Sequence[int]
     ) -> None:
         self.source, self.data = source, data
         self.num_classes = len(classes)

@@ -1,4 +1,4 @@
-"""What a run does when it is asked to end: save, and say that it can be resumed."""
+"""How a run ends when it is asked to: it saves and says that it can be resumed."""
 
 import signal
 import sys
@@ -13,20 +13,20 @@ class Interrupted(Exception):
 
 
 class LostWorker(Exception):
-    """Another process of the run is gone, and this one cannot go on without it."""
+    """Another process of the run is gone, and this one cannot continue without it."""
 
 
 def leave_resumable() -> typing.NoReturn:
-    """Ends the process with the exit code that says that the same command goes on."""
-    print("Asked to end: a checkpoint was saved; the same command goes on from it.")
+    """Ends the process with the exit code that says that the same command continues the run."""
+    print("Asked to end: a checkpoint was saved; the same command continues from it.")
     sys.exit(RESUMABLE)
 
 
 class StopSignal:
-    """Notes a SIGTERM, which does not end the process any more, inside of a `with` block.
+    """Inside a `with` block, SIGTERM does not end the process but is noted.
 
     Attributes:
-        noted: whether one came.
+        noted: whether SIGTERM was received.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class StopSignal:
     def __enter__(self) -> "StopSignal":
         try:
             self.before = signal.signal(signal.SIGTERM, self._note)
-        except ValueError:  # not the main thread, which alone may do this
+        except ValueError:  # only the main thread may set a handler
             self.before = None
         return self
 

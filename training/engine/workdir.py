@@ -64,7 +64,7 @@ class Workdir:
         file = self.path / "history.jsonl"
         entries: list[dict[str, Any]] = []
         if file.exists():
-            way_out = "Remove it to go on without the learning curve so far."
+            way_out = "Remove it to continue without the learning curve so far."
             entries = read_json_lines(
                 file,
                 way_out,
@@ -100,9 +100,9 @@ class Workdir:
         new = as_stored(config)
         if file.exists():
             here = _values(new)
-            # A key that is newer than the folder: its default is what programs did before.
+            # A key that is newer than the folder has its default there: what programs did before.
             defaults = _values(as_stored(type(config)()))
-            way_out = "Remove it to go on here with the config given, or choose another folder."
+            way_out = "Remove it to continue here with this config, or choose another folder."
             there = {**defaults, **_values(read_json(file, way_out, _values))}
             absent = object()
             differing = [
@@ -113,7 +113,7 @@ class Workdir:
             if differing and not accept_changes:
                 raise ValueError(
                     f"`--workdir` {self.path} holds a run of another config "
-                    f"({', '.join(differing)}). `--accept-changes` goes on with it all the same."
+                    f"({', '.join(differing)}). `--accept-changes` continues anyway."
                 )
         write_text(file, json.dumps(new, indent=2) + "\n")
 

@@ -1,4 +1,4 @@
-"""Real photographs, cut into small pictures of many sizes, in folders of classes."""
+"""Crops of real photographs, in many small sizes, in class folders."""
 
 import pathlib
 
@@ -11,7 +11,7 @@ CLASSES = ("china", "flower", "grey")
 
 
 def picture(rng, name):
-    """The bytes of a JPEG or PNG file: a random part of a photograph."""
+    """The bytes of a JPEG or PNG file: a random crop of a photograph."""
     photographs = load_sample_images().images
     height, width = rng.integers(40, 90, 2)
     image = photographs[name == "flower"]
@@ -24,7 +24,7 @@ def picture(rng, name):
 
 @pytest.fixture(scope="package")
 def folder(tmp_path_factory):
-    """`train/CLASS/*`, eight pictures of each of three classes, and `test/CLASS/*`, two of each."""
+    """`train/CLASS/*` with eight pictures for each of three classes, `test/CLASS/*` with two."""
     root = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(0)
     for split, count in (("train", 8), ("test", 2)):

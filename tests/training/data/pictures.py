@@ -1,11 +1,11 @@
-"""Real photographs, cut and written into files for tests."""
+"""Writes crops of real photographs into files for tests."""
 
 import numpy as np
 import tensorflow as tf
 
 
 def photographs(count, seed=0):
-    """uint8 images of many sizes: parts of the two photographs that scikit-learn ships."""
+    """uint8 images of many sizes: crops of the two photographs that scikit-learn ships."""
     from sklearn.datasets import load_sample_images
 
     sources, draw = load_sample_images().images, np.random.default_rng(seed)
@@ -39,7 +39,7 @@ def record(encoded, label):
 
 
 def write_records(root, split, counts):
-    """Writes a file of `count` records for each of `counts`; labels count up from 1."""
+    """Writes one file for each number of records in `counts`; labels count up from 1."""
     label = 0
     for shard, count in enumerate(counts):
         path = str(root / f"{split}-{shard:05}-of-{len(counts):05}")

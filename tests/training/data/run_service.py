@@ -1,6 +1,6 @@
 """A tf.data service with two workers, in a process of its own.
 
-Prints its address, and ends when its input does.
+Prints its address, and ends when its standard input closes.
 """
 
 import sys

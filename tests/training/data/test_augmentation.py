@@ -1,4 +1,4 @@
-"""Policies, covered rectangles and mixtures do what their papers say."""
+"""Policies, erased rectangles and mixing do what their papers say."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from training.data.mixing import cut_mix, mix_batch, mix_up, sample_beta
 from training.data.policies import OPERATIONS, apply_operation, auto_augment, rand_augment
 
 RNG = np.random.default_rng(0)
-# Not of full contrast, which AutoContrast would leave as it is.
+# Not of full contrast, which AutoContrast would leave unchanged.
 IMAGE = tf.constant(RNG.integers(30, 200, (32, 32, 3)), tf.uint8)
 
 
@@ -57,7 +57,7 @@ def test_rand_augment_draws_every_operation_alike(garden):
         image = apply_operation(name, IMAGE, 9.0, (0, 0), translate=100, hole=40)
         known[image.numpy().tobytes()] = name
     counts = {name: sum(known.get(each) == name for each in results) for name in names}
-    # 510 draws of 17, none at all included: 30 each, with a standard deviation of 5.3.
+    # 510 draws among 17, the identity included: 30 each, with a standard deviation of 5.3.
     assert all(9 <= count <= 51 for count in counts.values()), counts
     assert results[:20] == [changed(tf.constant(i)).numpy().tobytes() for i in range(20)]
 
@@ -74,7 +74,7 @@ def test_auto_augment_is_a_function_of_its_seed(garden, name):
 def test_cut_out_covers_a_square_with_grey():
     image = tf.zeros((20, 20, 3), tf.uint8)
     areas = [int((cut_out(image, (0, i), 6).numpy()[..., 0] == 128).sum()) for i in range(60)]
-    assert max(areas) == 36 and min(areas) >= 9  # a quarter is left of it in a corner
+    assert max(areas) == 36 and min(areas) >= 9  # in a corner, a quarter of it remains
 
 
 def test_erasing_covers_a_rectangle_of_the_area_that_it_says():
@@ -131,7 +131,7 @@ def test_labels_of_a_mixture_sum_to_1_and_those_of_damaged_pictures_to_0():
         images, shares = (each.numpy() for each in mix_batch(IMAGES, labels, 5, (0, step), augment))
         np.testing.assert_allclose(shares.sum(-1), [0.0] + [1.0] * 15, rtol=1e-6)
         np.testing.assert_array_equal(images[0], IMAGES[0])
-        # A cut image has, at every place, the pixel of some image.
+        # At every place, CutMix takes the pixel of one of the images.
         same = (images[:, None] == IMAGES.numpy()[None]).all(-1)
         were_cut.append(bool(same.any(1).all()))
     assert 3 <= sum(were_cut) <= 17

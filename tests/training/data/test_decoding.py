@@ -1,4 +1,4 @@
-"""From files to pixels of one size: against PIL, and against decoding everything first."""
+"""From files to pixels of one size, against PIL and against decoding the whole picture first."""
 
 import io
 import types
@@ -31,7 +31,7 @@ def decoder(shape, **data):
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos3"])
 def test_the_middle_is_that_of_pil(photograph, interpolation):
-    """`Resize(256)` and `CenterCrop(224)`, as timm judges its models with `crop_pct` 0.875."""
+    """`Resize(256)` and `CenterCrop(224)`, as timm evaluates its models with `crop_pct` 0.875."""
     ours = decoder((224, 224, 3), crop=0.875, interpolation=interpolation).whole(jpeg(photograph))
     picture = PIL.Image.fromarray(tf.io.decode_jpeg(jpeg(photograph)).numpy())
     method = {"lanczos3": "LANCZOS"}.get(interpolation, interpolation.upper())
@@ -39,7 +39,7 @@ def test_the_middle_is_that_of_pil(photograph, interpolation):
     left, top = round((resized.width - 224) / 2), round((256 - 224) / 2)
     theirs = np.asarray(resized.crop((left, top, left + 224, top + 224)), int)
     difference = np.abs(np.asarray(ours, int) - theirs)
-    # PIL rounds between rows and columns, and its wider kernels overshoot more at edges.
+    # PIL rounds between its two passes, and its wider kernels overshoot more at edges.
     largest = {"bilinear": 2, "bicubic": 4, "lanczos3": 10}[interpolation]
     assert difference.max() <= largest and difference.mean() < 0.3
 

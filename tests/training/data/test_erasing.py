@@ -10,7 +10,7 @@ IMAGE = tf.fill((20, 30, 3), tf.constant(7, tf.uint8))
 
 
 def rectangle(covered):
-    """(top, left, height, width) of what is covered, which is a whole rectangle."""
+    """(top, left, height, width) of the covered pixels, which form a whole rectangle."""
     rows, columns = np.nonzero(covered)
     height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
     assert len(rows) == height * width
@@ -25,10 +25,10 @@ def test_cutout_is_a_grey_square_around_any_point():
         assert (image[covered] == 128).all()
         found.append(rectangle(covered))
     top, left, height, width = np.transpose(found)
-    # The lowest centre is row 19, three below the square's upper edge.
+    # The lowest centre is row 19, three rows below the square's upper edge.
     assert top.min() == left.min() == 0 and top.max() == 16 and left.max() == 26
     inside = (height == 6) & (width == 6)
-    # The square lies inside where its centre is 3 or more from the upper and left edge, and so on.
+    # The square lies inside if its centre is at least 3 from the upper and left edges, and so on.
     assert inside.mean() == pytest.approx((20 - 5) * (30 - 5) / 600, abs=0.08)
 
 
@@ -53,7 +53,7 @@ def test_erasing_covers_the_right_share_with_noise():
     assert pixels.mean() == pytest.approx(127.5, abs=4)
     assert (pixels == 0).mean() == pytest.approx(
         0.16, abs=0.03
-    )  # a normal one below its mean - std
+    )  # a normal variable below mean - std
 
 
 def test_a_rectangle_that_does_not_fit_is_cut_to_the_image():

@@ -1,4 +1,4 @@
-"""What the data does to a run: weights of examples, pictures, errors."""
+"""How the data affects a run: weights of examples, pictures, errors."""
 
 import dataclasses
 
@@ -18,13 +18,11 @@ PNG = b"\x89PNG\r\n"
 
 
 def gradients(config, images, labels):
-    """Of the mean loss over a batch of 8, and (summed loss, correct, examples)."""
+    """Gradients of the mean loss over a batch of 8, and (summed loss, correct, examples)."""
     tf.keras.utils.set_random_seed(0)
     model = build_model(config.model, 10, "float32")
     head = model.get_layer("head").kernel
-    head.assign(
-        tf.random.stateless_normal(head.shape, (0, 1))
-    )  # zeros would let no gradient through
+    head.assign(tf.random.stateless_normal(head.shape, (0, 1)))  # zeros would block the gradient
     optimizer = build_optimizer(config.optimizer, model, total_steps=10, steps_per_epoch=5)
     found, counted = Trainer(model, optimizer, config)._gradients(images, labels)
     return [np.asarray(gradient) for gradient in found], counted.numpy()

@@ -18,7 +18,7 @@ def batch():
 
 
 def test_labels_are_the_shares_of_the_images():
-    """Images of one colour each, so that a pixel tells what it is a mixture of."""
+    """Images of one colour each, so that a pixel shows which images it mixes."""
     labels = tf.range(10, dtype=tf.int64)
     colours = np.repeat(np.arange(10) * 20, 144 * 3).reshape(10, 12, 12, 3).astype(np.uint8)
     images, shares = mix_batch(tf.constant(colours), labels, 10, (0, 5), Augment(mixup=0.8))
@@ -44,7 +44,7 @@ def test_the_partners_are_a_permutation():
 
 
 def test_mixup_is_kerascvs_for_the_same_draws(batch, monkeypatch):
-    """KerasCV draws from TensorFlow's global generator: its draws are taken, and given to ours."""
+    """Takes KerasCV's draws from TensorFlow's global generator and gives them to our code."""
     import keras_cv
 
     layer = keras_cv.layers.MixUp(0.4)
@@ -72,7 +72,7 @@ def test_cutmix_is_kerascvs_for_the_same_draws(batch, monkeypatch):
     keep = tf.zeros(B, tf.bool)
     ours, shares = cut_mix(images, tf.gather(images, order), keep, tf.constant([0, 0]), 1.0)
     np.testing.assert_array_equal(ours, theirs)
-    # KerasCV's label counts the rectangle as if none of it were outside the image.
+    # KerasCV's label counts the whole rectangle, even its part outside the image.
     assert (shares.numpy() >= lam.numpy() - 1e-6).all()
     one_hot = tf.one_hot(labels, K)
     inside = np.isclose(shares, lam, atol=1e-6)

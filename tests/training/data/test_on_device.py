@@ -1,4 +1,4 @@
-"""Changes of images as JAX functions, against the same ones in TensorFlow."""
+"""Augmentation as JAX functions, against the same in TensorFlow."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from training.data.on_device.policies import REDUCED_CIFAR10
 
 @pytest.fixture(scope="module")
 def images():
-    """A smooth picture, noise, and one colour: uint8 (3, 32, 24, 3)."""
+    """A smooth picture, noise, and a uniform colour: uint8 (3, 32, 24, 3)."""
     rows, columns = np.mgrid[:32, :24]
     smooth = np.stack([rows * 7, columns * 10, rows * 3 + columns * 5], -1)
     noise = np.random.default_rng(0).integers(20, 230, (32, 24, 3))
@@ -64,7 +64,7 @@ def test_operations_equal_the_gardens(name, images):
             )
             difference = np.abs(np.asarray(got) - np.asarray(expected, np.float32))
             if name in ("Rotate", "ShearX", "ShearY", "TranslateX", "TranslateY"):
-                assert np.mean(difference > 0) < 0.01  # halves of a pixel round either way
+                assert np.mean(difference > 0) < 0.01  # half a pixel can round either way
             else:
                 assert difference.max() <= 1
 
@@ -111,7 +111,7 @@ def test_shifted_and_mirrored_images_are_parts_of_the_padded_one(images):
         for x in range(9)
         for step in (1, -1)
     ]
-    # The image is mirrored after the shift, so a mirrored part of the padded one.
+    # The image is mirrored after the shift, so this is a mirrored crop of the padded image.
     assert any(np.array_equal(batch[0], part) for part in parts)
 
 

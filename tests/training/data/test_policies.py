@@ -17,7 +17,7 @@ from training.data.policies import (
     rand_augment,
 )
 
-REFERENCE = 224  # pixels: shifts and holes are then those of the garden
+REFERENCE = 224  # pixels: at this size, shifts and holes are the garden's
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def garden():
 
 @pytest.fixture(scope="module")
 def image():
-    """A photograph of 32 x 32 pixels, seen as one of 224: sizes in pixels are not scaled."""
+    """A photograph of 32 x 32 pixels. Tests treat it as 224 wide: sizes in pixels do not scale."""
     return tf.image.resize(next(photographs(1)), (32, 32)).numpy().astype(np.uint8)
 
 
@@ -47,7 +47,7 @@ def test_the_operations_are_the_gardens(garden):
 def test_an_operation_is_the_gardens(
     garden, image, name, level, pixels_are_not_scaled, monkeypatch
 ):
-    """Either sign where there is one; the hole at the same place."""
+    """With either sign, if there is one, and with the hole at the same place."""
     image = tf.constant(image)
     theirs = set()
     for sign in (1.0, -1.0):
@@ -66,15 +66,15 @@ def test_an_operation_is_the_gardens(
         return apply_operation(name, image, level, seed, translate=100, hole=40).numpy()
 
     assert {ours(level, i).tobytes() for i in range(6)} == theirs
-    # A level that is drawn is a tensor of 32 bits, whose products are rounded otherwise.
+    # A drawn level is a float32 tensor, whose products round differently.
     difference = np.abs(ours(level, 0).astype(int) - ours(tf.constant(level), 0))
-    # At 15 every tenth row is sheared by half a pixel, which goes to either side.
+    # At 15 every tenth row is sheared by half a pixel, which can round either way.
     assert difference.max() <= 1 or (level == 15 and (difference > 1).mean() < 0.1)
 
 
 @pytest.fixture
 def levels(monkeypatch):
-    """The levels of all operations that would have been done."""
+    """The levels of all operations that would have been applied."""
     found = []
 
     def noted(name, image, level, *_, **__):
@@ -117,7 +117,7 @@ def test_every_operation_and_none_is_as_likely(image, monkeypatch):
     chosen["none"] = 1700 - chosen.total()
     assert len(chosen) == len(OPERATIONS) + 1
     counts = np.array(list(chosen.values()))
-    assert ((counts - 100) ** 2 / 100).sum() < 39.3  # chi-squared of 16 degrees: 0.1% are above
+    assert ((counts - 100) ** 2 / 100).sum() < 39.3  # chi-squared, 16 degrees: 99.9%
 
 
 def test_sub_policies_and_their_probabilities_are_the_gardens(garden, image, monkeypatch):

@@ -50,7 +50,7 @@ def two_workers():
 
 
 def counted(split, steps, augment=AUGMENT, **options):
-    """How often each (image, label) comes in some steps."""
+    """How often each (image, label) occurs in some steps."""
     options = {"batch_size": 6, "seed": 3, "start_step": 0, "augment": augment, **options}
     batches = training_stream(split, **options).take(steps).as_numpy_iterator()
     return collections.Counter(
@@ -81,13 +81,13 @@ def test_two_hosts_of_two_workers_see_nothing_twice_and_nothing_else(data, two_w
     for host in range(2):
         served += counted(split, 46, start_step=5, share=Share(host, 2, 2), service=two_workers)
     assert served.total() == 12 * 23
-    # Which workers are ahead of others, by some epochs at most, differs between the hosts.
+    # Workers may be a few epochs ahead of others, and which ones differs between hosts.
     assert served <= counted(split, 4 * 46, start_step=5)
 
 
 @pytest.fixture
 def run(config, data, two_workers):
-    """A config of four epochs on a service, of whose pictures one is damaged."""
+    """A config of four epochs on a service; one of its pictures is damaged."""
     file = tf.io.gfile.glob(f"{data.data_dir}/train/china/*.jpg")[0]
     with open(file, "r+b") as opened:
         opened.truncate(100)

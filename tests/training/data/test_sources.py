@@ -1,4 +1,4 @@
-"""Folders and records of pictures: what is read, in which order, and what is damaged."""
+"""Folders and records of pictures: what is read, in which order, and damage."""
 
 import shutil
 
@@ -52,7 +52,7 @@ def test_a_folder_is_read_whole_and_resized_as_it_says(folder):
 def test_the_middle_of_a_picture_is_what_it_is_judged_by(tmp_path):
     (tmp_path / "train" / "a").mkdir(parents=True)
     pixels = np.zeros((48, 64, 3), "uint8")
-    pixels[:, 8:56] = 200  # what covers the middle square
+    pixels[:, 8:56] = 200  # the central square
     (tmp_path / "train" / "a" / "0.png").write_bytes(tf.io.encode_png(pixels).numpy())
     data = data_of(tmp_path, test_split="train", crop=1.0)
     ((image, _),) = load_splits(data, SHAPE).test.examples.as_numpy_iterator()
@@ -181,7 +181,7 @@ def test_a_folder_is_trained_on_with_everything_random_and_one_damaged_picture(d
 
 @pytest.fixture(scope="module")
 def records(folder, tmp_path_factory):
-    """Two files as the model garden writes them, of three pictures each."""
+    """Two files of three pictures each, as the model garden writes them."""
     root = tmp_path_factory.mktemp("records")
     files = sorted((folder / "test").glob("*/*"))
     for part in range(2):

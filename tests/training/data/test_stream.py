@@ -41,7 +41,7 @@ def test_it_can_start_at_any_step(data, repeats):
     augment = dataclasses.replace(EVERYTHING, repeats=repeats)
     whole = take(split, 9, augment=augment)
     assert whole[0][0].shape == (6, *SHAPE) and whole[0][1].dtype == np.float32
-    tf.random.set_seed(99)  # whatever else is random in the process
+    tf.random.set_seed(99)  # another state of the global generator
     for start in (1, 3, 8):  # 23 examples: the first epoch ends inside batch 3
         assert_equal(take(split, 9 - start, augment=augment, start_step=start), whole[start:])
     assert (take(split, 1, augment=augment, seed=4)[0][0] != whole[0][0]).any()
@@ -67,7 +67,7 @@ def test_a_host_decodes_its_share_only_and_nothing_of_what_is_skipped(data, monk
     )
     read = 4 * 2
     list(stream.take(4))
-    # Some more are read ahead; all 600 before, or those of the other hosts, would be many more.
+    # A few are read ahead. All 600 examples before, or other hosts' shares, would be far more.
     assert read <= len(decoded) < 10 * read
 
 

@@ -1,4 +1,4 @@
-"""Writes the files beside it, with PyTorch, which the tests themselves do without.
+"""Writes the files next to it with PyTorch, which the tests themselves do not need.
 
 python tests/weights/torch/make.py    (written with PyTorch 2.13.0)
 """
@@ -22,7 +22,7 @@ class Code:
 
 
 def tensors():
-    """Views, shared numbers and every kind that a checkpoint may have."""
+    """Views, shared storage and every dtype that a checkpoint may have."""
     matrix = torch.arange(12.0).reshape(3, 4)
     return collections.OrderedDict(
         matrix=matrix,
@@ -84,7 +84,7 @@ def main():
         "mixed": {**weights, "epoch": 3},
     }
     for name, each in saved.items():
-        if name != "mixer":  # a member of a zip archive each: too large a file
+        if name != "mixer":  # one member of a zip archive each: the file would be too large
             torch.save(each, FOLDER / f"{name}.pth")
         torch.save(each, FOLDER / f"{name}_stream.pth", _use_new_zipfile_serialization=False)
 

@@ -1,5 +1,5 @@
-"""Published recipes, one page each; docs/recipes.md is their table.
+"""Published recipes, one page each; docs/recipes.md has a table of them.
 
-None was trained to its end by the authors of this repository. What Google's recipes have in
-common is told in mixer_in1k.py, what DeiT's and those built on it have in deit.py.
+The authors of this repository ran none of them to completion. mixer_in1k.py describes what Google's
+recipes have in common, deit.py what DeiT's and those built on it have in common.
 """

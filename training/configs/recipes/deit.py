@@ -1,26 +1,25 @@
-"""DeiT-S, which is ViT S/16 on ImageNet-1k in 300 epochs: 79.86%; base of other recipes.
+"""DeiT-S, ViT S/16 on ImageNet-1k in 300 epochs: 79.86%; the base of other recipes.
 
 python -m training.train --config training/configs/recipes/deit.py --workdir runs/deit \
     --set data.data_dir=RECORDS
 
-Ti/16 (72.19%) and B/16 (81.98%) have the same values: `--set model.variant=B/16`.
+Ti/16 (72.19%) and B/16 (81.98%) use the same values: `--set model.variant=B/16`.
 
-Values: facebookresearch/deit, main.py. Its rate of 5e-4 is for 512 images, so 1e-3 for 1024. Its
-ten cool-down epochs come after the 300 at which it ends. timm leaves colour jitter out where
-there is RandAugment. The averaged weights (0.99996) that it also keeps are not those that it
-judges.
+Values: facebookresearch/deit, main.py. Its rate of 5e-4 is for 512 images, hence 1e-3 for 1024. Its
+ten cool-down epochs would come after epoch 300, where it ends. timm omits colour jitter when
+RandAugment is on. DeiT also keeps averaged weights (0.99996), but does not evaluate them.
 
-Differences, of this page and those that it is the base of:
-- RandAugment: timm's "rand-m9-mstd0.5-inc1" has 15 operations of its own, all of them stronger
-  with the magnitude, and does each of the two with probability 0.5. Here they are the model
-  garden's 16, some of which (Posterize, Solarize, colours) grow weaker with the magnitude, and
-  are done 16 times of 17.
+Differences of this page and of those that derive from it:
+- RandAugment: timm's "rand-m9-mstd0.5-inc1" has 15 operations of its own, all of which grow
+  stronger with the magnitude, and applies each of the two with probability 0.5. This page uses the
+  model garden's 16, some of which (Posterize, Solarize, colours) grow weaker with the magnitude,
+  and applies them 16 times in 17.
 - MixUp and CutMix draw weights and partners for each image, not for each batch.
-- The noise of erased parts is wider: 127.5 around 127.5, not as wide as the pixels' own.
-- On one device, copies of an image (`repeats`) may be mixed with each other; there every device
-  has other images.
-- The learning rate changes with every step, not with every epoch, and the cosine begins behind
-  the warm-up.
+- The noise of erased rectangles is wider: mean and deviation are 127.5, not the pixels' own.
+- On one device, copies of an image (`repeats`) may be mixed with each other; in DeiT's code every
+  device has different images.
+- The learning rate changes with every step, not with every epoch, and the cosine starts after the
+  warm-up.
 - bfloat16 instead of float16, which would need a loss scale.
 - Initial weights are those of Google's ViT: Glorot, and 0 in the classifier, not N(0, 0.02).
 """

@@ -6,10 +6,10 @@ python -m training.train --config training/configs/recipes/gmlp.py --workdir run
 Ti/16 (72.3%) without drop path: `--set model.variant=Ti/16 --set
 model.arguments.drop_path_rate=0`; B/16 (81.6%) with 0.2.
 
-Values: arXiv:2105.08050, appendix, as recalled: all numbers of this page were written from memory
-and must be compared with the paper before a run is paid for. No code for images was published;
-how pictures are cut is DeiT's, whose setup the paper says it follows; how they are normalised
-(mean and deviation 0.5) and the initial weights are timm's.
+Values: arXiv:2105.08050, appendix, as recalled: all numbers of this page were written from memory.
+Compare them with the paper before committing compute. No code for images was published. Cropping is
+DeiT's, whose setup the paper says it follows; normalisation (mean and deviation 0.5) and initial
+weights are timm's.
 Differences: those of deit.py about MixUp and the learning rate.
 """
 

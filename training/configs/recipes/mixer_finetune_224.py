@@ -10,9 +10,9 @@ data.num_classes=10 --set data.validation_percent=2 --set data.crop=0 --set epoc
 
 Values: arXiv:2105.01601 (SGD with momentum, batch 512, clipping at 1, cosine after a warm-up, no
 decay); vision_transformer, configs/common.py (rate 0.03 by default, warm-up of 500 steps, 20,000
-steps on ImageNet, momentum in bfloat16) and input_pipeline.py (parts of pictures, mirrored). The
-paper takes the best rate of 0.003, 0.01, 0.03 and 0.06 on held-out images. The code cuts a batch
-in 8 parts: `optimizer.accumulate=8` does, for the same update.
+steps on ImageNet, momentum in bfloat16) and input_pipeline.py (random crops, mirrored). The paper
+takes the best rate of 0.003, 0.01, 0.03 and 0.06 on held-out images. The code splits a batch into 8
+micro-batches; `optimizer.accumulate=8` does the same, and gives the same update.
 
 Differences: 8 epochs are 19,818 steps. Pictures are resized with antialiasing.
 """

@@ -4,13 +4,12 @@ python -m training.train --config training/configs/recipes/mixer_finetune_448.py
     --workdir runs/mixer_448 --set data.data_dir=RECORDS \
     --set model.variant=L/16 --set model.preset=mixer_l16_224.goog_in21k
 
-Without the last line it is B/16, of which the paper gives no number at this size.
+Without the last line it is B/16, for which the paper gives no figure at this size.
 
-Values: those of mixer_finetune_224.py, as in arXiv:2105.01601, appendix C: the token MLPs become
-block-diagonal, one copy of the weights for each quarter of the image. `--set
+Values: those of mixer_finetune_224.py. As in arXiv:2105.01601, appendix C, the token MLPs become
+block-diagonal, with one copy of the weights for each quarter of the image. `--set
 model.resize_method=interpolate` keeps their width and interpolates their weights instead.
-Difference: how much of a picture it was judged by at 448 pixels is recalled, not read: the middle
-448 of 512.
+Difference: the evaluation crop at 448 pixels, the central 448 of 512, is from memory.
 """
 
 import dataclasses

@@ -1,21 +1,21 @@
-"""MLP-Mixer B/16 on ImageNet-1k, 300 epochs, as in its paper: 76.44% there.
+"""MLP-Mixer B/16 on ImageNet-1k, 300 epochs, as in its paper, which gives 76.44%.
 
 python -m training.train --config training/configs/recipes/mixer_in1k.py --workdir runs/mixer \
     --set data.data_dir=RECORDS
 
-L/16 has the same values (`--set model.variant=L/16`; 71.76%: the data is too little for it).
+L/16 uses the same values (`--set model.variant=L/16`; 71.76%, because the data set is too small
+for it).
 
-Values: arXiv:2105.01601, table 4 and appendix. Not in the paper, from the authors' big_vision
-(configs/mlp_mixer_i1k.py): the loss and the bias that it starts with, the parts of pictures that
-are trained on, 1% held out. Their weight decay of 1e-4 is this one of 0.1 times the learning
-rate.
+Values: arXiv:2105.01601, table 4 and appendix. The loss, the initial bias for it, the random crops
+and the 1% held out are not in the paper, but in the authors' big_vision (configs/mlp_mixer_i1k.py).
+Their weight decay of 1e-4 equals 0.1 here, which is multiplied by the learning rate.
 
-Differences to Google's code, of this page and those that it is the base of:
-- RandAugment is the model garden's, from the same source. It leaves the image as it is in one
-  draw of 17; big_vision always takes one of the 16 operations.
+Differences from Google's code, of this page and of those that derive from it:
+- RandAugment is the model garden's, which has the same origin. It leaves the image unchanged in one
+  draw of 17; big_vision always applies one of the 16 operations.
 - MixUp draws a weight for each image, not for each batch.
 - Pictures are resized with antialiasing.
-- What drop path keeps is divided by the probability of keeping it.
+- Drop path divides the kept branches by the probability of keeping them.
 - Adam's first moment is in float32 (bfloat16 in some of their configs).
 """
 
@@ -35,7 +35,7 @@ CONFIG = Config(
         num_classes=1000,
         validation_percent=1,
         batch_size=4096,
-        crop=0.875,  # the shorter side to 256, of which the middle 224
+        crop=0.875,  # the shorter side to 256, then the central 224
     ),
     augment=Augment(crop=0.05, flip=True, policy="randaugment", magnitude=15, mixup=0.5),
     optimizer=Optimizer(

@@ -1,10 +1,10 @@
-"""MLP-Mixer B/16 on ImageNet-1k as its authors released it later: 76.3%, after 60 epochs 70.5%.
+"""MLP-Mixer B/16 on ImageNet-1k as its authors later released it: 76.3%; 70.5% after 60 epochs.
 
 python -m training.train --config training/configs/recipes/mixer_in1k_big_vision.py \
     --workdir runs/mixer_big_vision --set data.data_dir=RECORDS
 
-Values: big_vision, configs/mlp_mixer_i1k.py: 2 h 11 min on a TPU v3-128 there. What differs from
-the paper's page is where the learning rate ends. Differences: see mixer_in1k.py.
+Values: big_vision, configs/mlp_mixer_i1k.py, which states 2 h 11 min on a TPU v3-128. This page
+differs from the paper's only in the final learning rate. Differences: see mixer_in1k.py.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""MLP-Mixer B/16 on ImageNet-21k, 300 epochs: 80.64% of ImageNet-1k after fine-tuning.
+"""MLP-Mixer B/16 on ImageNet-21k, 300 epochs: 80.64% on ImageNet-1k after fine-tuning.
 
 python -m training.train --config training/configs/recipes/mixer_in21k.py --workdir runs/mixer21k \
     --set data.data_dir=FOLDER
@@ -7,9 +7,10 @@ FOLDER holds train/CLASS/*.jpg and test/CLASS/*.jpg. The released weights have 2
 public download of 2011 has 21,841: `--set data.num_classes=21841`. L/16 (82.89%): `--set
 model.variant=L/16 --set augment.magnitude=20 --set augment.mixup=0.5`.
 
-Values: arXiv:2105.01601, table 4. The sigmoid loss that starts at -10 is that of the authors' ViT
-recipes for these images (AugReg, big_vision's vit_i21k.py); the paper does not name it. Which
-images were held out is not published for Mixer; here it is 1% of them, and `test`.
+Values: arXiv:2105.01601, table 4. The paper does not name the loss; the sigmoid loss with an
+initial bias of -10 is from the authors' ViT recipes for these images (AugReg, big_vision's
+vit_i21k.py). Which images were held out for Mixer is not published; here it is 1% of train, and
+`test`.
 Differences: see mixer_in1k.py.
 """
 

@@ -3,14 +3,14 @@
 python -m training.train --config training/configs/recipes/repmlpnet.py --workdir runs/repmlpnet \
     --set data.data_dir=RECORDS
 
-The command that the authors give is for B256 (81.03%): `--set model.variant=B256`; the README
-states no other for T224. After training, `keras_mlp.deploy` folds the convolutions away.
+The authors' command is for B256 (81.03%): `--set model.variant=B256`; their README states no other
+for T224. After training, `keras_mlp.deploy` folds the convolutions into the matrices.
 
 Values: DingXiaoH/RepMLP: the README's command (8 GPUs of 32 images), config.py, data/build.py and
-randaug.py: "raug15" draws the magnitude from 0 to 14, every time.
-Differences: those of deit.py about MixUp and the learning rate. The operations of RandAugment are
-the same, but the authors' are on PIL images, and there a threshold of Solarize above 255 changes
-nothing, and one of the 16 is always taken; their magnitudes are whole numbers. BatchNorm averages
+randaug.py, where "raug15" draws a magnitude from 0 to 14 every time.
+Differences: those of deit.py about MixUp and the learning rate. RandAugment has the same
+operations, but the authors' work on PIL images, where a Solarize threshold above 255 changes
+nothing; they always apply one of the 16, with integer magnitudes. BatchNorm computes its statistics
 over all devices; theirs over 32 images.
 """
 

@@ -3,13 +3,13 @@
 python -m training.train --config training/configs/recipes/resmlp.py --workdir runs/resmlp \
     --set data.data_dir=RECORDS
 
-S24 (79.4%) likewise; how many of its branches were dropped is not published (0.1 when the authors
+S24 (79.4%) uses the same values; its drop path rate is not published (0.1 when the authors
 fine-tuned it, deit#117).
 
-Values: arXiv:2105.03404 (LAMB, 5e-3, decay 0.2, 400 epochs) and the authors in deit#106 (batch
-2048, drop path 0.05 in every block, no float16), README_resmlp.md (judged by 0.9 of a picture);
-the rest is deit.py's. Whether 5e-3 was scaled with the batch once more, as DeiT's script does, is
-not said; here it is not. Clipping at 1 is built into apex' LAMB, which the authors point to in
+Values: arXiv:2105.03404 (LAMB, 5e-3, decay 0.2, 400 epochs), the authors in deit#106 (batch 2048,
+drop path 0.05 in every block, no float16) and README_resmlp.md (an evaluation crop of 0.9); the
+rest is deit.py's. The sources do not say whether 5e-3 was scaled with the batch again, as DeiT's
+script does; here it is not. Clipping at 1 is built into apex' LAMB, which the authors point to in
 deit#112 (recalled).
 Differences: see deit.py; initial weights are the authors'.
 """

@@ -1,16 +1,16 @@
-"""Vision Permutator S/7 on ImageNet-1k in 300 epochs and ten at the end's rate: 81.5%.
+"""Vision Permutator S/7 on ImageNet-1k, 300 epochs and ten more at the final rate: 81.5%.
 
 python -m training.train --config training/configs/recipes/vision_permutator.py --workdir runs/vip \
     --set data.data_dir=RECORDS
 
-M/7 (82.7%) and L/7 (83.2%): `--set model.variant=M/7`; their larger drop path is not published
-with the command. L/7 is judged with `--set data.crop=0.875`.
+M/7 (82.7%) and L/7 (83.2%): `--set model.variant=M/7`; their larger drop path rates are not
+published with the command. L/7 is evaluated with `--set data.crop=0.875`.
 
-Values: the command in the authors' README (8 GPUs of 256 images) and the defaults of their
-main.py, which judges averaged weights.
-Differences: see deit.py (but initial weights are the authors', and no image is repeated);
-pictures are resized bicubically, not by one of two methods at random; early in the run the
-average forgets faster.
+Values: the command in the authors' README (8 GPUs of 256 images) and the defaults of their main.py,
+which evaluates averaged weights.
+Differences: see deit.py (but initial weights are the authors', and no image is repeated); pictures
+are resized bicubically, not by one of two methods at random; early in the run the average decays
+faster.
 """
 
 import dataclasses

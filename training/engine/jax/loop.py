@@ -129,7 +129,7 @@ def _write_point(
     """One point of every run's learning curve."""
     judged = session.evaluate(splits.validation) if splits.validation else None
     for number, run in enumerate(runs):
-        entry = {"step": step, "epoch": step / steps_per_epoch}
+        entry: dict[str, typing.Any] = {"step": step, "epoch": step / steps_per_epoch}
         entry["train"] = session.means()[number]
         if judged:
             entry["validation"] = judged[number]

@@ -227,7 +227,7 @@ class Program:
             )
             return gradients, non_trainable, counted
 
-        def add(carry: typing.Any, part: tuple[jax.Array, jax.Array]) -> tuple[typing.Any, None]:
+        def add(carry: typing.Any, part: tuple[jax.Array, ...]) -> tuple[typing.Any, None]:
             summed, non_trainable, counted = carry
             gradients, (non_trainable, own) = gradients_of(state.trainable, non_trainable, *part)
             return (jax.tree.map(jnp.add, summed, gradients), non_trainable, counted + own), None

@@ -1,36 +1,38 @@
 """An exponential moving average of a model's weights."""
 
 import contextlib
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
 
+from keras_mlp.typing import Tensor
 from training.engine.tensorflow.strategies import read
 
 
 class Averages:
-    """Follows the weights of a model, moving statistics of BatchNorm included.
+    """Averages the weights of a model, including the moving statistics of BatchNorm.
 
-    At step n the decay is `min(decay, (1 + n) / (10 + n))`, so that the random first weights are
-    soon forgotten.
+    At step n the decay is `min(decay, (1 + n) / (10 + n))`, so the random initial weights are soon
+    forgotten.
 
     Args:
-        model: built; this is called under the strategy's scope.
+        model: built Keras model; make this object under the same strategy's scope.
         decay: in (0, 1).
     """
 
-    def __init__(self, model, decay):
+    def __init__(self, model: keras.Model, decay: float) -> None:
         self.decay = decay
         self.strategy = tf.distribute.get_strategy()
         weights = [w for w in model.weights if keras.backend.is_float_dtype(w.dtype)]
         self.weights = [weight.value for weight in weights]
         self.variables = [tf.Variable(weight, trainable=False) for weight in self.weights]
 
-    def update(self, step):
-        """Takes a step; called outside of replicas, in a graph.
+    def update(self, step: Tensor) -> None:
+        """Updates the averages; called in a graph, in cross-replica context.
 
         Args:
-            step: how many updates of the weights were made, a scalar.
+            step: scalar, the number of updates of the weights so far.
         """
         step = tf.cast(step, tf.float32)
         decay = tf.minimum(self.decay, (1.0 + step) / (10.0 + step))
@@ -38,8 +40,8 @@ class Averages:
             self.strategy.extended.update(average, _move, args=(weight, 1.0 - decay))
 
     @contextlib.contextmanager
-    def in_place(self):
-        """The model has the averaged weights inside of this."""
+    def in_place(self) -> Iterator[None]:
+        """Gives the model the averaged weights inside a `with` block."""
         kept = [read(weight) for weight in self.weights]
         self.take()
         try:
@@ -48,11 +50,11 @@ class Averages:
             for weight, value in zip(self.weights, kept, strict=True):
                 weight.assign(value)
 
-    def take(self):
+    def take(self) -> None:
         """Gives the model the averaged weights for good."""
         for weight, average in zip(self.weights, self.variables, strict=True):
             weight.assign(read(average))
 
 
-def _move(average, weight, rate):
+def _move(average: tf.Variable, weight: Tensor, rate: tf.Tensor) -> None:
     average.assign_add((tf.convert_to_tensor(weight) - average) * tf.cast(rate, average.dtype))

@@ -1,14 +1,17 @@
 """Loss, accuracy and top-5 accuracy over a whole split."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import keras
 import orbit
 import tensorflow as tf
 
-from training.data.pipeline import evaluation_batches
-from training.engine.tensorflow.strategies import distribute, read
+from training.data.splits import Split, evaluation_batches
+from training.engine.tensorflow.strategies import Share, distribute, read
 
 
-def evaluate(model, split, batch_size):
+def evaluate(model: Any, split: Split, batch_size: int) -> dict[str, Any]:
     """Loss and accuracy on every example of a split, under the strategy in scope.
 
     Args:
@@ -17,10 +20,10 @@ def evaluate(model, split, batch_size):
         batch_size: over all replicas.
 
     Returns:
-        A dict with `loss`, `accuracy`, `examples` and, where there are more than 5 classes,
-        `top5_accuracy`.
+        A dict with `loss`, `accuracy`, `examples` and, for more than 5 classes, `top5_accuracy`.
     """
-    return Evaluator(model, split, batch_size).evaluate(tf.constant(-1))
+    found: dict[str, Any] = Evaluator(model, split, batch_size).evaluate(tf.constant(-1))
+    return found
 
 
 class Evaluator(orbit.StandardEvaluator):
@@ -32,26 +35,26 @@ class Evaluator(orbit.StandardEvaluator):
         batch_size: over all replicas.
     """
 
-    def __init__(self, model, split, batch_size):
+    def __init__(self, model: Any, split: Split, batch_size: int) -> None:
         self.model = model
         self.strategy = tf.distribute.get_strategy()
 
-        def batches(share):
+        def batches(share: Share) -> tf.data.Dataset:
             return evaluation_batches(split, batch_size, share)
 
         super().__init__(distribute(self.strategy, batches))
-        # Summed loss, correct predictions, labels among the first 5, examples.
+        # Summed loss, correct predictions, labels among the top 5, examples.
         self.sums = tf.Variable(tf.zeros(4), trainable=False)
-        self.num_classes = None  # known once the step is traced: a SavedModel does not say
+        self.num_classes = 0  # known once the step is traced: a SavedModel does not say
 
-    def eval_begin(self):
+    def eval_begin(self) -> None:
         self.sums.assign(tf.zeros(4))
 
-    def eval_step(self, iterator):
+    def eval_step(self, iterator: Iterator[Any]) -> None:
         per_replica = self.strategy.run(self._replica_step, args=(next(iterator),))
         self.sums.assign_add(self.strategy.reduce("SUM", per_replica, axis=None))
 
-    def eval_end(self):
+    def eval_end(self) -> dict[str, Any]:
         loss, correct, top5, examples = read(self.sums).tolist()
         means = {
             "loss": loss / examples,
@@ -60,10 +63,10 @@ class Evaluator(orbit.StandardEvaluator):
         }
         return means if self.num_classes <= 5 else {**means, "top5_accuracy": top5 / examples}
 
-    def _replica_step(self, batch):
+    def _replica_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         images, labels = batch
         logits = self.model(images, training=False)
-        counts = tf.cast(labels >= 0, tf.float32)  # not what fills up the last batch
+        counts = tf.cast(labels >= 0, tf.float32)  # without what fills up the last batch
         losses = keras.losses.sparse_categorical_crossentropy(
             tf.maximum(labels, 0), logits, from_logits=True
         )
@@ -74,11 +77,11 @@ class Evaluator(orbit.StandardEvaluator):
         return tf.stack([tf.reduce_sum(values) for values in sums])
 
 
-def _ranks(logits, labels):
-    """How many classes come before the label's, by logit and, where equal, by number."""
+def _ranks(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """How many classes come before the label's, by logit, then by number among equal logits."""
     own = tf.gather(logits, labels, axis=-1, batch_dims=1)[:, None]
     is_first = tf.range(logits.shape[-1], dtype=labels.dtype) < labels[:, None]
     before = (logits > own) | ((logits == own) & is_first)
-    # What is not a number is never right. (TensorFlow makes `a > b` of `~(a <= b)`.)
+    # A NaN logit never counts as right. (TensorFlow compiles `~(a <= b)` to `a > b`.)
     before |= tf.math.is_nan(logits) | tf.math.is_nan(own)
     return tf.reduce_sum(tf.cast(before, tf.int32), axis=-1)

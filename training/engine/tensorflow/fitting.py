@@ -1,14 +1,20 @@
 """A short training run inside a process: no checkpoints, no curve, one device."""
 
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 from training.data.pipeline import training_stream
+from training.data.splits import Split
 from training.engine.optimizers import build_optimizer
 from training.engine.tensorflow.averages import Averages
 from training.engine.tensorflow.trainer import Trainer
 
 
-def fit(model, split, config, *, seed, layer_decay=1.0):
+def fit(
+    model: keras.Model, split: Split, config: Any, *, seed: int, layer_decay: float = 1.0
+) -> None:
     """Trains a model for `config.epochs`, with the step and the stream of `training.train`.
 
     Args:

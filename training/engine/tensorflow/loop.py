@@ -3,27 +3,52 @@
 import contextlib
 import logging
 import time
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 import orbit
 import tensorflow as tf
 
 from keras_mlp.errors import first_line
+from keras_mlp.typing import Array
 from keras_mlp.whole_files import whole_file
+from training.config import Config
 from training.data.first_batch import with_first_seen
 from training.data.pipeline import training_stream
+from training.data.splits import Splits
 from training.engine.interruption import Interrupted, StopSignal
 from training.engine.not_finite import NotFinite
 from training.engine.points import points_of_curve
 from training.engine.progress import ProgressBar
+from training.engine.tensorflow.checkpoints import CheckpointManager
 from training.engine.tensorflow.evaluator import Evaluator
-from training.engine.tensorflow.strategies import WHOLE, count_hosts, distribute, read, total
+from training.engine.tensorflow.strategies import (
+    WHOLE,
+    Share,
+    count_hosts,
+    distribute,
+    read,
+    total,
+)
+from training.engine.tensorflow.trainer import Trainer
+from training.engine.workdir import Workdir
 from training.reports.pictures import draw_batch
 
 log = logging.getLogger(__name__)
 
+# The training batches of a host's share.
+Stream: TypeAlias = Callable[[Share], tf.data.Dataset]
 
-def run_steps(config, folder, splits, trainer, manager, total_steps):
+
+def run_steps(
+    config: Config,
+    folder: Workdir,
+    splits: Splits,
+    trainer: Trainer,
+    manager: CheckpointManager,
+    total_steps: int,
+) -> float:
     """Trains from the newest checkpoint to the last step.
 
     Args:
@@ -32,15 +57,15 @@ def run_steps(config, folder, splits, trainer, manager, total_steps):
         splits: a `training.data.pipeline.Splits`.
         trainer: a `training.engine.tensorflow.trainer.Trainer`, made under the strategy's scope.
         manager: a `training.engine.tensorflow.checkpoints.CheckpointManager`.
-        total_steps: where the run ends.
+        total_steps: the step at which the run ends.
 
     Returns:
-        The seconds spent, those before a restart included.
+        The seconds spent, including those before a restart.
 
     Raises:
         FloatingPointError: the loss is no longer finite; the last checkpoint is kept.
         Interrupted: the process was asked to end; a checkpoint was saved.
-        OSError: a checkpoint cannot be written; those before are kept.
+        OSError: a checkpoint cannot be written; earlier ones are kept.
     """
     strategy = trainer.strategy
     manager.restore_or_initialize()
@@ -48,7 +73,7 @@ def run_steps(config, folder, splits, trainer, manager, total_steps):
     history = folder.read_history(start)
     began = time.monotonic() - (history[-1]["seconds"] if history else 0.0)
 
-    def stream_from(step):
+    def stream_from(step: int) -> Stream:
         return lambda share: training_stream(
             splits.train,
             batch_size=config.data.batch_size,
@@ -72,10 +97,10 @@ def run_steps(config, folder, splits, trainer, manager, total_steps):
         stack.callback(bar.close)
         stop = stack.enter_context(StopSignal())
 
-        def show(outputs):
+        def show(outputs: dict[str, Any]) -> None:
             bar.show(int(read(trainer.step)), outputs["loss"], outputs["accuracy"])
 
-        def end_if_asked(outputs):
+        def end_if_asked(outputs: dict[str, Any]) -> None:
             # After each loop of steps all hosts agree whether one of them was asked to end.
             if total(strategy, float(stop.noted)):
                 raise Interrupted
@@ -94,7 +119,7 @@ def run_steps(config, folder, splits, trainer, manager, total_steps):
             done = history[-1]["step"] if history else 0
             for boundary in points_of_curve(config, steps_per_epoch, done, total_steps):
                 controller.train(boundary, checkpoint_at_completion=False)
-                entry = {"step": boundary, "epoch": boundary / steps_per_epoch}
+                entry: dict[str, Any] = {"step": boundary, "epoch": boundary / steps_per_epoch}
                 entry["train"] = trainer.epoch_metrics()
                 if evaluator:
                     with trainer.averaged():
@@ -109,13 +134,13 @@ def run_steps(config, folder, splits, trainer, manager, total_steps):
     return time.monotonic() - began
 
 
-def _drawn(make, folder, classes):
-    """`make`, of whose first batch there is a picture in the end, unless there was one before."""
+def _drawn(make: Stream, folder: Workdir, classes: list[str]) -> Stream:
+    """Wraps `make` to save a picture of the first batch, unless there is one."""
     path = folder.path / "first_batch.png"
     if not folder.chief or path.exists():
         return make
 
-    def draw(images, labels):
+    def draw(images: Array, labels: Array) -> None:
         try:
             draw_batch(path, images, labels, classes)
         except OSError as error:
@@ -124,31 +149,33 @@ def _drawn(make, folder, classes):
     return lambda share: with_first_seen(make(share), draw)
 
 
-def _agreed_step(strategy, step):
-    """The step that was restored, which must be the same on every host."""
+def _agreed_step(strategy: tf.distribute.Strategy, step: tf.Variable) -> int:
+    """The restored step, which must be the same on every host."""
     own = int(read(step))
     hosts = count_hosts(strategy)
     if hosts > 1 and total(strategy, own) != own * hosts:
         raise ValueError(
-            f"This host restored step {own} and another one a different step: all hosts must see "
+            f"This host restored step {own} and another host a different one: all hosts must see "
             "the same `--workdir`."
         )
     return own
 
 
-def _save(manager, step):
+def _save(manager: CheckpointManager, step: int) -> None:
     try:
         manager.save(checkpoint_number=step)
     except (OSError, tf.errors.OpError) as error:
         before = manager.latest_checkpoint or "none"
         raise OSError(
             f"The checkpoint of step {step} cannot be written: {first_line(error)}. The last whole "
-            f"one is kept ({before}); the same command goes on from it."
+            f"one is kept ({before}); the same command continues from it."
         ) from error
 
 
-def _with_batch(error, folder, stream_from):
-    """The error, with the batch that was to blame stored beside the run."""
+def _with_batch(
+    error: NotFinite, folder: Workdir, stream_from: Callable[[int], Stream]
+) -> NotFinite:
+    """The error, after storing the batch that caused it in the run's folder."""
     images, labels = next(iter(stream_from(error.step)(WHOLE).take(1).as_numpy_iterator()))
     path = folder.path / "not_finite.npz"
     with whole_file(path) as file:

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_mlp.errors import first_line
+from keras_mlp.layers.tree import sublayers
 from keras_mlp.typing import Tensor
 from training.config import Runtime
 
@@ -142,6 +143,6 @@ def synchronize_batch_norm(model: keras.Model, synchronized: bool) -> None:
 
     Models are saved with False: on JAX, Keras refuses True.
     """
-    for layer in model._flatten_layers():
+    for layer in sublayers(model):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = synchronized

@@ -1,38 +1,48 @@
-"""One training step, right under every tf.distribute strategy, inside orbit's loop."""
+"""One training step, correct under every tf.distribute strategy, inside orbit's loop."""
 
 import contextlib
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import orbit
 import tensorflow as tf
 
+from keras_mlp.typing import Array, Tensor
 from training.engine.not_finite import NotFinite
 from training.engine.optimizers import learning_rate
+from training.engine.tensorflow.averages import Averages
 from training.engine.tensorflow.strategies import read
 
 
 class Trainer(orbit.StandardTrainer):
     """Runs training steps and reports their mean loss, accuracy and gradient norm.
 
-    The gradient is that of the mean loss over the global batch: each replica's is summed over the
-    replicas, then clipped by its global norm, then handed to the optimizer. (Keras' own
-    `global_clipnorm` clips each replica's share before the sum, which is another function.)
+    The gradient is that of the mean loss over the global batch: it is summed over the replicas,
+    then clipped by its global norm, then passed to the optimizer. (Keras' own `global_clipnorm`
+    clips each replica's share before the sum, which gives a different step.)
 
     Args:
         model: Keras model from uint8 images to float32 logits, made under the strategy's scope.
         optimizer: a built Keras optimizer, made under the same scope.
-        config: a `training.config.Config`.
-        averages: an `Averages` that follows the model, or None.
+        config: with `data`, `optimizer` and `runtime` of `training.config.Config`.
+        averages: the `Averages` of the model, or None.
 
     Attributes:
-        step: variable that counts batches. (The optimizer counts updates, which a loss scale in
-            float16 leaves out where gradients overflow.)
+        step: variable that counts batches. (The optimizer counts updates; with a loss scale in
+            float16 it skips those whose gradients overflow.)
         state: from a name to what a checkpoint must hold besides model and optimizer.
     """
 
-    def __init__(self, model, optimizer, config, averages=None):
-        # The stream is given later: where it starts depends on the restored step.
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: keras.Optimizer,
+        config: Any,
+        averages: Averages | None = None,
+    ) -> None:
+        # The stream is set later: its start depends on the restored step.
         super().__init__(None, orbit.StandardTrainerOptions(use_tf_while_loop=True))
         self.model = model
         self.optimizer = optimizer
@@ -46,22 +56,22 @@ class Trainer(orbit.StandardTrainer):
         self.scales_loss = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
         self.step = _counter(0)
         self.first_not_finite = _counter(-1)
-        # Summed loss, correct predictions, examples, summed gradient norm, steps: of one loop of
-        # orbit's, and of all loops since the last `epoch_metrics`.
+        # Summed loss, correct predictions, examples, summed gradient norm, steps: in one orbit
+        # loop, and in all loops since the last `epoch_metrics`.
         self.sums = tf.Variable(tf.zeros(5), trainable=False)
         self.epoch_sums = tf.Variable(tf.zeros(5), trainable=False)
         self.state = {"step": self.step, "epoch_sums": self.epoch_sums}
         if averages:
             self.state["averages"] = averages.variables
 
-    def train_loop_begin(self):
+    def train_loop_begin(self) -> None:
         self.sums.assign(tf.zeros(5))
 
-    def train_step(self, iterator):
+    def train_step(self, iterator: Iterator[Any]) -> None:
         per_replica = self.strategy.run(self.replica_step, args=(next(iterator),))
         sums = self.strategy.reduce("SUM", per_replica, axis=None)
         self.sums.assign_add(sums)
-        # A loss scale makes up for gradients that overflow; else they would spoil the weights.
+        # A loss scale handles gradients that overflow; without one they would ruin the weights.
         watched = sums[0] if self.scales_loss else sums[0] + sums[3]
         first = (self.first_not_finite < 0) & ~tf.math.is_finite(watched)
         self.first_not_finite.assign(tf.where(first, self.step, self.first_not_finite))
@@ -69,33 +79,33 @@ class Trainer(orbit.StandardTrainer):
         if self.averages:
             self.averages.update(self.optimizer.iterations.value)
 
-    def train_loop_end(self):
+    def train_loop_end(self) -> dict[str, float]:
         if (step := int(read(self.first_not_finite))) >= 0:
             raise NotFinite(step)
         self.epoch_sums.assign_add(self.sums)
         return self._means(read(self.sums))
 
-    def epoch_metrics(self):
-        """Means since the last call; what the learning curve shows."""
+    def epoch_metrics(self) -> dict[str, float]:
+        """Means since the last call, for the learning curve."""
         means = self._means(read(self.epoch_sums))
         self.epoch_sums.assign(tf.zeros(5))
         return means
 
-    def averaged(self):
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
         """A `with` block in which the model has the averaged weights, if there are any."""
         return self.averages.in_place() if self.averages else contextlib.nullcontext()
 
-    def _means(self, sums):
+    def _means(self, sums: Array) -> dict[str, float]:
         loss, correct, examples, norm, steps = (float(value) for value in sums)
         means = {
             "loss": loss / examples,
             "accuracy": correct / examples,
             "learning_rate": float(read(learning_rate(self.optimizer))),
         }
-        # Infinite where a float16 gradient overflowed, which JSON does not take.
+        # Infinite after a float16 gradient overflowed, which JSON cannot store.
         return {**means, "gradient_norm": norm / steps} if math.isfinite(norm) else means
 
-    def _replica_step(self, batch):
+    def _replica_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         images, labels = batch
         gradients, counted = self._gradients(images, labels)
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
@@ -103,21 +113,28 @@ class Trainer(orbit.StandardTrainer):
         self.optimizer.apply(gradients, self.model.trainable_variables)
         return tf.concat([counted, [norm / replicas, 1.0 / replicas]], axis=0)
 
-    def _gradients(self, images, labels):
-        """Of this replica's share of the batch, summed over its parts, and what was counted."""
+    def _gradients(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """The gradients of this replica's share of the batch, summed over its parts.
+
+        Returns:
+            The gradients, and (3,): summed loss, correct predictions, examples.
+        """
         parts = self.recipe.accumulate
-        gradients, counted = None, tf.zeros(3)
+        gradients: list[tf.Tensor] = []
+        counted = tf.zeros(3)
         for part in zip(tf.split(images, parts), tf.split(labels, parts), strict=True):
-            # One part after the other: side by side they would take the memory of the whole.
-            with tf.control_dependencies(gradients or []):
+            # One part after the other: in parallel they would need the memory of the whole batch.
+            with tf.control_dependencies(gradients):
                 own_images = tf.identity(part[0])
             of_part, count = self._gradients_of_part(own_images, part[1])
-            if gradients is not None:
+            if gradients:
                 of_part = [one + other for one, other in zip(gradients, of_part, strict=True)]
             gradients, counted = of_part, counted + count
         return gradients, counted
 
-    def _gradients_of_part(self, images, labels):
+    def _gradients_of_part(
+        self, images: tf.Tensor, labels: tf.Tensor
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
         variables = [variable.value for variable in self.model.trainable_variables]
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         with tf.GradientTape() as tape:
@@ -132,8 +149,8 @@ class Trainer(orbit.StandardTrainer):
         gradients = tape.gradient(loss, variables)
         return gradients, tf.stack([tf.reduce_sum(each) for each in (losses, correct, counts)])
 
-    def _losses(self, labels, logits):
-        """Of each example; `labels` are class numbers (B,) or shares of the classes (B, K)."""
+    def _losses(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """The loss of each example, for class numbers (B,) or shares of the classes (B, K)."""
         if labels.dtype.is_integer:
             labels = tf.one_hot(labels, logits.shape[-1])
         smoothing = self.recipe.label_smoothing
@@ -145,28 +162,30 @@ class Trainer(orbit.StandardTrainer):
             labels, logits, from_logits=True, label_smoothing=smoothing
         )
 
-    def _sum_and_clip(self, gradients, replicas):
-        """The global gradient, clipped, divided by the replicas: the optimizer sums it again."""
+    def _sum_and_clip(
+        self, gradients: list[tf.Tensor], replicas: int
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """The clipped global gradient over `replicas`, as the optimizer sums it again; its norm."""
         gradients = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
-        # In float16 the optimizer scaled the loss; it takes scaled gradients and divides itself.
+        # In float16 the optimizer scales the loss; it takes scaled gradients and unscales them.
         norm = tf.linalg.global_norm(gradients) / self.optimizer.scale_loss(1.0)
-        factor = 1.0
+        factor: Tensor = 1.0
         if self.recipe.clip_norm:
             factor = self.recipe.clip_norm / tf.maximum(norm, self.recipe.clip_norm)
         return [gradient * (factor / replicas) for gradient in gradients], norm
 
 
-def _counts(labels):
-    """1 for an example, 0 for a damaged picture: of label -1, or without a share of any class."""
+def _counts(labels: tf.Tensor) -> tf.Tensor:
+    """1 for an example; 0 for a damaged picture, with label -1 or no share of any class."""
     is_example = labels >= 0 if labels.dtype.is_integer else tf.reduce_max(labels, -1) > 0
     return tf.cast(is_example, tf.float32)
 
 
-def _classes(labels):
+def _classes(labels: tf.Tensor) -> tf.Tensor:
     return labels if labels.dtype.is_integer else tf.argmax(labels, -1)
 
 
-def _counter(start):
+def _counter(start: int) -> tf.Variable:
     return tf.Variable(
         start,
         dtype=tf.int64,
