@@ -10,6 +10,7 @@ model.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -95,7 +96,8 @@ class Side:
                 text=True,
             )
         self.lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
 
     def read(self, deadline: float) -> dict[str, typing.Any] | None:
         """Its next line, or None where it ends or none comes in time."""
@@ -130,6 +132,11 @@ class Side:
         """Ends the process."""
         self.process.kill()
         self.process.wait()
+        self.listener.join()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
 
 def measure(

@@ -292,14 +292,14 @@ class Comparison(Config):
     Attributes:
         architectures: keys of `keras_mlp.ARCHITECTURES`; empty for all of them.
         repeats: number of runs of each architecture, with seeds that count up from `runtime.seed`.
-        seeds: the seeds themselves; empty for those of `repeats`.
         demands: maps an architecture to further constructor arguments that its paper requires.
+        seeds: the seeds themselves; empty for those of `repeats`.
     """
 
     architectures: tuple[str, ...] = ()
     repeats: PositiveInt = 1
-    seeds: tuple[Seed, ...] = ()
     demands: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    seeds: tuple[Seed, ...] = ()
 
 
 @dataclasses.dataclass

@@ -21,22 +21,17 @@ import pathlib
 import resource
 import sys
 import tempfile
-import time
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 import keras_mlp
 from keras_mlp.typing import Array
 from training.config import Config, Model
-from training.data.pipeline import load_splits, training_stream
-from training.data.sample_pictures import write_sample_pictures
-from training.data.sources import FOLDERS
+from training.data.checks import PICTURES
+from training.engine.chosen import engine_module
 from training.engine.optimizers import build_optimizer
-from training.engine.tensorflow.averages import Averages
-from training.engine.tensorflow.trainer import Trainer
 from training.models.arguments import check_model
 from training.train import build_model, model_image_shape
 
@@ -89,7 +84,9 @@ def _cut_down(config: Config, images: int, folder: pathlib.Path) -> tuple[Config
     ]
     if parts != config.optimizer.accumulate:
         notes.append(f"in {parts} part(s) instead of {config.optimizer.accumulate}")
-    if config.data.name in FOLDERS and config.data.data_dir is None:
+    if config.data.name in PICTURES and config.data.data_dir is None:
+        from training.data.sample_pictures import write_sample_pictures  # imports TensorFlow
+
         write_sample_pictures(folder, config.data, STEPS * images)
         small.data.data_dir = str(folder)
         notes.append("pictures are parts of two photographs")
@@ -113,7 +110,8 @@ def _with_random_weights(model: Model, path: pathlib.Path) -> Model:
 def _two_steps(config: Config) -> dict[str, Any]:
     keras.utils.set_random_seed(config.runtime.seed)
     image_shape = model_image_shape(config.model)
-    splits = load_splits(config.data, image_shape)
+    engine = engine_module()
+    splits = engine.load_splits(config.data, image_shape)
     model = build_model(config.model, len(splits.classes), config.runtime.dtype)
     gc.collect()  # the models that its weights came from
     # As long as a run: the rate of a schedule of two steps would end at its final value.
@@ -125,30 +123,16 @@ def _two_steps(config: Config) -> dict[str, Any]:
         layer_decay=config.optimizer.layer_decay,
         dtype=config.runtime.dtype,
     )
-    averages = Averages(model, config.optimizer.ema) if config.optimizer.ema else None
-    trainer = Trainer(model, optimizer, config, averages)
-    trainer.train_dataset = training_stream(
-        splits.train,
-        batch_size=config.data.batch_size,
-        seed=config.runtime.seed,
-        start_step=0,
-        augment=config.augment,
-    )
     before = [_values(weight) for weight in model.trainable_variables]
-    losses: list[float] = []
-    seconds: list[float] = []
-    for _ in range(STEPS):
-        began = time.monotonic()
-        with splits.ledger.explained():
-            losses.append(trainer.train(tf.constant(1))["loss"])
-        seconds.append(time.monotonic() - began)
+    with splits.explained():
+        steps = engine.try_steps(model, optimizer, splits.train, config, STEPS)
     _check_finite(model)
     return {
         "parameters": model.count_params(),
         "image_shape": image_shape,
         "classes": len(splits.classes),
-        "loss": losses,
-        "seconds": seconds,
+        "loss": [loss for loss, _ in steps],
+        "seconds": [seconds for _, seconds in steps],
         "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,  # KiB on Linux
         "unmoved": [
             weight.path

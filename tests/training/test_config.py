@@ -136,7 +136,7 @@ def test_keys_keep_their_order_in_files():
     shared = ["data", "augment", "optimizer", "runtime"]
     orders = {
         Config: ["epochs", "model", *shared],
-        Comparison: ["epochs", "model", *shared, "architectures", "repeats", "demands"],
+        Comparison: ["epochs", "model", *shared, "architectures", "repeats", "demands", "seeds"],
         ImageSizes: ["architectures", "sizes", "methods", "epochs", *shared],
         FineTuneConfig: ["epochs", "repeats", "transfer", *shared],
     }

@@ -28,16 +28,9 @@ ON_JAX = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
 RUN = """
 import json, os, signal, sys
 
+from tests.training.without_tensorflow import block_tensorflow
 
-class Blocked:
-    \"\"\"TensorFlow must not be imported.\"\"\"
-
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("tensorflow", "tensorflow_datasets", "orbit", "official"):
-            raise ImportError(f"{name} was imported on JAX")
-
-
-sys.meta_path.insert(0, Blocked())
+block_tensorflow()
 from training import config as types
 from training.engine.interruption import Interrupted
 from training.engine.jax.session import Session

@@ -4,6 +4,9 @@ import typing
 
 from training.config import Data
 
+# Data sets that are files of pictures in `data.data_dir`.
+PICTURES = ("image_folder", "imagenet_tfrecord")
+
 
 class Source(typing.Protocol):
     """Where labelled images come from.

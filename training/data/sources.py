@@ -14,10 +14,9 @@ from training.data.arrays import ArrayFile
 from training.data.image_folder import ImageFolder
 from training.data.imagenet_records import ImageNetRecords
 
-FOLDERS: dict[str, type[ImageFolder] | type[ImageNetRecords]] = {
-    "image_folder": ImageFolder,
-    "imagenet_tfrecord": ImageNetRecords,
-}
+FOLDERS: dict[str, type[ImageFolder] | type[ImageNetRecords]] = dict(
+    zip(checks.PICTURES, (ImageFolder, ImageNetRecords), strict=True)
+)
 
 
 class Source(checks.Source, Protocol):

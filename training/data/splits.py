@@ -1,6 +1,7 @@
 """The splits of a dataset: their examples, order and classes."""
 
 import collections.abc
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -141,6 +142,10 @@ class Splits:
     def damaged(self) -> list[str]:
         """Names of the damaged pictures that were met."""
         return self.ledger.names
+
+    def explained(self) -> contextlib.AbstractContextManager[None]:
+        """Inside it an error that is due to a picture says which one."""
+        return self.ledger.explained()
 
 
 def evaluation_batches(split: Split, batch_size: int, share: Share = WHOLE) -> tf.data.Dataset:

@@ -4,6 +4,7 @@ import collections.abc
 import contextlib
 import dataclasses
 import importlib
+import pathlib
 import typing
 
 import keras
@@ -63,6 +64,10 @@ class Splits(typing.Protocol):
     @property
     def damaged(self) -> typing.Collection[str]:
         """Names of the pictures that could not be read."""
+        ...
+
+    def explained(self) -> contextlib.AbstractContextManager[typing.Any]:
+        """Inside it an error that is due to a picture says which one."""
         ...
 
 
@@ -144,8 +149,38 @@ class EngineModule(typing.Protocol):
         """
         ...
 
+    def try_steps(
+        self,
+        model: keras.Model,
+        optimizer: keras.Optimizer,
+        split: Split,
+        config: Config,
+        count: int,
+    ) -> list[tuple[float, float]]:
+        """Makes the first steps of a run, one at a time; the model changes in place.
+
+        Returns:
+            Loss and seconds of each step; the first one compiles too.
+
+        Raises:
+            FloatingPointError: a loss or a gradient is not finite.
+        """
+        ...
+
     def evaluate(self, model: keras.Model, split: Split, batch_size: int) -> dict[str, typing.Any]:
         """Loss and accuracy on every example of a split, without an `Engine`."""
+        ...
+
+    def accelerators(self) -> list[dict[str, typing.Any]]:
+        """What is known of each GPU or TPU of this machine; `device_name` at least."""
+        ...
+
+    def load_saved_model(self, folder: pathlib.Path) -> typing.Any:
+        """The model of a SavedModel, to call.
+
+        Raises:
+            ValueError: this backend reads no SavedModels.
+        """
         ...
 
     def compiled(self, model: typing.Any) -> collections.abc.Callable[[typing.Any], typing.Any]:

@@ -11,6 +11,7 @@ import keras_mlp
 from keras_mlp.errors import first_line
 from keras_mlp.golden import GOLDEN_FILE
 from keras_mlp.json_files import read_json
+from training.engine.chosen import engine_module
 
 
 @dataclasses.dataclass
@@ -74,10 +75,8 @@ def _open_saved_model(folder: pathlib.Path, golden: pathlib.Path) -> OpenedModel
     info = keras_mlp.saved_model_info(folder)
     if info["output"] != "logits":
         raise ValueError(f"`--source` {folder} outputs {info['output']}, not logits.")
-    import tensorflow as tf  # not on JAX
-
     try:
-        model = tf.saved_model.load(str(folder))
+        model = engine_module().load_saved_model(folder)
     except Exception as error:  # a damaged graph can raise anything
         raise ValueError(f"`--source` {folder} cannot be read: {first_line(error)}") from error
     classes = info["class_names"] or _stored_classes(folder.parent)

@@ -12,6 +12,8 @@ from typing import Any
 
 import keras
 
+from training.engine.chosen import engine_module
+
 PACKAGES = (
     "tensorflow",
     "jax",
@@ -38,7 +40,7 @@ def provenance() -> dict[str, Any]:
             "memory_gib": round(
                 os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1
             ),
-            "gpus": _gpus(),
+            "gpus": engine_module().accelerators(),
         },
     }
 
@@ -77,15 +79,3 @@ def _cpu_model() -> str:
         return platform.processor()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor()
-
-
-def _gpus() -> list[dict[str, Any]]:
-    if keras.backend.backend() == "jax":
-        import jax
-
-        devices = [device for device in jax.local_devices() if device.platform != "cpu"]
-        return [{"device_name": device.device_kind} for device in devices]
-    import tensorflow as tf
-
-    devices = tf.config.list_physical_devices("GPU")
-    return [tf.config.experimental.get_device_details(device) for device in devices]

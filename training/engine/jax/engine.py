@@ -1,6 +1,8 @@
 """The engine on JAX; see `training.engine.chosen`."""
 
 import contextlib
+import pathlib
+import time
 import typing
 
 import jax
@@ -93,6 +95,27 @@ def fit_briefly(
     session.finish()
 
 
+def try_steps(
+    model: keras.Model,
+    optimizer: keras.Optimizer,
+    split: ArraySplit,
+    config: Config,
+    count: int,
+) -> list[tuple[float, float]]:
+    limits.check_runtime(config.runtime)
+    limits.check_augmentation(config.augment, split.images.shape[-1])
+    session = Session([model], [optimizer], config, [config.runtime.seed], split, longest=1)
+    found = []
+    for _ in range(count):
+        began = time.monotonic()
+        session.run(1)
+        (shown,) = session.means()
+        session.forget_sums()
+        found.append((shown["loss"], time.monotonic() - began))
+    session.take_weights()
+    return found
+
+
 def evaluate(model: keras.Model, split: ArraySplit, batch_size: int) -> dict[str, typing.Any]:
     @jax.jit
     def count(weights: typing.Any, images: jax.Array, labels: jax.Array) -> jax.Array:
@@ -112,6 +135,18 @@ def compiled(model: keras.Model) -> typing.Callable[[Array], Array]:
         return model.stateless_call(*weights, images, training=False)[0]
 
     return lambda images: np.asarray(call(weights, images))
+
+
+def accelerators() -> list[dict[str, typing.Any]]:
+    devices = [device for device in jax.local_devices() if device.platform != "cpu"]
+    return [{"device_name": device.device_kind} for device in devices]
+
+
+def load_saved_model(folder: pathlib.Path) -> typing.Any:
+    raise ValueError(
+        f"{folder} is the folder of a SavedModel, which needs TensorFlow, but KERAS_BACKEND is "
+        "'jax': set it to tensorflow, or use a .keras file."
+    )
 
 
 def _weights(model: keras.Model) -> tuple[list[jax.Array], list[jax.Array]]:

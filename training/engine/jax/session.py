@@ -143,9 +143,15 @@ class Session:
         self.state = self._put(self._joined(states))
 
     def finish(self) -> None:
-        """Gives the models the weights that are judged and saved: the averages, if any."""
+        """Gives the models the weights that are judged and saved: averages, if there are any."""
+        self._assign(self._judged())
+
+    def take_weights(self) -> None:
+        """Gives the models the weights that the steps led to, averaged or not."""
+        self._assign((self.state.trainable, self.state.non_trainable))
+
+    def _assign(self, weights: tuple[Arrays, Arrays]) -> None:
         count = self.program.seeds
-        weights = self._judged()
         each = [weights] if count is None else unstack(weights, count)
         for model, (trainable, non_trainable) in zip(self.models, each, strict=True):
             for variable, value in zip(model.trainable_variables, trainable, strict=True):

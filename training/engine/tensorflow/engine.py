@@ -1,6 +1,7 @@
 """The engine on TensorFlow; see `training.engine.chosen`."""
 
 import contextlib
+import pathlib
 import typing
 
 import keras
@@ -16,6 +17,7 @@ from training.engine.tensorflow.averages import Averages
 from training.engine.tensorflow.checkpoints import CheckpointManager
 from training.engine.tensorflow.evaluator import evaluate
 from training.engine.tensorflow.fitting import fit as fit_briefly
+from training.engine.tensorflow.fitting import try_steps
 from training.engine.tensorflow.loop import run_steps
 from training.engine.tensorflow.strategies import (
     build_strategy,
@@ -25,7 +27,8 @@ from training.engine.tensorflow.strategies import (
 )
 from training.engine.tensorflow.trainer import Trainer
 
-__all__ = ["TensorFlowEngine", "compiled", "engine_for", "evaluate", "fit_briefly", "load_splits"]
+# The functions of `training.engine.chosen.EngineModule`; the rest of them is below.
+__all__ = ["TensorFlowEngine", "evaluate", "fit_briefly", "load_splits", "try_steps"]
 
 
 def engine_for(runtime: Runtime) -> "TensorFlowEngine":
@@ -99,6 +102,16 @@ class TensorFlowEngine:
 def compiled(model: typing.Any) -> typing.Callable[[Array], Array]:
     call = tf.function(lambda images: model(images, training=False))
     return lambda images: call(images).numpy()
+
+
+def accelerators() -> list[dict[str, typing.Any]]:
+    devices = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(device) for device in devices]
+    return [{"device_name": "GPU", **each} for each in details]
+
+
+def load_saved_model(folder: pathlib.Path) -> typing.Any:
+    return tf.saved_model.load(str(folder))
 
 
 @contextlib.contextmanager

@@ -1,10 +1,12 @@
-"""A short training run inside a process: no checkpoints, no curve, one device."""
+"""Short training inside a process: no checkpoints, no curve, one device."""
 
+import time
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from training.config import Config
 from training.data.pipeline import training_stream
 from training.data.splits import Split
 from training.engine.optimizers import build_optimizer
@@ -35,6 +37,29 @@ def fit(
         layer_decay=layer_decay,
         dtype=config.runtime.dtype,
     )
+    trainer = _trainer(model, optimizer, split, config, seed)
+    trainer.train(tf.constant(steps))
+    if trainer.averages:
+        trainer.averages.take()
+
+
+def try_steps(
+    model: keras.Model, optimizer: keras.Optimizer, split: Split, config: Config, count: int
+) -> list[tuple[float, float]]:
+    """See `training.engine.chosen.EngineModule`."""
+    trainer = _trainer(model, optimizer, split, config, config.runtime.seed)
+    found = []
+    for _ in range(count):
+        began = time.monotonic()
+        loss = trainer.train(tf.constant(1))["loss"]
+        found.append((loss, time.monotonic() - began))
+    return found
+
+
+def _trainer(
+    model: keras.Model, optimizer: keras.Optimizer, split: Split, config: Any, seed: int
+) -> Trainer:
+    """At the first step."""
     averages = Averages(model, config.optimizer.ema) if config.optimizer.ema else None
     trainer = Trainer(model, optimizer, config, averages)
     trainer.train_dataset = training_stream(
@@ -44,6 +69,4 @@ def fit(
         start_step=0,
         augment=config.augment,
     )
-    trainer.train(tf.constant(steps))
-    if averages:
-        averages.take()
+    return trainer
