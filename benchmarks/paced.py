@@ -1,10 +1,11 @@
 """Training on JAX that ends in a given time: the schedule runs as fast as the clock asks for.
 
-The learning rate is a function of the share of the run that is done. How many steps that run has
-is an input of the compiled program, so it can be chosen after a few steps were timed, without
-compiling again.
+The learning rate is a function of the share of the run that is done. How many steps are left is an
+input of the compiled program, so it can be chosen after a few steps were timed, and again when
+steps take longer than those, without compiling again.
 """
 
+import collections
 import collections.abc
 import math
 import time
@@ -27,7 +28,7 @@ class Paced(keras.optimizers.schedules.LearningRateSchedule):
 
     Args:
         schedule: of the whole run.
-        pace: variable, how many of its steps one step takes.
+        pace: variable (2,): its step at step 0, and how many of its steps one step takes.
     """
 
     def __init__(self, schedule: typing.Any, pace: keras.Variable) -> None:
@@ -35,7 +36,8 @@ class Paced(keras.optimizers.schedules.LearningRateSchedule):
         self.pace = pace
 
     def __call__(self, step: typing.Any) -> typing.Any:
-        return self.schedule(keras.ops.cast(step, "float32") * self.pace)
+        start, speed = keras.ops.unstack(keras.ops.convert_to_tensor(self.pace))
+        return self.schedule(start + speed * keras.ops.cast(step, "float32"))
 
 
 class PacedRun:
@@ -57,6 +59,7 @@ class PacedRun:
         self.config = config
         self.steps_per_epoch = train.size // config.data.batch_size
         self.epochs = config.epochs
+        self.pace = (0.0, 1.0)
         models, optimizers = [], []
         for seed in seeds:
             keras.utils.set_random_seed(seed)
@@ -68,7 +71,8 @@ class PacedRun:
                 steps_per_epoch=self.steps_per_epoch,
                 dtype=config.runtime.dtype,
             )
-            pace = optimizer.add_variable((), initializer="ones", name="pace")
+            pace = optimizer.add_variable((2,), initializer="ones", name="pace")
+            pace.assign([0.0, 1.0])
             optimizer._learning_rate = Paced(optimizer._learning_rate, pace)
             models.append(model)
             optimizers.append(optimizer)
@@ -92,34 +96,44 @@ class PacedRun:
         return seconds / steps * self.steps_per_epoch
 
     def set_epochs(self, epochs: int) -> None:
-        """Runs through the whole schedule in so many epochs."""
+        """Runs through what is left of the schedule so that `epochs` of them are the whole run."""
         self.epochs = epochs
+        step, (start, speed) = self.session.step, self.pace
+        reached = start + speed * step
+        left = epochs * self.steps_per_epoch - step
+        speed = (self.config.epochs * self.steps_per_epoch - reached) / left
+        self.pace = (reached - speed * step, speed)
         state = self.session.state
         *others, pace = state.optimizer
-        new = jnp.full_like(pace, self.config.epochs / epochs)
+        new = jnp.broadcast_to(jnp.array(self.pace, pace.dtype), pace.shape)
         self.session.state = state._replace(optimizer=[*others, jax.device_put(new, pace.sharding)])
 
     def train(self, deadline: float, tell: collections.abc.Callable[[], None]) -> bool:
-        """Trains to the last epoch, or until there is no time for another.
+        """Trains to the last epoch; where there is no time for all, to an earlier one.
 
         Args:
             deadline: of `time.monotonic`.
             tell: called after every tenth of the epochs.
 
         Returns:
-            Whether the last epoch was reached.
+            Whether the schedule was run through to its end.
         """
-        longest = 0.0
-        for epoch in range(1, self.epochs + 1):
-            if time.monotonic() + longest > deadline:
-                return False
+        recent: collections.deque[float] = collections.deque(maxlen=5)
+        while (done := len(self.curve)) < self.epochs:
+            left = deadline - time.monotonic()
+            if recent:
+                affordable = int(left / max(recent))
+                if not affordable:
+                    return False
+                if affordable < self.epochs - done:
+                    self.set_epochs(done + affordable)
             began = time.monotonic()
             self.session.run(self.steps_per_epoch)
-            self.curve.append({"epoch": epoch, "train": self.session.means()})
+            self.curve.append({"epoch": done + 1, "train": self.session.means()})
             self.session.forget_sums()
-            longest = max(longest, time.monotonic() - began)
-            self.seconds += time.monotonic() - began
-            if epoch % math.ceil(self.epochs / 10) == 0:
+            recent.append(time.monotonic() - began)
+            self.seconds += recent[-1]
+            if (done + 1) % math.ceil(self.epochs / 10) == 0:
                 tell()
         return True
 

@@ -62,6 +62,11 @@ def test_the_flagship_trains_judges_and_saves(file, tmp_path):
     assert (tmp_path / "model.keras").exists()
 
 
+def test_a_run_whose_time_gets_short_ends_at_the_end_of_its_schedule():
+    code = "from tests.run_paced import main; main()"
+    run_in_own_process(code, **ON_JAX, XLA_FLAGS=QUICK)
+
+
 def test_the_families_train_side_by_side(file, tmp_path):
     chosen = ("--set", "architectures=('MLPMixer', 'ResMLP')", "--set", "model.variant=pico/4")
     small = ("--set", "model.arguments={'image_shape': (32, 32, 3), 'num_layers': 1}")

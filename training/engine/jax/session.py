@@ -194,9 +194,14 @@ class Session:
     def _learning_rate(self) -> float:
         """That of the next step, the same for every seed."""
         optimizer = self.optimizers[0]
-        if isinstance(optimizer, keras.optimizers.MultiOptimizer):
-            optimizer = optimizer.optimizers[-1]
-        return float(optimizer._learning_rate(self.step))
+        # A schedule may read the optimizer's variables, whose present values are in the state.
+        values = self.state.optimizer
+        if self.program.seeds is not None:
+            values = [each[0] for each in values]
+        with keras.StatelessScope(list(zip(optimizer.variables, values, strict=True))):
+            if isinstance(optimizer, keras.optimizers.MultiOptimizer):
+                optimizer = optimizer.optimizers[-1]
+            return float(optimizer._learning_rate(self.step))
 
     def _joined(self, trees: list[typing.Any]) -> typing.Any:
         return trees[0] if self.program.seeds is None else stack(trees)
