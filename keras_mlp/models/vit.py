@@ -282,6 +282,11 @@ def _options_that_differ(model: VisionModel, tensors: dict[str, Array]) -> list[
     if ("blocks.0.ls1.gamma" in tensors) != (model.layer_scale_init_value is not None):
         value = "a number such as 1e-6" if "blocks.0.ls1.gamma" in tensors else "None"
         lines.append(f"arguments: the file needs `layer_scale_init_value` to be {value}")
+    if "norm_pre.weight" in tensors:
+        lines.append(
+            "norm_pre: the file is of CLIP's image model, which has a norm before the blocks and "
+            "often QuickGELU; ViT has neither"
+        )
     if "dist_token" in tensors:
         lines.append(
             "dist_token: the file is of a distilled DeiT, whose second classifier ViT does not have"

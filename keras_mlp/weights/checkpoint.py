@@ -17,6 +17,7 @@ from keras_mlp.models.layer_changes import has_lora, is_quantized, layers_by_pat
 from keras_mlp.typing import Array, Shape
 from keras_mlp.weights.input_channels import fit_channels
 from keras_mlp.weights.plain_names import plain_names
+from keras_mlp.weights.quick_gelu import refuse_quick_gelu
 from keras_mlp.weights.tensor_files import read_tensors
 
 
@@ -50,11 +51,11 @@ def load_checkpoint(
     Raises:
         FileNotFoundError: the file does not exist.
         ValueError: the file is damaged, carries code, has an unknown naming or not the weights that
-            `ema` asks for, or its tensors need more than 1 GiB of memory and more than 8 times the
-            file's size; or tensors are missing, unused, of another shape, not finite or not
-            floating point, or the file has another number of heads. All problems are listed, and
-            the model is not changed. Or the model is quantized or has LoRA factors: load the
-            checkpoint before.
+            `ema` asks for, is known to be of a model with QuickGELU, or its tensors need more than
+            1 GiB of memory and more than 8 times the file's size; or tensors are missing, unused,
+            of another shape, not finite or not floating point, or the file has another number of
+            heads. All problems are listed, and the model is not changed. Or the model is quantized
+            or has LoRA factors: load the checkpoint before.
 
     Example:
 
@@ -100,6 +101,7 @@ def recognise(
     if not layouts:
         raise ValueError(f"{model.name} is not a keras_mlp model: it has no published naming.")
     tensors = plain_names(read_tensors(path, ema, say))
+    refuse_quick_gelu(path, tensors)
     found = [
         Checkpoint(path, source, layout, layout.prepare(tensors))
         for source, layout in layouts.items()

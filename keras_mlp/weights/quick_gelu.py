@@ -1,0 +1,54 @@
+"""Refuses files of models with another activation than GELU, which no tensor shows."""
+
+import contextlib
+import json
+import os
+import pathlib
+from collections.abc import Iterable, Iterator
+
+import safetensors
+
+_WORDS = ("quickgelu", "quick_gelu", "quick-gelu")
+# What says which model a file holds, in the metadata of a file or in the `config.json` beside it.
+_KEYS = ("architecture", "hidden_act", "act_layer", "timm", "model_name", "name")
+_WAY_OUT = (
+    "QuickGELU is x * sigmoid(1.702 x), and the blocks here compute GELU: the weights would load "
+    "and give other numbers. Use weights that were trained with GELU."
+)
+
+
+def refuse_quick_gelu(path: str | os.PathLike[str], names: Iterable[str]) -> None:
+    """Raises ValueError if a file is known to hold a model with QuickGELU.
+
+    Args:
+        path: path of the file.
+        names: names of its tensors, without wrappers.
+
+    Raises:
+        ValueError: its tensors are called as in OpenAI's CLIP or in open_clip; or its name, its
+            metadata or a `config.json` beside it names QuickGELU.
+    """
+    visual = min((name for name in names if name.startswith("visual.")), default=None)
+    if visual is not None:
+        raise ValueError(
+            f"{path} is refused: it holds a CLIP model (its names, such as {visual}, are those of "
+            f"OpenAI's code and of open_clip), most of which use QuickGELU. {_WAY_OUT}"
+        )
+    for place, text in _descriptions(pathlib.Path(path)):
+        if any(word in text.lower() for word in _WORDS):
+            raise ValueError(f"{path} is refused: {place} says that it uses QuickGELU. {_WAY_OUT}")
+
+
+def _descriptions(path: pathlib.Path) -> Iterator[tuple[str, str]]:
+    """Yields (where it says so, what it says) of a file."""
+    yield "its name", path.name
+    if path.suffix == ".safetensors":
+        with safetensors.safe_open(path, "numpy") as file:
+            metadata = file.metadata() or {}
+        yield "its metadata", json.dumps([metadata.get(key) for key in _KEYS])
+    config = path.parent / "config.json"
+    # Whatever else is called so is not ours to judge.
+    with contextlib.suppress(OSError, ValueError):
+        content = json.loads(config.read_text())
+        if isinstance(content, dict):
+            yield f"{config}", json.dumps([content.get(key) for key in _KEYS])
