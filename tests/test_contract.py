@@ -326,7 +326,7 @@ def sizes():
             yield pytest.param(name, variant, marks=[] if first else pytest.mark.sweep)
 
 
-@pytest.mark.parametrize(("architecture", "variant"), sizes())
+@pytest.mark.parametrize(("architecture", "variant"), list(sizes()))
 def test_parameter_count(architecture, variant):
     # Variables that never get a value: the largest models have hundreds of millions of numbers.
     with keras.StatelessScope(initialize_variables=False):

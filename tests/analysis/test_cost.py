@@ -99,7 +99,7 @@ def names():
         yield pytest.param(name, marks=pytest.mark.sweep if again else [])
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", list(names()))
 def test_published_figures(name):
     millions, gmacs, per_parameter = PUBLISHED[name]
     counted = published(name)

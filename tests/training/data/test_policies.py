@@ -150,7 +150,7 @@ def options():
         yield pytest.param(each, id="-".join(map(str, each.values())), marks=marks)
 
 
-@pytest.mark.parametrize("options", options())
+@pytest.mark.parametrize("options", list(options()))
 def test_a_policy_is_a_function_of_its_seed_in_a_dataset(image, options):
     augment = Augment(**options)
 
