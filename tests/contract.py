@@ -1,9 +1,11 @@
 """What every architecture keeps, as functions of a factory of toy models.
 
-A factory `make(**overrides)` builds a small model of one architecture. A promise is a function that
-takes the factory and raises AssertionError where the promise is broken; `PROMISES` lists them.
+A factory `make(**overrides)` builds a small model of one architecture: a `functools.partial` of its
+class. A promise is a function that takes the factory and raises AssertionError where the promise is
+broken; `PROMISES` lists them.
 """
 
+import inspect
 import re
 import tempfile
 
@@ -41,6 +43,11 @@ BAD_IMAGE_SHAPES = (
 )
 
 
+def arguments_of(make):
+    """Names of what the factory's architecture takes."""
+    return set(inspect.signature(make.func.__init__).parameters)
+
+
 def with_random_weights(model, seed=0):
     """The model with noise on all weights, so that no zero and no symmetry hides a difference.
 
@@ -74,7 +81,7 @@ def reloaded(model):
 
 
 def takes_images_that_are_not_square(make):
-    height, width, channels = make().image_shape
+    height, width, channels = make.keywords["image_shape"]
     assert height != width, "the toy image must not be square"
     for shape in ((height, width, channels), (width, height, channels)):
         model = with_random_weights(make(image_shape=shape))
@@ -83,7 +90,7 @@ def takes_images_that_are_not_square(make):
 
 def refuses_images_that_are_not_square(make):
     """Replaces `takes_images_that_are_not_square` for designs that need square images."""
-    height, width, channels = make().image_shape
+    height, width, channels = make.keywords["image_shape"]
     assert height == width
     for shape in ((height, 2 * width, channels), (2 * height, width, channels)):
         _assert_refused(make, "image_shape", shape, repr(shape))
@@ -92,7 +99,7 @@ def refuses_images_that_are_not_square(make):
 def takes_any_number_of_channels(make):
     # With the default normalisation, which may have one number for each of three colours.
     for channels in (1, 4):
-        model = with_random_weights(make(image_shape=(*make().image_shape[:2], channels)))
+        model = with_random_weights(make(image_shape=(*make.keywords["image_shape"][:2], channels)))
         assert predict(model, some_pixels(model)).shape == (2, model.num_classes)
 
 
@@ -157,7 +164,7 @@ def file_holds_what_is_frozen(make):
 
 def rates_of(make, value):
     """The architecture's rates of what is random in training, each of this value."""
-    return {rate: value for rate in RATES if rate in make().get_config()}
+    return {rate: value for rate in RATES if rate in arguments_of(make)}
 
 
 def training_changes_only_what_is_random(make):
@@ -339,13 +346,13 @@ def names_the_nearest_variant(make):
 
 
 def refuses_sizes_that_are_no_counts(make):
-    for name in set(SIZES) & set(make().get_config()):
+    for name in set(SIZES) & arguments_of(make):
         for value in BAD_SIZES:
             _assert_refused(make, name, value, repr(value))
 
 
 def refuses_rates_outside_their_range(make):
-    for name in set(RATES) & set(make().get_config()):
+    for name in set(RATES) & arguments_of(make):
         for value in BAD_RATES:
             _assert_refused(make, name, value, repr(value))
 
@@ -353,7 +360,7 @@ def refuses_rates_outside_their_range(make):
 def refuses_image_shapes_that_do_not_fit(make):
     for value, shown in BAD_IMAGE_SHAPES:
         _assert_refused(make, "image_shape", value, shown)
-    height, width, channels = make().image_shape
+    height, width, channels = make.keywords["image_shape"]
     for shape in ((height + 1, width, channels), (height, width + 1, channels)):
         _assert_refused(make, "image_shape", shape, f"{shape} is not divisible by `patch_size`")
 

@@ -74,6 +74,11 @@ def main():
             fitted(two, mixer, optimizer, **settings)
         except RuntimeError as error:
             print(json.dumps([f"refused {name}", str(error)]))
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=["cpu:0"]))
+    try:
+        fitted(one, mixer, lambda: sgd(0.1))
+    except RuntimeError as error:
+        print(json.dumps(["refused keras.distribution", str(error)]))
     return 0
 
 

@@ -1,6 +1,7 @@
 """Any combination of arguments builds a model that runs and survives its config, or is refused.
 
-The examples are the same in every run. To draw others, or more:
+The examples are the same in every run; `make test-all` has more of them than `make test`. To draw
+others, or more:
 
     FUZZ_EXAMPLES=500 python -m pytest tests/test_argument_fuzzing.py
 """
@@ -22,6 +23,7 @@ from keras_mlp import ARCHITECTURES
 from tests.contract import predict, reloaded, some_pixels, with_random_weights
 from tests.test_contract import ROWS
 
+FEW = 8
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 40))
 PYRAMIDS = {"RepMLPNet", "VisionPermutator"}  # several of their arguments have a value per stage
 
@@ -231,10 +233,7 @@ def check_config(model):
     assert [each.shape for each in copy.weights] == [each.shape for each in model.weights]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@fuzzed(EXAMPLES)
-@given(data=st.data())
-def test_builds_and_runs_or_is_refused(architecture, data):
+def check_example(architecture, data):
     model = built(architecture, data.draw(arguments_of(architecture), "arguments"))
     if model:
         check_runs(model)
@@ -242,14 +241,41 @@ def test_builds_and_runs_or_is_refused(architecture, data):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@fuzzed(max(EXAMPLES // 8, 1))
+@fuzzed(FEW)
 @given(data=st.data())
-def test_a_file_holds_what_is_built(architecture, data):
+def test_builds_and_runs_or_is_refused(architecture, data):
+    check_example(architecture, data)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@fuzzed(EXAMPLES)
+@given(data=st.data())
+def test_of_many_each_builds_and_runs_or_is_refused(architecture, data):
+    check_example(architecture, data)
+
+
+def check_file(architecture, data):
     model = built(architecture, data.draw(arguments_of(architecture, wild=False), "arguments"))
     if model:
         copy, images = reloaded(with_random_weights(model)), some_pixels(model)
         assert copy.get_config() == model.get_config()
         np.testing.assert_array_equal(predict(copy, images), predict(model, images))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@fuzzed(1)
+@given(data=st.data())
+def test_a_file_holds_what_is_built(architecture, data):
+    check_file(architecture, data)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@fuzzed(max(EXAMPLES // 8, 1))
+@given(data=st.data())
+def test_each_of_several_files_holds_what_is_built(architecture, data):
+    check_file(architecture, data)
 
 
 NONSENSE = {

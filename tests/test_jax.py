@@ -32,9 +32,10 @@ print(json.dumps({**answer, "tensorflow": "tensorflow" in sys.modules}))
 PREDICT = """
 import sys
 import keras, numpy, keras_mlp
-model = keras.models.load_model(sys.argv[1] + ".keras")
-logits = model(numpy.load(sys.argv[1] + ".npy"), training=False)
-numpy.save(sys.argv[1] + "_jax.npy", numpy.asarray(logits))
+for path in sys.argv[1:]:
+    model = keras.models.load_model(path + ".keras")
+    logits = model(numpy.load(path + ".npy"), training=False)
+    numpy.save(path + "_jax.npy", numpy.asarray(logits))
 assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules
 """
 
@@ -54,18 +55,29 @@ def run_on_jax(code, *arguments):
 
 
 def test_import_is_light_and_without_tensorflow():
-    answers = [json.loads(run_on_jax(IMPORT)) for _ in range(3)]
-    assert {answer["backend"] for answer in answers} == {"jax"}
-    assert not any(answer["tensorflow"] for answer in answers)
-    assert min(answer["seconds"] for answer in answers) < 0.5  # beyond `import keras`
+    for _ in range(3):  # where the machine is busy, once is not enough to tell
+        answer = json.loads(run_on_jax(IMPORT))
+        assert answer["backend"] == "jax" and not answer["tensorflow"]
+        if answer["seconds"] < 0.5:  # beyond `import keras`
+            return
+    pytest.fail(f"the import took {answer['seconds']} s")
+
+
+@pytest.fixture(scope="module")
+def logits(tmp_path_factory):
+    """From an architecture to its logits on TensorFlow and on JAX; one process for all."""
+    folder, found = tmp_path_factory.mktemp("jax"), {}
+    for architecture in ARCHITECTURES:
+        model = with_random_weights(factory(architecture)())
+        images = some_pixels(model)
+        model.save(folder / f"{architecture}.keras")
+        np.save(folder / f"{architecture}.npy", images)
+        found[architecture] = predict(model, images)
+    run_on_jax(PREDICT, *(folder / architecture for architecture in found))
+    return {name: (each, np.load(folder / f"{name}_jax.npy")) for name, each in found.items()}
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_logits_equal_tensorflows(architecture, tmp_path):
-    model = with_random_weights(factory(architecture)())
-    images = some_pixels(model)
-    model.save(tmp_path / "toy.keras")
-    np.save(tmp_path / "toy.npy", images)
-    run_on_jax(PREDICT, tmp_path / "toy")
-    logits = np.load(tmp_path / "toy_jax.npy")
-    np.testing.assert_allclose(logits, predict(model, images), rtol=0, atol=1e-5)
+def test_logits_equal_tensorflows(architecture, logits):
+    on_tensorflow, on_jax = logits[architecture]
+    np.testing.assert_allclose(on_jax, on_tensorflow, rtol=0, atol=1e-5)

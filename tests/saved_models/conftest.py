@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from saved_models.make import make
+from tests.training.blank_pictures import blank_pictures
 from training.config import Augment, Config, Data, Model, Optimizer, Runtime
 from training.data.sources import find_dataset
 from training.train import train
@@ -32,7 +33,8 @@ def finished_run(tmp_path_factory):
             optimizer=Optimizer(learning_rate=5e-3),
             runtime=Runtime(steps_per_loop=10, export=False),
         )
-        train(config, runs / architecture)
+        with blank_pictures():
+            train(config, runs / architecture)
         return runs / architecture
 
     return run

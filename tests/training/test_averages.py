@@ -54,7 +54,7 @@ def test_in_place_gives_the_weights_back(model):
 
 
 @pytest.mark.slow
-def test_a_run_saves_the_averages_and_its_checkpoints_hold_both(change, tmp_path):
+def test_a_run_saves_the_averages_and_its_checkpoints_hold_both(change, blank, tmp_path):
     config = change(epochs=1, optimizer={"ema": 0.99})
     train(config, tmp_path / "run")
     saved = keras.models.load_model(tmp_path / "run" / "model.keras").get_weights()

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.training.blank_pictures import blank_pictures
 from training import compare as program
 from training.compare import single_run
 from training.config import Comparison, Model, load_config
@@ -27,7 +28,8 @@ def comparison(data_dir, tmp_path_factory):
     arguments = ["--config", PAGE, "--workdir", str(workdir)]
     for key, value in overrides.items():
         arguments += ["--set", f"{key}={value}"]
-    program.main(arguments)
+    with blank_pictures():
+        program.main(arguments)
     return workdir, arguments
 
 

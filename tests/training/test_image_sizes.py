@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.training.blank_pictures import blank_pictures
 from training import compare, image_sizes
 
 PAGE = "training/configs/image_sizes.py"
@@ -21,7 +22,8 @@ def source(data_dir, tmp_path_factory):
         "runtime.export": False,
     }
     arguments = ["--config", "training/configs/compare_digits.py", "--workdir", str(workdir)]
-    compare.main([*arguments, *(f"--set={key}={value}" for key, value in overrides.items())])
+    with blank_pictures():
+        compare.main([*arguments, *(f"--set={key}={value}" for key, value in overrides.items())])
     return workdir
 
 

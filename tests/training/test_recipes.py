@@ -140,7 +140,7 @@ def eagerly():
     gc.collect()  # models are large, and in reference cycles
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_trains(page, memory, eagerly):

@@ -9,6 +9,8 @@ import pytest
 import tensorflow as tf
 
 from keras_mlp import saved_model_info
+from tests.training import processes
+from tests.training.blank_pictures import blank_pictures
 from training import train as program
 from training.config import FineTuneConfig, Transfer
 from training.engine.optimizers import build_optimizer
@@ -33,7 +35,8 @@ def run(data_dir, tmp_path_factory):
     arguments = ["--config", "training/configs/digits.py", "--workdir", str(workdir)]
     for key, value in overrides.items():
         arguments += ["--set", f"{key}={value}"]
-    program.main(arguments)
+    with blank_pictures():
+        program.main(arguments)
     return workdir, arguments
 
 
@@ -63,7 +66,7 @@ def test_a_finished_run_is_not_trained_again(run, capsys):
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"test": {"accuracy": 0.5}}', '{"test": "good"}'])
-def test_damaged_metrics_are_named_with_a_way_out_that_works(text, run, tmp_path):
+def test_damaged_metrics_are_named_with_a_way_out_that_works(text, run, blank, tmp_path):
     workdir = shutil.copytree(run[0], tmp_path / "run")
     arguments = [str(workdir) if each == str(run[0]) else each for each in run[1]]
     before = json.loads((workdir / "metrics.json").read_text())
@@ -96,7 +99,7 @@ def test_golden_outputs_that_are_not_met_are_an_error(run):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("source", ["features", "model.keras"])
-def test_fine_tuning_compares_three_ways(run, source, config, tmp_path):
+def test_fine_tuning_compares_three_ways(run, source, config, blank, tmp_path):
     fine = FineTuneConfig(
         epochs=3, repeats=1, data=config.data, optimizer=config.optimizer, runtime=config.runtime
     )
@@ -119,7 +122,7 @@ def test_fine_tuning_refuses_what_it_cannot_do(run, strategy_error, change, tmp_
 
 
 @pytest.mark.slow
-def test_fine_tuning_by_depth(run, config, tmp_path):
+def test_fine_tuning_by_depth(run, config, blank, tmp_path):
     fine = FineTuneConfig(
         epochs=1,
         repeats=1,
@@ -137,7 +140,7 @@ def test_fine_tuning_by_depth(run, config, tmp_path):
 
 
 @pytest.mark.slow
-def test_fine_tuning_by_low_rank_factors(run, config, tmp_path):
+def test_fine_tuning_by_low_rank_factors(run, config, blank, tmp_path):
     fine = FineTuneConfig(
         epochs=1,
         repeats=1,
@@ -196,8 +199,8 @@ def test_the_program_ends_with_one_clear_line(override, message, data_dir, tmp_p
 @pytest.mark.parametrize(
     "runtime", [{"dtype": "mixed_bfloat16"}, {"jit_compile": True}], ids=["bfloat16", "xla"]
 )
-def test_other_ways_to_compute_learn_the_same(change, runtime, tmp_path):
-    plain = train(change(epochs=3), tmp_path / "plain")
+def test_other_ways_to_compute_learn_the_same(change, runtime, alone, blank, tmp_path):
+    plain = processes.metrics(alone("plain", change(epochs=3)))
     other = train(change(epochs=3, runtime=runtime), tmp_path / "other")
     tolerance = 0.05 if "dtype" in runtime else 0.01
     assert other["test"]["accuracy"] == pytest.approx(plain["test"]["accuracy"], abs=tolerance)

@@ -267,7 +267,7 @@ def test_changes_give_the_lists_that_are_there(name):
     assert derived(*DERIVED[name]) == manifests()[name]["entries"]
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("rows", groups(), ids=lambda rows: rows[0].name)
 def test_a_row_takes_its_file_whole(rows):
     row = rows[0]
@@ -279,7 +279,7 @@ def test_a_row_takes_its_file_whole(rows):
     assert model.input.shape == (None, row.image_size, row.image_size, 3)
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", WITHOUT_A_ROW)
 def test_a_list_without_a_row_is_read_too(name):
     _, architecture, variant, arguments = WITHOUT_A_ROW[name]

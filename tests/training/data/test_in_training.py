@@ -86,7 +86,9 @@ def test_a_folder_of_photographs_is_learned_from(folder_config, tmp_path):
         assert (tmp_path / "run" / name).read_bytes().startswith(PNG)
 
 
-def test_a_damaged_picture_ends_the_run_with_its_name_or_is_left_out(folder_config, tmp_path):
+def test_a_damaged_picture_ends_the_run_with_its_name_or_is_left_out(
+    folder_config, blank, tmp_path
+):
     file = tmp_path / "data" / "train" / "china" / "000.jpg"
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(ValueError, match=r"1 damaged picture\(s\).*china/000\.jpg") as error:

@@ -139,20 +139,18 @@ def test_sub_policies_and_their_probabilities_are_the_gardens(garden, image, mon
         assert done[key] == pytest.approx(count, abs=4.5 * np.sqrt(count) + 1), key
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"policy": "randaugment"},
-        {"policy": "randaugment", "magnitude": 9.0, "magnitude_std": 0.5},
-        {"policy": "autoaugment_v0"},
-        {"policy": "autoaugment_reduced_imagenet"},
-        {"policy": "autoaugment_reduced_cifar10"},
-        {"policy": "autoaugment_svhn"},
-        {"policy": "autoaugment_simple"},
-    ],
-    ids=lambda options: "-".join(map(str, options.values())),
-)
+def options():
+    """One of each kind, and all others as a sweep."""
+    first = ({"policy": "randaugment", "magnitude": 9.0, "magnitude_std": 0.5},)
+    first += ({"policy": "autoaugment_reduced_cifar10"},)
+    others = ("randaugment", "autoaugment_v0", "autoaugment_reduced_imagenet")
+    others += ("autoaugment_svhn", "autoaugment_simple")
+    for each in (*first, *({"policy": name} for name in others)):
+        marks = pytest.mark.slow if each in first else pytest.mark.sweep
+        yield pytest.param(each, id="-".join(map(str, each.values())), marks=marks)
+
+
+@pytest.mark.parametrize("options", list(options()))
 def test_a_policy_is_a_function_of_its_seed_in_a_dataset(image, options):
     augment = Augment(**options)
 

@@ -37,7 +37,7 @@ def one_worker():
     del worker
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def two_workers():
     """The address of a service in another process."""
     line = [sys.executable, "-m", "tests.training.data.run_service"]
@@ -104,6 +104,7 @@ def run(config, data, two_workers):
 @pytest.mark.slow
 def test_a_run_on_a_service_reaches_its_end_or_names_what_is_damaged(run, tmp_path):
     config, file = run
+    # In a process of its own: one that holds a stream still keeps the service from ending.
     metrics = processes.metrics(processes.finish(config, tmp_path, "run"))
     assert metrics["steps"] == round(4 * 23 / 6) and metrics["test"]["examples"] == 5
     assert metrics["corrupt_pictures"] == 1
