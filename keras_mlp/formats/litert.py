@@ -36,7 +36,8 @@ def export_litert(
 
     Pixels are uint8 because cameras and decoders produce it, it takes a quarter of the bytes, and
     it is exact: the file computes what the model computes, up to float32 rounding. The output is
-    called "logits" ("default" for a `VisionModel` without top). Shapes are fixed.
+    called "logits" ("default" for a `VisionModel` without top). Shapes are
+    fixed: `resize_tensor_input` fails, so export a file for each batch size.
 
     Args:
         model: a `VisionModel`, or a built functional or sequential Keras model from one image

@@ -68,7 +68,7 @@ class SelfAttention(keras.layers.Layer):
         query, key, value = (
             self._split(dense(inputs)) for dense in (self.query, self.key, self.value)
         )
-        attended = ops.dot_product_attention(query, key, value)
+        attended = _attended(query, key, value)
         attended = ops.reshape(attended, (-1, *inputs.shape[1:]))
         return self.dropout(self.projection(attended), training=training)
 
@@ -99,6 +99,20 @@ class SelfAttention(keras.layers.Layer):
             dtype=self.dtype_policy,
             name=name,
         )
+
+
+def _attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Values, weighted by the softmax over scaled scores; all (B, N, A, d)."""
+    if keras.backend.backend() != "tensorflow":
+        return ops.dot_product_attention(query, key, value)
+    # Keras has no flash kernel on TensorFlow. It uses Einsums and the batch size, which makes an
+    # exported ViT fail on an empty batch. Like Keras', the softmax is in float32 at least.
+    scores = ops.matmul(ops.transpose(query, (0, 2, 1, 3)), ops.transpose(key, (0, 2, 3, 1)))
+    precise = keras.backend.result_type(scores.dtype, "float32")
+    weights = ops.softmax(ops.cast(scores, precise) * query.shape[-1] ** -0.5)
+    value = ops.transpose(value, (0, 2, 1, 3))
+    attended = ops.matmul(ops.cast(weights, value.dtype), value)
+    return ops.transpose(attended, (0, 2, 1, 3))
 
 
 def head_dim(hidden_dim: int, num_heads: int) -> int:

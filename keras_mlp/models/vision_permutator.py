@@ -140,7 +140,7 @@ class VisionPermutator(VisionModel):
 
     Raises:
         ValueError: an argument is out of range, or the image does not fit (the message lists the
-            sizes that would).
+            sizes that would, with new weights: trained weights fit one size).
 
     >>> model = VisionPermutator.from_variant("nano/4", num_classes=10)
     >>> tuple(model(numpy.zeros((2, 32, 32, 3), "uint8")).shape)
@@ -289,7 +289,12 @@ def _working_sides(hidden_dim: tuple[int, ...], downsample: tuple[bool, ...]) ->
 def _misfit(arguments: Arguments, hidden_dim: tuple[int, ...], sides: list[int]) -> str:
     patch, grid = arguments.patch_size, arguments.grid
     sizes = ", ".join(f"{side * patch[0]} x {side * patch[1]}" for side in sides)
-    allowed = f"Images that fit: {sizes}." if sizes else "No image fits them."
+    allowed = "No image fits them."
+    if sizes:
+        allowed = (
+            "Trained weights, published ones too, fit only the image size that they were trained "
+            f"for; a new model takes any of these. Images that fit: {sizes}."
+        )
     return (
         f"`image_shape`={arguments.image_shape} with `patch_size`={patch} gives a map of "
         f"{grid[0]} x {grid[1]}: Vision Permutator needs a square map whose side divides the "

@@ -60,8 +60,10 @@ def _unknown(name: str) -> str:
     wanted = name.rstrip("/").rpartition("/")[2]
     near = [each for each in _PRESETS if wanted and each.startswith(wanted)]
     near = near or difflib.get_close_matches(wanted, _PRESETS, n=1, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
+    hint = f"Did you mean {' or '.join(map(repr, near[:9]))}? " if near else ""
     kind = "not the name of a published file that the catalogue lists"
+    if "/" in name:
+        kind = "neither a file that exists nor the name of one that the catalogue lists"
     if "://" in name:
         kind = "an address, and models are built from a name of the catalogue or from a file here"
     return (

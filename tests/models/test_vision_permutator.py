@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mlp import PermutatorBlock, VisionPermutator, load_checkpoint
+from keras_mlp import PermutatorBlock, VisionPermutator, load_checkpoint, save_checkpoint
 from tests.contract import predict, some_pixels, with_random_weights
 from tests.oracle import Oracle
 from tests.test_contract import factory
@@ -154,6 +154,15 @@ def test_a_size_that_does_not_fit_is_refused_with_those_that_do(shape):
 def test_the_sizes_that_it_names_work(side):
     model = tiny(image_shape=(side, side, 3))
     assert predict(model, some_pixels(model)).shape == (2, 5)
+
+
+def test_the_list_of_sizes_says_that_published_weights_fit_only_theirs(tmp_path):
+    path = tmp_path / "w.npz"
+    save_checkpoint(VisionPermutator.from_variant("pico/2"), path, "official")
+    # A size that no model can have, and one that a new model can have.
+    for shape in ((10, 10, 3), (16, 16, 3)):
+        with pytest.raises(ValueError, match=r"rained weights, pub|its weights fit \(8, 8, 3\)"):
+            VisionPermutator.from_preset(path, variant="pico/2", image_shape=shape)
 
 
 def test_says_so_where_no_image_fits():
