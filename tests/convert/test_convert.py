@@ -184,7 +184,7 @@ def test_the_card_of_a_preset_has_the_facts_of_its_row():
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        (["nothing.safetensors"], "`preset` is 'nothing.safetensors'"),
+        (["nothing.safetensors"], "`preset`='nothing.safetensors' is not the name"),
         ([__file__], "is a file: it needs `--architecture`."),
         (["w.npz", "--architecture", "Mixer", "--variant", "B/16"], "Did you mean 'MLPMixer'?"),
         (

@@ -1,5 +1,7 @@
 """gMLP and aMLP against the reference implementations, and their own features."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -13,8 +15,7 @@ from tests.test_contract import factory
 tiny = factory("GMLP")
 
 
-def tiny_amlp(**overrides):
-    return tiny(**{"attention_dim": 6, **overrides})
+tiny_amlp = functools.partial(tiny, attention_dim=6)
 
 
 def gmlp_like(oracle):
