@@ -25,6 +25,7 @@ import keras_mlp
 from keras_mlp.arguments import check_choice
 from keras_mlp.whole_files import write_text
 from training.config import Comparison, Config
+from training.engine.chosen import engine_module
 from training.engine.interruption import Interrupted, leave_resumable
 from training.engine.workdir import Workdir
 from training.models.arguments import check_model
@@ -56,6 +57,7 @@ def compare(comparison: Comparison, workdir: str | pathlib.Path) -> dict[str, li
         check_choice("demands", name, keras_mlp.ARCHITECTURES)
     for name in architectures:  # all of them before the first trains for hours
         check_model(single_run(comparison, name, comparison.runtime.seed).model)
+    engine_module().check_config(comparison)
     folder = Workdir(workdir, comparison).path
     # Each run has its own model and step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -63,6 +63,7 @@ def dry_run(config: Config, images: int = 2) -> dict[str, Any]:
             'it at "one_device".'
         )
     check_model(config.model)
+    engine_module().check_config(config)
     with tempfile.TemporaryDirectory() as folder:
         config, notes = _cut_down(config, images, pathlib.Path(folder))
         return {**_two_steps(config), "notes": notes}

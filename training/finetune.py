@@ -53,9 +53,10 @@ def finetune(
     """
     if config.runtime.strategy != "one_device":
         raise ValueError('Fine-tuning compares on `runtime.strategy="one_device"` only.')
+    engine = engine_module()
+    engine.check_config(config)
     folder = Workdir(workdir, config)
     start = open_starting_point(source, config.transfer)
-    engine = engine_module()
     splits = engine.load_splits(config.data, start.image_shape)
     # Each run has its own model and step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -86,6 +86,7 @@ def train_seeds(
     for number in due:
         check_model(configs[number].model)
     if due:
+        engine_module().check_config(configs[due[0]])
         engine = engine_module().engine_for(configs[due[0]].runtime)
         groups = [due] if engine.trains_seeds_at_once else [[number] for number in due]
         for group in groups:

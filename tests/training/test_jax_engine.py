@@ -20,6 +20,7 @@ from training.engine.jax import limits
 from training.engine.jax.checkpoints import Checkpoints
 from training.engine.optimizers import build_optimizer
 from training.engine.tensorflow.trainer import Trainer
+from training.train import train
 
 # Programs this small run no slower without XLA's optimizations, and compile in half the time.
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -215,6 +216,8 @@ def test_steps_equal_those_on_tensorflow(optimizer, tmp_path):
     ("check", "section", "message"),
     [
         (limits.check_data, Data(name="cifar10"), r"training\.data\.arrays cifar10"),
+        (limits.check_data, Data(name="image_folder", data_dir="a/b"), "arrays a/b --output"),
+        (limits.check_data, Data(name="imagenet_tfrecord"), "KERAS_BACKEND=tensorflow"),
         (limits.check_data, Data(crop=0.9), r"`data\.crop` must be 0"),
         (limits.check_data, Data(service="grpc://a:1"), r"`data\.service`"),
         (limits.check_runtime, Runtime(strategy="tpu"), r"`runtime\.strategy`"),
@@ -225,6 +228,22 @@ def test_steps_equal_those_on_tensorflow(optimizer, tmp_path):
 def test_what_the_engine_lacks_is_an_error(check, section, message):
     with pytest.raises(ValueError, match=message):
         check(section)
+
+
+def test_a_page_that_the_engine_refuses_leaves_no_folder(tmp_path):
+    page = tree(data={"name": "cifar10"})
+    order = {"configs": [page], "workdirs": [str(tmp_path / "run")]}
+    with pytest.raises(AssertionError, match="writes a file for"):
+        start(order)
+    assert not (tmp_path / "run").exists()
+
+
+def test_tensorflow_refuses_what_is_for_jax(tmp_path, change):
+    with pytest.raises(ValueError, match=r"`runtime\.profile` traces on JAX only"):
+        train(change(runtime={"profile": True}), tmp_path / "run")
+    with pytest.raises(ValueError, match="trivialaugment"):
+        train(change(augment={"policy": "trivialaugment"}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

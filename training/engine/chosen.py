@@ -112,11 +112,19 @@ class Engine(typing.Protocol):
 class EngineModule(typing.Protocol):
     """The module `engine` of a backend's engine."""
 
+    def check_config(self, config: typing.Any) -> None:
+        """Raises ValueError where a page asks for something that the engine lacks.
+
+        Args:
+            config: with `data`, `augment` and `runtime` of `training.config.Config`.
+        """
+        ...
+
     def engine_for(self, runtime: Runtime) -> Engine:
         """What trains, on the devices that a config names.
 
         Raises:
-            ValueError: the devices do not exist, or the engine lacks what the config asks for.
+            ValueError: the devices do not exist.
         """
         ...
 

@@ -14,10 +14,14 @@ from training.config import Config, Data, Runtime
 from training.data.in_memory import ArraySplit, ArraySplits, load_arrays
 from training.engine.chosen import Run
 from training.engine.jax import limits
+from training.engine.jax.limits import check_config
 from training.engine.jax.loop import run_steps
 from training.engine.jax.program import count_batch, means
 from training.engine.jax.session import Session, longest_chunk
 from training.engine.optimizers import build_optimizer
+
+# The functions of `training.engine.chosen.EngineModule`; the rest of them is below.
+__all__ = ["JaxEngine", "check_config"]
 
 
 def engine_for(runtime: Runtime) -> "JaxEngine":
@@ -28,17 +32,13 @@ class JaxEngine:
     """Trains with one compiled program on arrays in memory.
 
     Args:
-        runtime: a `training.config.Runtime`.
-
-    Raises:
-        ValueError: it names devices or a precision that this engine lacks.
+        runtime: a `training.config.Runtime` that `check_config` accepts.
     """
 
     chief = True
     trains_seeds_at_once = True
 
     def __init__(self, runtime: Runtime) -> None:
-        limits.check_runtime(runtime)
         devices = jax.local_devices()
         self.devices = devices if runtime.strategy == "mirrored" else devices[:1]
         self.replicas = len(self.devices)
@@ -75,7 +75,7 @@ def fit_briefly(
     seed: int,
     layer_decay: float = 1.0,
 ) -> None:
-    limits.check_runtime(config.runtime)
+    check_config(config)
     limits.check_augmentation(config.augment, split.images.shape[-1])
     steps_per_epoch = split.size / config.data.batch_size
     steps = max(1, round(config.epochs * steps_per_epoch))
@@ -102,7 +102,7 @@ def try_steps(
     config: Config,
     count: int,
 ) -> list[tuple[float, float]]:
-    limits.check_runtime(config.runtime)
+    check_config(config)
     limits.check_augmentation(config.augment, split.images.shape[-1])
     session = Session([model], [optimizer], config, [config.runtime.seed], split, longest=1)
     found = []

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_mlp.typing import Array
 from training.config import Config, Runtime
 from training.data.pipeline import load_splits
+from training.data.policies import check_policy
 from training.data.splits import Split, Splits
 from training.engine.chosen import Run
 from training.engine.interruption import LostWorker
@@ -31,6 +32,15 @@ from training.engine.tensorflow.trainer import Trainer
 __all__ = ["TensorFlowEngine", "evaluate", "fit_briefly", "load_splits", "try_steps"]
 
 
+def check_config(config: typing.Any) -> None:
+    if config.runtime.profile:
+        raise ValueError(
+            "`runtime.profile` traces on JAX only: set KERAS_BACKEND=jax, or leave it at False."
+        )
+    if config.augment.policy is not None:
+        check_policy(config.augment.policy, 3)
+
+
 def engine_for(runtime: Runtime) -> "TensorFlowEngine":
     return TensorFlowEngine(runtime)
 
@@ -42,17 +52,12 @@ class TensorFlowEngine:
         runtime: a `training.config.Runtime`; before any other use of TensorFlow in the process.
 
     Raises:
-        ValueError: the environment does not describe a cluster, there is no such TPU, or
-            `profile` is set.
+        ValueError: the environment does not describe a cluster, or there is no such TPU.
     """
 
     trains_seeds_at_once = False
 
     def __init__(self, runtime: Runtime) -> None:
-        if runtime.profile:
-            raise ValueError(
-                "`runtime.profile` is for JAX: set KERAS_BACKEND=jax, or profile=False."
-            )
         self.strategy = build_strategy(runtime)
         self.chief = is_chief(self.strategy)
         self.replicas = self.strategy.num_replicas_in_sync
