@@ -4,9 +4,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-# One process per core, at most four: each imports TensorFlow. Each takes one stretch of the tests, so
-# that a file's shared runs are made once, and what is left at the end goes to whoever is done.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+# One process per core, at most four: each imports TensorFlow.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4
+# Each process takes one stretch of the tests, so that a file's shared runs are made once, and what is
+# left at the end goes to whoever is done.
+TEST := $(PYTEST) --dist worksteal
+# Full-size models are a group: two at once may not fit the memory.
+SWEEP := $(PYTEST) --dist loadgroup -m sweep
 
 .PHONY: demo test test-all test-fast coverage test-formats test-clients lint format install clean
 
@@ -15,19 +19,20 @@ demo: install
 
 # The whole contract; only its sweeps are left to `make test-all`.
 test: install
-	$(PYTEST) -m "not sweep"
+	$(TEST) -m "not sweep"
 
 # The sweeps alone, which `make test` leaves out: the two together run every test once.
 test-all: install
-	$(PYTEST) -m sweep
+	$(SWEEP)
 
 # `make test` without the tests that train in processes of their own.
 test-fast: install
-	$(PYTEST) -m "not slow and not sweep"
+	$(TEST) -m "not slow and not sweep"
 
 # Every test, then the lines and branches that none of them reaches, in subprocesses too.
 coverage: install
-	$(PYTEST) --cov --cov-report=term-missing:skip-covered
+	$(TEST) -m "not sweep" --cov --cov-report=
+	$(SWEEP) --cov --cov-append --cov-report=term-missing:skip-covered
 
 # ONNX and LiteRT run in an environment of their own, TensorFlow.js in another: its converter pins
 # an older TensorFlow.

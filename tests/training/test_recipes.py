@@ -141,6 +141,7 @@ def eagerly():
 
 
 @pytest.mark.sweep
+@pytest.mark.xdist_group("full size")
 @pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_trains(page, memory, eagerly):

@@ -268,6 +268,7 @@ def test_changes_give_the_lists_that_are_there(name):
 
 
 @pytest.mark.sweep
+@pytest.mark.xdist_group("full size")
 @pytest.mark.parametrize("rows", groups(), ids=lambda rows: rows[0].name)
 def test_a_row_takes_its_file_whole(rows):
     row = rows[0]
@@ -280,6 +281,7 @@ def test_a_row_takes_its_file_whole(rows):
 
 
 @pytest.mark.sweep
+@pytest.mark.xdist_group("full size")
 @pytest.mark.parametrize("name", WITHOUT_A_ROW)
 def test_a_list_without_a_row_is_read_too(name):
     _, architecture, variant, arguments = WITHOUT_A_ROW[name]
