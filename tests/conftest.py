@@ -19,6 +19,12 @@ def same_start():
     assert policy == "float32", f"the test left the global dtype policy at {policy}"
 
 
+def pytest_collection_modifyitems(items):
+    """Starts with the files that have slow tests: one that is left to the end keeps a core idle."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_collection_finish(session):
     """Keeps Python's garbage collector from taking two fifths of the time.
 
