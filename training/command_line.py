@@ -141,6 +141,17 @@ def report_options(description: str | None, arguments: Arguments = None) -> argp
     return options
 
 
+def back_to_best_options(
+    description: str | None, arguments: Arguments = None
+) -> argparse.Namespace:
+    """See `train_options`; there is no config."""
+    parser = program_parser("training.back_to_best", description)
+    parser.add_argument("run", type=nonempty_path, help="folder of a run of training.train")
+    options = parser.parse_args(arguments)
+    must_exist("RUN", options.run)
+    return options
+
+
 def demo_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
     """See `train_options`; there is no config."""
     parser = program_parser("training.demo", description)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.util import event_pb2
 
 from keras_mlp import saved_model_info
 from tests.training import processes
@@ -56,6 +57,22 @@ def test_the_learning_curve_is_written(run):
     assert history[1]["train"]["loss"] < history[0]["train"]["loss"]
     assert history[1]["validation"]["examples"] == 144
     assert list((run[0] / "tensorboard").rglob("events*"))
+
+
+def test_training_and_validation_share_charts_in_tensorboard(run):
+    curves = {}
+    for part in ("train", "validation"):
+        (file,) = (run[0] / "tensorboard" / part).glob("events*")
+        for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
+            event = event_pb2.Event.FromString(record)
+            for value in event.summary.value:
+                curves.setdefault((part, value.tag), []).append(event.step)
+    shared = {"epoch_loss", "epoch_accuracy"}  # as keras.callbacks.TensorBoard calls them
+    own = {"epoch_learning_rate", "epoch_gradient_norm", "batch_loss"}
+    assert {("train", tag) for tag in shared | own} <= curves.keys()
+    assert {tag for part, tag in curves if part == "validation"} == shared | {"epoch_top5_accuracy"}
+    assert curves["train", "epoch_loss"] == curves["validation", "epoch_loss"] == [1, 3]
+    assert curves["train", "batch_loss"][-1] == round(4 * 1293 / 64)
 
 
 def test_a_finished_run_is_not_trained_again(run, capsys):
