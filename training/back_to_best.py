@@ -8,7 +8,7 @@ learning curve and the metrics of a finished run move to `set_aside_N/` in the r
 
 from training.command_line import Arguments, back_to_best_options
 
-if __name__ == "__main__":  # wrong options end here
+if __name__ == "__main__":  # wrong options end here, before Keras loads
     back_to_best_options(__doc__)
 
 import itertools

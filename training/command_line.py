@@ -37,7 +37,7 @@ def train_options(description: str | None, arguments: Arguments = None) -> argpa
     parser.add_argument(
         "--accept-changes",
         action="store_true",
-        help="continue in a folder that was made with another config",
+        help="continue the training of a folder that was made with another config",
     )
     return _with_config(parser.parse_args(arguments), Config)
 

@@ -7,8 +7,10 @@ it too; write it again when the run's folder has new pictures or a new evaluatio
 """
 
 from training.command_line import Arguments, report_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     report_options(__doc__)
 
 import json

@@ -157,7 +157,7 @@ def test_a_run_that_diverged_says_so(exploded):
     assert metrics["diverged"]["step"] > 40 and metrics["diverged"]["loss"] > 23.1
     assert metrics["best_checkpoint"]["step"] in (20, 40)
     page = (exploded[0] / "report.html").read_text()
-    assert "a run has diverged" in page and "by the validation accuracy" in page
+    assert "the run has diverged" in page and "by the validation accuracy" in page
 
 
 def test_a_run_goes_back_to_its_best_checkpoint(exploded, tmp_path, capsys):

@@ -82,6 +82,14 @@ def test_a_finished_run_is_not_trained_again(run, capsys):
     assert (run[0] / "metrics.json").read_text() == before
 
 
+def test_a_finished_run_of_another_config_is_refused_whatever_is_accepted(run):
+    before = (run[0] / "config.json").read_text()
+    with pytest.raises(SystemExit, match=r"epochs: 4 there, 5 here.*That run is finished") as stop:
+        program.main([*run[1], "--set", "epochs=5", "--accept-changes"])
+    assert "`--accept-changes`" not in str(stop.value)
+    assert (run[0] / "config.json").read_text() == before
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"test": {"accuracy": 0.5}}', '{"test": "good"}'])
 def test_damaged_metrics_are_named_with_a_way_out_that_works(text, run, blank, tmp_path):
     workdir = shutil.copytree(run[0], tmp_path / "run")
@@ -98,6 +106,17 @@ def test_damaged_metrics_are_named_with_a_way_out_that_works(text, run, blank, t
         program.main(arguments)
         after = json.loads((workdir / "metrics.json").read_text())
         assert after["test"] == before["test"] and after["steps"] == before["steps"]
+
+
+def test_a_run_goes_on_without_its_learning_curve(run, blank, tmp_path):
+    workdir = shutil.copytree(run[0], tmp_path / "run")
+    arguments = [str(workdir) if each == str(run[0]) else each for each in run[1]]
+    before = json.loads((workdir / "metrics.json").read_text())
+    for name in ("metrics.json", "history.jsonl"):
+        (workdir / name).unlink()
+    program.main(arguments)
+    after = json.loads((workdir / "metrics.json").read_text())
+    assert after["test"] == before["test"] and (workdir / "history.jsonl").read_text() == ""
 
 
 def test_keras_file_and_saved_model_agree_with_the_metrics(run, config):

@@ -4,8 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-# Over-confident models of ten classes stay below this multiple of a guess's loss; so do the first
-# steps from random weights.
+# Far above the first steps from random weights, and above an over-confident model on new images.
 _FACTOR = 10.0
 
 
@@ -59,6 +58,6 @@ def described(exceeded: dict[str, Any]) -> str:
     loss = exceeded["loss"]
     value = "not finite" if loss is None else f"{loss:.3g}"
     return (
-        f"The {names[exceeded['split']]} is {value} at step {exceeded['step']}; above "
-        f"{exceeded['limit']:g}, ten times that of a uniform guess, a run has diverged."
+        f"The {names[exceeded['split']]} is {value} at step {exceeded['step']}, above "
+        f"{exceeded['limit']:g} (ten times that of a uniform guess): the run has diverged."
     )

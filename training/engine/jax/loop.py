@@ -79,7 +79,7 @@ def run_steps(
     try:
         with StopSignal() as stop:
             session.compile()
-            points = points_of_curve(config, steps_per_epoch, curves[0].last_step, total_steps)
+            points = points_of_curve(config, steps_per_epoch, start, total_steps)
             # The first steps of a process are slower than those after them.
             traced = points[:2][-1:] if config.runtime.profile else []
             for point in points:
@@ -100,7 +100,7 @@ def run_steps(
                 save()
                 for curve in curves:
                     curve.saved()
-                if stop.noted and point < total_steps:
+                if stop.noted:
                     raise Interrupted
     except NotFinite as error:
         raise _with_batch(error, session, runs[0], curves[0].way_out()) from None

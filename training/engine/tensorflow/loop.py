@@ -125,7 +125,10 @@ def run_steps(
         )
         stack.enter_context(folder.log("orbit.log"))  # orbit prints
         try:
-            for boundary in points_of_curve(config, steps_per_epoch, curve.last_step, total_steps):
+            # A run that ended at a point may not have made it; one without its curve may have.
+            made = start if trainer.is_at_point() else start - 1
+            done = max(curve.last_step, made)
+            for boundary in points_of_curve(config, steps_per_epoch, done, total_steps):
                 controller.train(boundary, checkpoint_at_completion=False)
                 entry: dict[str, Any] = {"step": boundary, "epoch": boundary / steps_per_epoch}
                 entry["train"] = trainer.epoch_metrics()
@@ -136,6 +139,7 @@ def run_steps(
                 board.add_point(entry)
                 _save(manager, boundary)
                 curve.saved()
+            end_if_asked({})
         except Interrupted:
             _save(manager, int(trainer.step.numpy()))
             raise

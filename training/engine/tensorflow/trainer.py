@@ -98,6 +98,10 @@ class Trainer(orbit.StandardTrainer):
         self.epoch_sums.assign(tf.zeros(5))
         return means
 
+    def is_at_point(self) -> bool:
+        """Whether no step was made since the last `epoch_metrics`."""
+        return not read(self.epoch_sums)[-1]
+
     def averaged(self) -> contextlib.AbstractContextManager[None]:
         """A `with` block in which the model has the averaged weights, if there are any."""
         return self.averages.in_place() if self.averages else contextlib.nullcontext()
