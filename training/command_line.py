@@ -7,7 +7,7 @@ or TensorFlow may be imported here.
 """
 
 import argparse
-import pathlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -184,7 +184,7 @@ def must_exist(name: str, path: str) -> None:
         name: of the option, for the error.
         path: what the option is set to.
     """
-    if not pathlib.Path(path).exists():
+    if not os.path.exists(path):  # pathlib raises for names that are too long
         end_with_error(f"`{name}` {path} does not exist.")
 
 

@@ -81,7 +81,18 @@ def check_golden(model: Callable[..., Any], folder: str | pathlib.Path) -> float
             ]  # an artefact's; a run's
     except Exception as error:  # a damaged archive can raise anything
         raise ValueError(f"{path} cannot be read: {first_line(error)}") from error
-    difference = float(np.abs(np.asarray(model(images, training=False)) - expected).max())
+    if images.dtype != np.uint8 or images.ndim != 4 or expected.dtype.kind != "f":
+        raise ValueError(
+            f"{path} is damaged: images must be uint8 (B, H, W, C) and outputs floats, got "
+            f"{images.dtype} {images.shape} and {expected.dtype}."
+        )
+    outputs = np.asarray(model(images, training=False))
+    if outputs.shape != expected.shape or not expected.size:
+        raise ValueError(
+            f"{path} is damaged, or of another model: it holds outputs {expected.shape}, and the "
+            f"model's are {outputs.shape}."
+        )
+    difference = float(np.abs(outputs - expected).max())
     if not difference <= GOLDEN_TOLERANCE:
         raise ValueError(f"Outputs differ from those in {path} by {difference:.1e}.")
     return difference

@@ -66,8 +66,8 @@ def check_value(key: str, value: object, annotation: Any) -> None:
             check_value(f"{key}.{name}", element, arguments[1])
     elif not _fits(value, annotation):
         if origin is Literal:
-            raise ValueError(f"`{key}` is {value!r}. {describe_choices(value, arguments)}")
-        raise ValueError(f"`{key}` must be {_describe(annotation, value)}, got {value!r}.")
+            raise ValueError(f"`{key}` is {shown(value)}. {describe_choices(value, arguments)}")
+        raise ValueError(f"`{key}` must be {_describe(annotation, value)}, got {shown(value)}.")
 
 
 def convert(text: str, annotation: Any) -> Any:
@@ -96,13 +96,22 @@ def parse_literal(text: str) -> Any:
 
 
 # `keras_mlp.arguments` has a function like this one, which is out of reach here: importing anything
-# of keras_mlp imports Keras, and an error in a config must not wait seconds for that.
+# of keras_mlp imports Keras, and an error in a config must not wait seconds for that. So is `shown`.
 def describe_choices(value: object, choices: Iterable[object]) -> str:
     """A sentence with the choice nearest to a value, if one is near, and all of them."""
     names = {str(choice): repr(choice) for choice in choices}
     near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
     hint = f"Did you mean {names[near[0]]}? " if near else ""
     return f"{hint}Allowed: {', '.join(names.values())}."
+
+
+def shown(value: object) -> str:
+    """`repr(value)`, shortened if it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # an int of thousands of digits
+        text = f"a huge {type(value).__name__}"
+    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 def _fits(value: Any, annotation: Any) -> bool:

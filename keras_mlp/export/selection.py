@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_mlp.arguments import check_choice
+from keras_mlp.arguments import check_choice, shown
 from keras_mlp.export.pictures import RESIZE_METHODS
 from keras_mlp.models import VisionModel
 from keras_mlp.models.base import logits_model
@@ -72,7 +72,7 @@ def select(
 def _part_to_export(model: keras.Model, output: str) -> tuple[keras.Model, str]:
     """Returns the functional model with this output, and the output's key in the signatures."""
     if not (isinstance(model, keras.Model) and model.built and hasattr(model, "inputs")):
-        raise ValueError(f"`model` must be a built functional Keras model, got {model!r}.")
+        raise ValueError(f"`model` must be a built functional Keras model, got {shown(model)}.")
     if output == "features":
         return keras.Model(model.input, _pooled_features(model), name=model.name), "default"
     if isinstance(model, keras.Sequential):
@@ -115,7 +115,7 @@ def _check_size(model: keras.Model, resize: str | None) -> None:
 
 def _check_features(model: keras.Model, features: Any) -> None:
     if not isinstance(features, (list, tuple)):
-        raise ValueError(f"`features` must be a list of names, got {features!r}.")
+        raise ValueError(f"`features` must be a list of names, got {shown(features)}.")
     if features and not isinstance(model, VisionModel):
         raise ValueError(
             f"`features` needs a VisionModel; {model.name} is a {type(model).__name__}."
@@ -138,5 +138,5 @@ def _class_names(model: keras.Model, names: Any) -> list[str]:
         )
     for name in names:
         if not isinstance(name, str) or name.splitlines() != [name]:
-            raise ValueError(f"`class_names` must be strings of one line each, got {name!r}.")
+            raise ValueError(f"`class_names` must be strings of one line each, got {shown(name)}.")
     return list(names)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NoReturn, Self
 import keras
 import numpy as np
 
-from keras_mlp.arguments import check_channel_values, check_choice, check_pair, patch_grid
+from keras_mlp.arguments import check_channel_values, check_choice, check_pair, patch_grid, shown
 from keras_mlp.layers import ClassToken, DistilledHead, GridTokens, PixelNormalization
 from keras_mlp.models.block import Block
 from keras_mlp.models.careful_model import CarefulModel
@@ -285,7 +285,7 @@ def check_model(model: Any) -> VisionModel:
             "`keras.Model(inputs, outputs)` return it. Give the model itself; to copy one, use "
             "`type(model).from_config(model.get_config())`, then `set_weights`."
         )
-    raise ValueError(f"`model` must be a keras_mlp model such as MLPMixer, got {model!r}.")
+    raise ValueError(f"`model` must be a keras_mlp model such as MLPMixer, got {shown(model)}.")
 
 
 def logits_model(model: VisionModel) -> keras.Model:
