@@ -96,7 +96,7 @@ def parse_literal(text: str) -> Any:
 
 
 # `keras_mlp.arguments` has a function like this one, which is out of reach here: importing anything
-# of keras_mlp imports Keras, and an error in a config must not wait seconds for that. So is `shown`.
+# of keras_mlp imports Keras, and an error in a config must not wait seconds for that.
 def describe_choices(value: object, choices: Iterable[object]) -> str:
     """A sentence with the choice nearest to a value, if one is near, and all of them."""
     names = {str(choice): repr(choice) for choice in choices}

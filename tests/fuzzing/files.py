@@ -279,7 +279,7 @@ def converting(draw, material, folder):
         errors=READ,
         output=output,
     )
-    return named_path(given, output_path)
+    return named_path(given, output_path, str(arguments["name"])[:60])
 
 
 def archive(draw, material, folder):

@@ -20,7 +20,8 @@ import numpy as np
 
 SECONDS = 30  # of processor time: the slowest inputs export a SavedModel
 GIBIBYTES = 1.0
-LONGEST = 3000  # characters of a message; a list of choices may be long
+# Characters of a message. A list of choices may be long, and argparse repeats a word as it is.
+LONGEST, LONGEST_OF_PROGRAM = 3000, 10_000
 
 
 @dataclasses.dataclass
@@ -138,14 +139,14 @@ def _call(given: Input) -> Verdict:
     return Verdict("worked")
 
 
-def _judged_message(message: str, named: Iterable[str]) -> Verdict:
+def _judged_message(message: str, named: Iterable[str], longest: int = LONGEST) -> Verdict:
     faults = []
     named = list(named)
     if named and not any(name in message for name in named):
         faults.append(f"names none of {', '.join(named)}")
     if "\n" in message and " problems:\n" not in message:
         faults.append("has several lines")
-    if not 0 < len(message) <= LONGEST:
+    if not 0 < len(message) <= longest:
         faults.append(f"has {len(message)} characters")
     if re.search(r"0x[0-9a-f]{8}|Traceback", message):
         faults.append("shows addresses or a traceback")
@@ -174,9 +175,9 @@ def _run_program(given: Input) -> Verdict:
     text = code if isinstance(code, str) else err.getvalue() or out.getvalue().partition("\n")[0]
     lines = text.rstrip("\n").split("\n")
     if isinstance(code, str) or code == 1:
-        return _judged_message("\n".join(lines), given.named)
+        return _judged_message("\n".join(lines), given.named, LONGEST_OF_PROGRAM)
     if code == 2 and "error: " in lines[-1]:
-        return _judged_message(lines[-1], given.named)
+        return _judged_message(lines[-1], given.named, LONGEST_OF_PROGRAM)
     return Verdict("wrong", f"exit code {code} with {text[:300]!r}")
 
 
