@@ -149,7 +149,7 @@ class Material:
         """The folder of a finished run, as `training.report` reads it."""
         folder = self.folder / "run"
         folder.mkdir()
-        training = dict(self.metrics["training"])
+        training = {**self.metrics["training"], "replicas": 1, "corrupt_pictures": 0}
         (folder / "metrics.json").write_text(json.dumps(training))
         history = [
             {"step": step, "epoch": step / 10, "seconds": 1.0, "train": {"loss": 1.0 / step}}
