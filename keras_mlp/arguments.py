@@ -70,6 +70,26 @@ def check_choice(name: str, value: _T, choices: Iterable[Any]) -> _T:
     return value
 
 
+def check_class_names(value: Any, owner: str, outputs: Any) -> tuple[str, ...]:
+    """Returns names of classes as a tuple, or raises ValueError unless each logit has one line.
+
+    Args:
+        value: the names.
+        owner: what has the logits, for the error.
+        outputs: shape of the logits, (B, K).
+    """
+    if not isinstance(value, (list, tuple)) or len(outputs) != 2 or len(value) != outputs[-1]:
+        found = f"{len(value)} names" if isinstance(value, (list, tuple)) else repr(value)
+        raise ValueError(
+            f"`class_names` must be a list of one name per logit of {owner}, which gives "
+            f"{outputs}; got {found}."
+        )
+    for name in value:
+        if not isinstance(name, str) or name.splitlines() != [name]:
+            raise ValueError(f"`class_names` must be strings of one line each, got {name!r}.")
+    return tuple(value)
+
+
 def check_name(value: Any) -> str | None:
     """Returns `value` if it can be the `name` of a model, or raises ValueError."""
     if value is not None and (not isinstance(value, str) or not value or "/" in value):

@@ -67,7 +67,8 @@ def export_saved_model(
         features: names of intermediate outputs of a `VisionModel`, as for `model.features`. Then
             `features(images)` and the signature `serving_features` return a dict of float32 maps
             (B, h, w, C) at inference.
-        class_names: one name per logit, stored in `assets/labels.txt`, one per line.
+        class_names: one name per logit, stored in `assets/labels.txt`, one per line; None for the
+            names that a `VisionModel` has.
         resize: None to take only images of the model's size; "nearest", "bilinear", "bicubic" or
             "area" to take any height and width and resize with antialiasing. uint8 is rounded, as
             in image libraries; floats are not. XLA compiles only "nearest".

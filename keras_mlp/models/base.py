@@ -1,12 +1,19 @@
 """What every architecture shares: pixels in, head out, variants, and a config that rebuilds it."""
 
 import inspect
+from collections.abc import Sequence
 from typing import Any, ClassVar, NoReturn, Self
 
 import keras
 import numpy as np
 
-from keras_mlp.arguments import check_channel_values, check_choice, check_pair, patch_grid
+from keras_mlp.arguments import (
+    check_channel_values,
+    check_choice,
+    check_class_names,
+    check_pair,
+    patch_grid,
+)
 from keras_mlp.layers import ClassToken, GridTokens, PixelNormalization
 from keras_mlp.models.block import Block
 from keras_mlp.models.careful_model import CarefulModel
@@ -79,6 +86,9 @@ class VisionModel(CarefulModel):
         grid: (h, w) of the patches.
         has_class_token: whether the first token is a class token.
         logits: the symbolic logits, whatever `classifier_activation` is; None without a classifier.
+        class_names: names of the classes in the order of the logits, a tuple of strings of one line
+            each, or None. Set it to a list of K names. Files, exports and copies with the same
+            classes keep it.
     """
 
     variants: ClassVar[dict[str, Config]] = {}
@@ -93,6 +103,8 @@ class VisionModel(CarefulModel):
     default_name: ClassVar[str | None] = None
     # The first part of the names of artefacts; None for the name of the class in lower case.
     short_name: ClassVar[str | None] = None
+
+    _class_names: tuple[str, ...] | None = None
 
     def __init__(self, inputs: Tensor, outputs: Tensor, arguments: Arguments) -> None:
         super().__init__(inputs, outputs, name=arguments.name or self._new_name())
@@ -201,6 +213,22 @@ class VisionModel(CarefulModel):
     def logits(self) -> Tensor | None:
         return self.get_layer("head").output if self.include_top else None
 
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        return self._class_names
+
+    @class_names.setter
+    def class_names(self, names: Sequence[str] | None) -> None:
+        logits = self.logits
+        if names is not None and logits is None:
+            raise ValueError(
+                f"`class_names` name logits, and {self.name} has none: it was built with "
+                "`include_top=False`."
+            )
+        if names is not None and logits is not None:
+            names = check_class_names(names, self.name, logits.shape)
+        self._class_names = None if names is None else tuple(names)
+
     def token_grid(self, weight_path: str) -> tuple[int, int]:
         """The grid of tokens that a weight runs over, by the weight's path."""
         return self.grid
@@ -246,14 +274,20 @@ class VisionModel(CarefulModel):
         config = {name: getattr(self, name) for name in self._argument_names()}
         config["name"] = self.name
         config["dtype"] = keras.dtype_policies.serialize(self.dtype_policy)
+        if self.class_names is not None:
+            config["class_names"] = list(self.class_names)
         return {**config, **changes_of(self)}
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: Config | None = None) -> Self:
         config = dict(config)
         changes = {kind: config.pop(kind) for kind in KINDS if kind in config}
+        names = config.pop("class_names", None)
         model = cls(**config)
         make_changes(model, changes)
+        # A config that was changed to other classes, or to none, leaves the names behind.
+        if names is not None and model.include_top and len(names) == model.num_classes:
+            model.class_names = names
         return model
 
     def quantize(
