@@ -83,11 +83,20 @@ def reusable(selection: Selection, inputs: list[dict[str, Any]]) -> tuple[Any, d
     if selection.features:
         holder.features = _traced(features, zip(specs))
     part = selection.part
-    variables = {id(each): each.value for each in (*part.variables, *model.variables)}
-    holder.variables = list(variables.values())
+    holder.variables = [variable.value for variable in stored_variables(part, model)]
     holder.trainable_variables = [weight.value for weight in part.trainable_weights]
     holder.regularization_losses = [_traced(loss, [()]) for loss in _losses(part)]
     return holder, _signatures(selection, inputs, call, features)
+
+
+def stored_variables(part: keras.Model, model: keras.Model) -> list[keras.Variable]:
+    """The variables of a SavedModel, in the order in which it stores them.
+
+    Args:
+        part: the model to the output.
+        model: the model to the output and the features.
+    """
+    return list({id(each): each for each in (*part.variables, *model.variables)}.values())
 
 
 def _graphs(selection: Selection, model: keras.Model) -> tuple[Any, Any]:
