@@ -48,7 +48,8 @@ def compare(comparison: Comparison, workdir: str | pathlib.Path) -> dict[str, li
         ValueError: an architecture or one of its arguments is unknown, or the config does not fit
             the data or the folder.
         FloatingPointError: the loss of a run is not finite.
-        Interrupted: SIGTERM came; a checkpoint of the current run was saved.
+        Interrupted: SIGTERM or Ctrl-C came; a checkpoint of the current run was saved.
+        OSError: a file cannot be written.
     """
     architectures = comparison.architectures or tuple(keras_mlp.ARCHITECTURES)
     for name in architectures:
@@ -58,18 +59,18 @@ def compare(comparison: Comparison, workdir: str | pathlib.Path) -> dict[str, li
     for name in architectures:  # all of them before the first trains for hours
         check_model(single_run(comparison, name, comparison.runtime.seed).model)
     engine_module().check_config(comparison)
-    folder = Workdir(workdir, comparison).path
     # Each run has its own model and step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in architectures}
-    for names, seeds in _groups(architectures, _seeds(comparison)):
-        for name in names:
-            print(f"\n== {name}, seed {', '.join(map(str, seeds))}", flush=True)
-            keras.utils.clear_session()
-            runs = [single_run(comparison, name, seed) for seed in seeds]
-            folders = [folder / name / f"seed{seed}" for seed in seeds]
-            results[name] += train_seeds(runs, folders)
-            write_text(folder / "table.md", comparison_table(results) + "\n")
+    with Workdir(workdir, comparison) as folder:
+        for names, seeds in _groups(architectures, _seeds(comparison)):
+            for name in names:
+                print(f"\n== {name}, seed {', '.join(map(str, seeds))}", flush=True)
+                keras.utils.clear_session()
+                runs = [single_run(comparison, name, seed) for seed in seeds]
+                folders = [folder.path / name / f"seed{seed}" for seed in seeds]
+                results[name] += train_seeds(runs, folders)
+                write_text(folder.path / "table.md", comparison_table(results) + "\n")
     return results
 
 

@@ -62,7 +62,8 @@ def image_sizes(
         )
     files = _find_models(config, source)
     sizes = [check_pair("sizes", size) for size in config.sizes]
-    folder = Workdir(workdir, config).path
+    owned = Workdir(workdir, config)  # as long as this function runs
+    folder = owned.path
     # Each model has its own step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     done = _read(folder)

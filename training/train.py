@@ -9,6 +9,7 @@ from training.command_line import train_options
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     train_options(__doc__)
 
+import contextlib
 import json
 import logging
 import pathlib
@@ -26,7 +27,7 @@ from training.engine.chosen import Engine, Run, Split, engine_module
 from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.optimizers import build_optimizer
 from training.engine.stored_config import as_stored
-from training.engine.workdir import Workdir
+from training.engine.workdir import Workdir, check_same_config
 from training.evaluate import evaluate_model, store_golden, write_evaluation
 from training.models.arguments import check_model
 from training.models.from_config import build_model, model_image_shape
@@ -65,14 +66,17 @@ def train(
 
 
 def train_seeds(
-    configs: list[Config], workdirs: Sequence[str | pathlib.Path], *, accept_changes: bool = False
+    configs: list[Config],
+    workdirs: Sequence[str | pathlib.Path],
+    *,
+    accept_changes: bool | None = None,
 ) -> list[dict[str, Any]]:
     """Trains configs that differ only in their seed: at once on JAX, elsewhere one by one.
 
     Args:
         configs: checked `training.config.Config`s, equal but for `runtime.seed`.
         workdirs: one path for each.
-        accept_changes: as for `train`.
+        accept_changes: as for `train`; None for a program that has no such option.
 
     Returns:
         The metrics of each. `train` lists the errors.
@@ -105,7 +109,8 @@ def _finished(config: Config, workdir: str | pathlib.Path) -> dict[str, Any] | N
     metrics_file = pathlib.Path(workdir) / "metrics.json"
     if not metrics_file.exists():
         return None
-    Workdir(workdir, config)
+    # Not locked: every worker of a cluster comes here.
+    check_same_config(metrics_file.parent, config, "That run is finished: choose another folder.")
     print(f"{workdir} holds this run, finished.")
     return read_json(metrics_file, METRICS_WAY_OUT, _headline)
 
@@ -114,14 +119,24 @@ def _train_group(
     engine: Engine,
     configs: list[Config],
     workdirs: Sequence[str | pathlib.Path],
-    accept_changes: bool,
+    accept_changes: bool | None,
+) -> list[dict[str, Any]]:
+    """Trains runs at once in folders that are theirs while they train."""
+    with contextlib.ExitStack() as stack:
+        folders = [
+            stack.enter_context(
+                Workdir(workdir, config, chief=engine.chief, accept_changes=accept_changes)
+            )
+            for config, workdir in zip(configs, workdirs, strict=True)
+        ]
+        return _train_in(folders, engine, configs)
+
+
+def _train_in(
+    folders: list[Workdir], engine: Engine, configs: list[Config]
 ) -> list[dict[str, Any]]:
     """Loads the data, builds models and optimizers, trains, and writes the results."""
     config = configs[0]
-    folders = [
-        Workdir(workdir, own, chief=engine.chief, accept_changes=accept_changes)
-        for own, workdir in zip(configs, workdirs, strict=True)
-    ]
     _check_batch(config, engine.replicas)
     keras.utils.set_random_seed(config.runtime.seed)
     splits = engine.load_splits(config, model_image_shape(config.model))
