@@ -37,6 +37,7 @@ def with_new_head(model: VisionModel, num_classes: int) -> VisionModel:
     for weight in new.weights:
         if not weight.path.startswith("head/"):
             weight.assign(weights[weight.path])
+    new.weights_source = model.weights_source
     return new
 
 

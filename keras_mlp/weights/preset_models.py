@@ -63,6 +63,7 @@ def from_preset(
             _in_shape(model, image_shape)  # raises before a download what it would raise after
         _bring(row, file, verbose)
     _load(model, read(model, file), verbose)
+    model.weights_source = row.name
     if row.note is not None:
         _say(f"{row.name}: {row.note}", verbose)
     return _in_shape(model, image_shape)
