@@ -42,4 +42,5 @@ def with_new_head(
     for weight in new.weights:
         if not weight.path.startswith("head/"):
             weight.assign(weights[weight.path])
+    new.weights_source = model.weights_source
     return new

@@ -1,7 +1,7 @@
 """What every architecture shares: pixels in, head out, variants, and a config that rebuilds it."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NoReturn, Self
 
 import keras
@@ -15,6 +15,7 @@ from keras_mlp.arguments import (
     patch_grid,
 )
 from keras_mlp.layers import ClassToken, GridTokens, PixelNormalization
+from keras_mlp.models.about import load_source, one_line, save_source, summary_lines
 from keras_mlp.models.block import Block
 from keras_mlp.models.careful_model import CarefulModel
 from keras_mlp.models.checkpoint_layout import CheckpointLayout
@@ -89,6 +90,8 @@ class VisionModel(CarefulModel):
         class_names: names of the classes in the order of the logits, a tuple of strings of one line
             each, or None. Set it to a list of K names. Files, exports and copies with the same
             classes keep it.
+        weights_source: name of the preset or file that weights were loaded from, further training
+            notwithstanding; None if there was none. `.keras` files keep it, configs do not.
     """
 
     variants: ClassVar[dict[str, Config]] = {}
@@ -103,7 +106,7 @@ class VisionModel(CarefulModel):
     default_name: ClassVar[str | None] = None
     # The first part of the names of artefacts; None for the name of the class in lower case.
     short_name: ClassVar[str | None] = None
-
+    weights_source: str | None = None
     _class_names: tuple[str, ...] | None = None
 
     def __init__(self, inputs: Tensor, outputs: Tensor, arguments: Arguments) -> None:
@@ -289,6 +292,40 @@ class VisionModel(CarefulModel):
         if names is not None and model.include_top and len(names) == model.num_classes:
             model.class_names = names
         return model
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: list[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: list[str] | tuple[str, str] | None = None,
+    ) -> None:
+        """Prints Keras' summary, then size, image, pixels, output and source of the weights.
+
+        Args:
+            line_length, positions, expand_nested, show_trainable, layer_range: as for
+                `keras.Model.summary`.
+            print_fn: called with each part of the text; None to print it.
+        """
+        super().summary(
+            line_length, positions, print_fn, expand_nested, show_trainable, layer_range
+        )
+        for line in summary_lines(self):
+            (print_fn or print)(line)
+
+    def __repr__(self) -> str:
+        # Keras may show a model in an error while its constructor runs.
+        is_complete = hasattr(self, self._argument_names()[-1])
+        return one_line(self) if is_complete else super().__repr__()
+
+    # Keras calls these for what a `.keras` file holds besides config and weights.
+    def save_assets(self, folder: str) -> None:
+        save_source(self, folder)
+
+    def load_assets(self, folder: str | None) -> None:
+        load_source(self, folder)
 
     def quantize(
         self, mode: Any = None, config: Any = None, filters: Any = None, **kwargs: Any

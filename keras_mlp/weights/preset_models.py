@@ -66,6 +66,7 @@ def from_preset(
     _load(model, read(model, file), verbose)
     if model.include_top and model.num_classes == row.num_classes:
         model.class_names = names_of(row.num_classes)
+    model.weights_source = row.name
     if row.note is not None:
         _say(f"{row.name}: {row.note}", verbose)
     return _in_shape(model, image_shape)
