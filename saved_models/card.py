@@ -22,6 +22,7 @@ from saved_models.datasets import Dataset, dataset_facts
 from saved_models.golden import GOLDEN_IMAGES, TOLERANCE, tolerance_of
 from saved_models.learning import unmoved
 from saved_models.manifest import manifest_problems, name_problems, replace_in_manifest
+from training.data.checks import PICTURES
 
 _USE = """\
 ```python
@@ -94,10 +95,21 @@ def dataset(metrics: dict[str, Any]) -> Dataset:
 
 def _summary(metrics: dict[str, Any]) -> str:
     return (
-        f"{kind(metrics)}, trained from random weights on {dataset(metrics).title}: test accuracy "
+        f"{kind(metrics)}, {_origin(metrics)} on {dataset(metrics).title}: test accuracy "
         f"{metrics['test']['accuracy']:.2%} on {metrics['test']['examples']:,} images. One run, "
         "one seed."
     )
+
+
+def _origin(metrics: dict[str, Any]) -> str:
+    """What the training started from."""
+    model = metrics["training"]["config"]["model"]
+    source = model.get("source") or model.get("preset")
+    if not source or model.get("start") == "from scratch":
+        return "trained from random weights"
+    if model.get("start") == "frozen":
+        return f"a new classifier on the frozen layers of `{source}`, trained"
+    return f"fine-tuned from `{source}`"
 
 
 def _facts(metrics: dict[str, Any]) -> str:
@@ -203,9 +215,10 @@ def _form(metrics: dict[str, Any]) -> list[str]:
 def _data(metrics: dict[str, Any]) -> str:
     data, name = dataset(metrics), metrics["training"]["config"]["data"]["name"]
     share = metrics["training"]["config"]["data"]["validation_percent"]
+    where = "" if name in PICTURES else f" (`{name}` in TFDS)"
     held_out = f" {share}% of the train split was held out of training." if share else ""
     return (
-        f"{data.title} (`{name}` in TFDS): {data.images}. Source: {data.source}. Licence of the "
+        f"{data.title}{where}: {data.images}. Source: {data.source}. Licence of the "
         f"data: {data.licence}.{held_out} Code and weights: Apache-2.0, like this repository."
     )
 

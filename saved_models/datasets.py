@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from training.data.checks import PICTURES
+
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
@@ -42,7 +44,17 @@ DATASETS = {
 }
 
 
+_PICTURES = Dataset(
+    "a folder of pictures",
+    "that of the pictures, which is not known here",
+    "not published",
+    "what is in its folders",
+)
+
+
 def dataset_facts(name: str) -> Dataset:
     """The `Dataset` with a TFDS name; for one that is not listed here, a pointer to its page."""
+    if name in PICTURES:
+        return _PICTURES
     page = f"https://www.tensorflow.org/datasets/catalog/{name}"
     return DATASETS.get(name) or Dataset(name, "see its source", page, "see its source")

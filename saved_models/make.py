@@ -24,6 +24,7 @@ from keras_mlp.deploy import has_training_form
 from keras_mlp.golden import write_golden
 from keras_mlp.whole_files import check_replaceable, whole_folder, write_text
 from saved_models import artefact
+from saved_models.artefact import check_output
 from saved_models.card import write_card
 from saved_models.golden import GOLDEN_IMAGES, keras_outputs
 from saved_models.manifest import write_manifest
@@ -47,7 +48,7 @@ def make(
 
     Args:
         run: workdir of a finished `training.train`, with `model.keras` and `metrics.json`.
-        output: existing folder to create the artefact's folder in.
+        output: folder to create the artefact's folder in; it is created if it does not exist.
         form: form of a RepMLPNet's SavedModels: "deployed", folded by `keras_mlp.deploy`, or
             "training". `model.keras` is always in the training form. Other architectures have one
             form.
@@ -71,6 +72,7 @@ def make(
     models = _models(finished.model, form, sizes)
     split = finished.test_split()
     classes = finished.metrics["classes"]
+    path.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(path) as folder:
         finished.save(folder / artefact.KERAS_MODEL)
         _write_saved_models(models, classes, folder)
@@ -96,8 +98,7 @@ def blocks_of(model: keras_mlp.VisionModel) -> list[str]:
 
 def _destination(output: str | pathlib.Path, name: str, overwrite: bool) -> pathlib.Path:
     output = pathlib.Path(output)
-    if not output.is_dir():
-        raise ValueError(f"`--output` {output} is not a folder.")
+    check_output(output)
     if not re.fullmatch(r"[a-z0-9]+([_-][a-z0-9]+)*", name):
         raise ValueError(
             f"`--name` must be lower-case letters and digits, with single _ or -, got {name!r}."

@@ -59,12 +59,14 @@ def compare_options(description: str | None, arguments: Arguments = None) -> arg
 def finetune_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
     """See `train_options`; `config` is a `FineTuneConfig`."""
     parser = program_parser("training.finetune", description)
-    _add_source(parser, "a .keras file or the folder of a SavedModel")
+    _add_source(
+        parser,
+        "a .keras file; the folder of a run, an artefact or a SavedModel; or the name of published "
+        "weights",
+    )
     _add_config(parser)
     _add_workdir(parser)
-    options = _with_config(parser.parse_args(arguments), FineTuneConfig)
-    must_exist("--source", options.source)
-    return options
+    return _with_config(parser.parse_args(arguments), FineTuneConfig)
 
 
 def image_sizes_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:

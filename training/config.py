@@ -38,6 +38,13 @@ class Model:
             `keras_mlp.with_image_shape`.
         head_bias: initial biases of a new classifier. About -log(classes) starts the sigmoid loss
             low.
+        source: a trained model to start from, with a new classifier: a `.keras` file, the folder
+            of a run, an artefact or a SavedModel of keras_mlp, or the name of published weights;
+            "" for none. `architecture` and `variant` are then those of that model ("own size" for
+            a size without a name), and `arguments` may be `image_shape`, `dropout_rate`,
+            `drop_path_rate` and `remat`.
+        start: what of the source trains: "fine-tuned", everything; "frozen", only the new
+            classifier; "from scratch", everything, from new random weights.
     """
 
     architecture: str = "MLPMixer"
@@ -46,6 +53,8 @@ class Model:
     preset: str = ""
     resize_method: ResizeMethod = "interpolate"
     head_bias: Finite = 0.0
+    source: str = ""
+    start: Literal["fine-tuned", "frozen", "from scratch"] = "fine-tuned"
 
 
 @dataclasses.dataclass
