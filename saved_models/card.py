@@ -22,7 +22,7 @@ from saved_models.datasets import Dataset, dataset_facts
 from saved_models.golden import GOLDEN_IMAGES, TOLERANCE, tolerance_of
 from saved_models.learning import unmoved
 from saved_models.manifest import manifest_problems, name_problems, replace_in_manifest
-from training.data.checks import PICTURES
+from training.data.checks import OWN_PICTURES, PICTURES
 
 _USE = """\
 ```python
@@ -215,7 +215,7 @@ def _form(metrics: dict[str, Any]) -> list[str]:
 def _data(metrics: dict[str, Any]) -> str:
     data, name = dataset(metrics), metrics["training"]["config"]["data"]["name"]
     share = metrics["training"]["config"]["data"]["validation_percent"]
-    where = "" if name in PICTURES else f" (`{name}` in TFDS)"
+    where = "" if name in (*PICTURES, OWN_PICTURES) else f" (`{name}` in TFDS)"
     held_out = f" {share}% of the train split was held out of training." if share else ""
     return (
         f"{data.title}{where}: {data.images}. Source: {data.source}. Licence of the "

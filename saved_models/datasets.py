@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from training.data.checks import PICTURES
+from training.data.checks import OWN_PICTURES, PICTURES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +54,7 @@ _PICTURES = Dataset(
 
 def dataset_facts(name: str) -> Dataset:
     """The `Dataset` with a TFDS name; for one that is not listed here, a pointer to its page."""
-    if name in PICTURES:
+    if name in (*PICTURES, OWN_PICTURES):
         return _PICTURES
     page = f"https://www.tensorflow.org/datasets/catalog/{name}"
     return DATASETS.get(name) or Dataset(name, "see its source", page, "see its source")

@@ -19,6 +19,7 @@ from training.field_types import (
 from training.overrides import apply_override, leaves
 
 ResizeMethod = Literal["interpolate", "block_diagonal", "reinitialize"]
+Way = Literal["fine-tuned", "frozen", "from scratch"]
 Seed = Annotated[int, Range(0, 2**31 - 2)]
 LayerDecay = Annotated[float, Range(1e-6, 1)]
 
@@ -54,7 +55,7 @@ class Model:
     resize_method: ResizeMethod = "interpolate"
     head_bias: Finite = 0.0
     source: str = ""
-    start: Literal["fine-tuned", "frozen", "from scratch"] = "fine-tuned"
+    start: Way = "fine-tuned"
 
 
 @dataclasses.dataclass
@@ -64,10 +65,15 @@ class Data:
     Attributes:
         name: "digits" (embedded); "arrays", the `.npz` file `data_dir` that
             `training.data.arrays` writes; the name of a stock TFDS dataset of labelled images;
+            "pictures", those in `data_dir/CLASS/`, split by a seed, or in `data_dir/train/CLASS/`;
             "image_folder", pictures in `data_dir/SPLIT/CLASS/`; or "imagenet_tfrecord", the files
             `data_dir/SPLIT-*-of-*` that the TensorFlow Model Garden writes for ImageNet.
         data_dir: folder of the files; None for the default of TFDS.
         train_split, test_split: names of the splits.
+        validation_split: name of the split for the learning curve and for tuning; "" to hold out
+            `validation_percent` of the train split.
+        split_seed: which pictures of each class of "pictures" are held out, for the splits that
+            have no folder.
         validation_percent: percentage of the train split, its last examples, held out from
             training for the learning curve and for tuning.
         classes: labels to keep, renumbered from 0 in this order; empty keeps all.
@@ -97,6 +103,8 @@ class Data:
     data_dir: str | None = None
     train_split: str = "train"
     test_split: str = "test"
+    validation_split: str = ""
+    split_seed: Seed = 0
     validation_percent: Annotated[int, Range(0, 90)] = 10
     classes: tuple[NonNegativeInt, ...] = ()
     num_classes: NonNegativeInt = 0

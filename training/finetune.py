@@ -1,10 +1,15 @@
-"""Fine-tunes a trained model on a new task, and measures the gain:
+"""Fine-tunes a trained model on your pictures, PICTURES/CLASS/*.jpg:
 
-    python -m training.finetune --source runs/digits/features --workdir runs/transfer \\
+    python -m training.finetune --folder PICTURES --source MODEL --workdir RUN
+
+Without --source a small model learns from random weights. With --compare, three ways get the same
+budget: frozen (only a new linear classifier learns), fine-tuned (everything learns, from the given
+weights) and from scratch (everything learns, from random weights). docs/own_pictures.md has more.
+
+With a page in place of the folder, it compares the three ways over several seeds:
+
+    python -m training.finetune --source runs/digits_source/features --workdir runs/transfer \\
         --config training/configs/digits_transfer.py
-
-Three ways get the same budget: frozen (only a new linear classifier learns), fine-tuned (everything
-learns, from the given weights) and from scratch (everything learns, from random weights).
 """
 
 from training.command_line import Arguments, finetune_options
@@ -12,13 +17,13 @@ from training.command_line import Arguments, finetune_options
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     finetune_options(__doc__)
 
+import argparse
+import dataclasses
 import json
 import logging
 import pathlib
-import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -29,12 +34,14 @@ from keras_mlp.json_files import read_json
 from keras_mlp.whole_files import whole_file, write_text
 from training.config import FineTuneConfig
 from training.engine.chosen import Splits, engine_module
+from training.engine.interruption import Interrupted, leave_resumable
 from training.engine.stored_config import as_stored
 from training.engine.workdir import Workdir
 from training.evaluate import store_golden
 from training.models.starting_points import SavedModelFolder, TrainedModel, open_starting_point
 from training.models.trained_model import LABELS_FILE, size_of
 from training.reports.provenance import provenance
+from training.reports.way_table import accuracy_table
 
 METRICS = "metrics.json"
 
@@ -154,23 +161,27 @@ def _write_model(model: keras.Model, splits: Splits, folder: pathlib.Path) -> No
         store_golden(model, splits.test, folder / "saved_model")
 
 
-def accuracy_table(accuracy: Mapping[str, Sequence[float]]) -> str:
-    """A Markdown table of the three ways: mean and range over seeds."""
-    lines = ["| way | test accuracy | lowest | highest |", "|---|---|---|---|"]
-    for way, values in accuracy.items():
-        figures = statistics.mean(values), min(values), max(values)
-        lines.append(f"| {way} | " + " | ".join(f"{figure:.2%}" for figure in figures) + " |")
-    return "\n".join(lines)
-
-
 def main(arguments: Arguments = None) -> None:
     options = finetune_options(__doc__, arguments)
     try:
+        if options.folder:
+            _finetune_on_folder(options)
+            return
         metrics = finetune(options.config, options.source, options.workdir)
-    except (ValueError, OSError) as error:
+    except Interrupted:
+        leave_resumable()
+    except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"error: {error}")
     print(accuracy_table(metrics["accuracy"]))
 
 
+def _finetune_on_folder(options: argparse.Namespace) -> None:
+    from training.own_pictures import Wishes, train_on_folder  # needs TensorFlow
+
+    names = [field.name for field in dataclasses.fields(Wishes)]
+    train_on_folder(Wishes(**{name: getattr(options, name) for name in names}))
+
+
 if __name__ == "__main__":
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     main()

@@ -6,6 +6,7 @@ from training.config import Data
 
 # Data sets that are files of pictures in `data.data_dir`.
 PICTURES = ("image_folder", "imagenet_tfrecord")
+OWN_PICTURES = "pictures"  # split by a seed, or as its folders say
 
 
 class Source(typing.Protocol):
@@ -29,7 +30,9 @@ class Source(typing.Protocol):
 
 def check_data(source: Source, data: Data, image_shape: tuple[int, ...]) -> None:
     """Raises ValueError where a source lacks what a config asks for."""
-    for key in ("train_split", "test_split"):
+    for key in ("train_split", "validation_split", "test_split"):
+        if key == "validation_split" and not data.validation_split:
+            continue
         if getattr(data, key) not in source.splits:
             raise ValueError(
                 f"`data.{key}` is {getattr(data, key)!r}; {source.place} has "
@@ -55,6 +58,16 @@ def check_data(source: Source, data: Data, image_shape: tuple[int, ...]) -> None
         raise ValueError('`data.examples_per_class` needs `data.shard="examples"`.')
 
 
-def kept_for_training(count: int, validation_percent: int) -> int:
+def kept_for_training(count: int, data: Data) -> int:
     """How many of `count` training images are left after the last ones are held out."""
-    return round(count * (100 - validation_percent) / 100)
+    percent = 0 if data.validation_split else data.validation_percent
+    return round(count * (100 - percent) / 100)
+
+
+def held_out(source: Source, data: Data) -> tuple[str, int, int] | None:
+    """The split, first and last number of the validation images; None if there are none."""
+    if data.validation_split:
+        return data.validation_split, 0, source.splits[data.validation_split]
+    count = source.splits[data.train_split]
+    kept = kept_for_training(count, data)
+    return (data.train_split, kept, count) if data.validation_percent else None

@@ -13,6 +13,7 @@ from training.data import checks
 from training.data.arrays import ArrayFile
 from training.data.image_folder import ImageFolder
 from training.data.imagenet_records import ImageNetRecords
+from training.data.own_pictures import OwnPictures
 
 FOLDERS: dict[str, type[ImageFolder] | type[ImageNetRecords]] = dict(
     zip(checks.PICTURES, (ImageFolder, ImageNetRecords), strict=True)
@@ -57,7 +58,7 @@ def open_source(data: Data) -> Source:
     """
     if data.name == "arrays":
         return ArraySource(data.data_dir)
-    if data.name not in FOLDERS:
+    if data.name not in (*FOLDERS, checks.OWN_PICTURES):
         return PreparedDataset(find_dataset(data.name, data.data_dir))
     if data.data_dir is None:
         raise ValueError(f"`data.name`={data.name!r} needs `data.data_dir`, the folder it is in.")
@@ -65,6 +66,8 @@ def open_source(data: Data) -> Source:
     root = pathlib.Path(data.data_dir).absolute()
     if not root.is_dir():
         raise ValueError(f"`data.data_dir` {root} is not a folder.")
+    if data.name == checks.OWN_PICTURES:
+        return OwnPictures(root, data)
     return FOLDERS[data.name](root, (data.train_split, data.test_split))
 
 

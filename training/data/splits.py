@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_mlp.typing import Array, Tensor
 from training.config import Augment, Data
-from training.data.checks import check_data, kept_for_training
+from training.data.checks import check_data, held_out, kept_for_training
 from training.data.corrupt import Ledger, attempt_each
 from training.data.decoding import Decoder
 from training.data.sources import Source, open_source
@@ -190,10 +190,11 @@ def load_splits(data: Data, image_shape: tuple[int, ...]) -> Splits:
     classes = data.classes or tuple(range(len(source.classes)))
     reader = _Reader(source, data, image_shape, classes)
     count = source.splits[data.train_split]
-    kept = kept_for_training(count, data.validation_percent)
+    kept = kept_for_training(count, data)
+    where = held_out(source, data)
     return Splits(
         reader.split(data.train_split, 0, kept, data.examples_per_class),
-        reader.split(data.train_split, kept, count) if data.validation_percent else None,
+        reader.split(*where) if where else None,
         reader.split(data.test_split, 0, source.splits[data.test_split]),
         [source.classes[label] for label in classes],
         reader.ledger,

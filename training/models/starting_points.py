@@ -8,11 +8,11 @@ import numpy as np
 import keras_mlp
 from keras_mlp.arguments import check_choice
 from keras_mlp.typing import Config
-from training.config import Transfer
+from training.config import Transfer, Way
 from training.models.opened_model import check_reads_saved_models
 from training.models.trained_model import check_source, keras_file, trained_model
 
-WAYS = ("frozen", "fine-tuned", "from scratch")
+WAYS: tuple[Way, ...] = ("frozen", "fine-tuned", "from scratch")
 DEPLOYED = (
     "The source is in its deployed form, which trains differently: prefer the model.keras that it "
     "was made from."
