@@ -21,12 +21,12 @@ COUNT = 40  # squares of each photograph
 
 def photographs() -> dict[str, Image.Image]:
     """The photographs, by the name of their class."""
-    portrait = Image.open(
-        pathlib.Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-    )
+    sample_data = pathlib.Path(matplotlib.get_data_path()) / "sample_data"
+    with Image.open(sample_data / "grace_hopper.jpg") as file:
+        portrait = file.convert("RGB")
     return {
         "flower": Image.fromarray(sklearn.datasets.load_sample_image("flower.jpg")),
-        "portrait": portrait.convert("RGB"),
+        "portrait": portrait,
         "temple": Image.fromarray(sklearn.datasets.load_sample_image("china.jpg")),
     }
 
