@@ -67,6 +67,11 @@ class Run:
     def batch_size(self) -> int:
         return self._data.batch_size
 
+    @property
+    def upright(self) -> bool:
+        """Whether the run turned its pictures as their EXIF orientation asks."""
+        return self._data.upright
+
     def test_split(self) -> Split:
         """The test split as the run read it; ValueError if the data is missing."""
         return load_splits(self._data, tuple(self.model.image_shape)).test

@@ -6,7 +6,8 @@ from typing import Any
 
 import keras
 
-from keras_mlp.arguments import check_choice
+from keras_mlp.arguments import check_bool, check_choice, check_class_name, check_positive_int
+from keras_mlp.export.picture_headers import MAX_PIXELS
 from keras_mlp.export.pictures import RESIZE_METHODS
 from keras_mlp.models import VisionModel
 from keras_mlp.models.base import logits_model
@@ -24,6 +25,8 @@ class Selection:
         features: names of intermediate outputs to export for inference.
         class_names: one name per logit, or None.
         resize: how to resize images of another size; None to refuse them.
+        max_pixels: largest number of pixels of a file.
+        upright: turn files as their EXIF orientation asks.
     """
 
     model: keras.Model
@@ -32,6 +35,8 @@ class Selection:
     features: list[str]
     class_names: list[str] | None
     resize: str | None
+    max_pixels: int
+    upright: bool
 
     def inference_model(self) -> keras.Model:
         """Returns a functional model from images to (output, dict of features)."""
@@ -51,6 +56,8 @@ def select(
     features: Sequence[str],
     class_names: Sequence[str] | None,
     resize: str | None,
+    max_pixels: int = MAX_PIXELS,
+    upright: bool = False,
 ) -> Selection:
     """Returns the `Selection` that the arguments of `export_saved_model` describe.
 
@@ -59,6 +66,8 @@ def select(
     """
     check_choice("output", output, ("logits", "features"))
     check_choice("resize", resize, (None, *RESIZE_METHODS))
+    check_positive_int("max_pixels", max_pixels)
+    check_bool("upright", upright)
     part, key = _part_to_export(model, output)
     _check_ends(part)
     _check_size(part, resize)
@@ -66,7 +75,7 @@ def select(
     names = None if class_names is None else _class_names(part, class_names)
     if names is not None and key != "logits":
         raise ValueError(f"`class_names` name logits, and {model.name} is exported without them.")
-    return Selection(model, part, key, list(features), names, resize)
+    return Selection(model, part, key, list(features), names, resize, max_pixels, upright)
 
 
 def _part_to_export(model: keras.Model, output: str) -> tuple[keras.Model, str]:
@@ -128,7 +137,7 @@ def _check_features(model: keras.Model, features: Any) -> None:
 
 
 def _class_names(model: keras.Model, names: Any) -> list[str]:
-    """Returns the names as a list, or raises ValueError unless each logit has one of one line."""
+    """Returns the names as a list, or raises ValueError unless each logit has a proper one."""
     shape = model.output.shape
     if not isinstance(names, (list, tuple)) or len(shape) != 2 or len(names) != shape[-1]:
         found = f"{len(names)} names" if isinstance(names, (list, tuple)) else repr(names)
@@ -136,7 +145,4 @@ def _class_names(model: keras.Model, names: Any) -> list[str]:
             f"`class_names` must be a list of one name per logit of {model.name}, which gives "
             f"{shape}; got {found}."
         )
-    for name in names:
-        if not isinstance(name, str) or name.splitlines() != [name]:
-            raise ValueError(f"`class_names` must be strings of one line each, got {name!r}.")
-    return list(names)
+    return [check_class_name("class_names", name) for name in names]

@@ -2,6 +2,7 @@
 
 import typing
 
+from keras_mlp.arguments import class_name_fault
 from training.config import Data
 
 # Data sets that are files of pictures in `data.data_dir`.
@@ -28,7 +29,7 @@ class Source(typing.Protocol):
 
 
 def check_data(source: Source, data: Data, image_shape: tuple[int, ...]) -> None:
-    """Raises ValueError where a source lacks what a config asks for."""
+    """Raises ValueError where a source lacks what a config asks for, or has impossible names."""
     for key in ("train_split", "test_split"):
         if getattr(data, key) not in source.splits:
             raise ValueError(
@@ -41,6 +42,7 @@ def check_data(source: Source, data: Data, image_shape: tuple[int, ...]) -> None
             f"{source.place} has {channels} channel(s), `model.arguments.image_shape` "
             f"{image_shape} asks for {image_shape[-1]}."
         )
+    check_names(source.classes, source.place)
     labels, classes = range(len(source.classes)), data.classes
     if not set(classes) <= set(labels) or len(set(classes)) < len(classes):
         raise ValueError(
@@ -53,6 +55,16 @@ def check_data(source: Source, data: Data, image_shape: tuple[int, ...]) -> None
         )
     if data.shard == "files" and data.examples_per_class:
         raise ValueError('`data.examples_per_class` needs `data.shard="examples"`.')
+
+
+def check_names(names: typing.Iterable[typing.Any], place: str) -> None:
+    """Raises ValueError for a class name that the files of a run could not hold."""
+    for name in names:
+        if fault := class_name_fault(name):
+            raise ValueError(
+                f"{place} has the class name {ascii(name)[:200]}: {fault}. Names of classes must "
+                "be one line of text each; rename it."
+            )
 
 
 def kept_for_training(count: int, validation_percent: int) -> int:
