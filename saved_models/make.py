@@ -30,6 +30,7 @@ from saved_models.golden import GOLDEN_IMAGES, keras_outputs
 from saved_models.manifest import write_manifest
 from saved_models.measure import measure
 from saved_models.run import Run, without_paths
+from training.data.checks import check_names
 from training.data.splits import Split
 from training.reports.provenance import provenance
 
@@ -69,13 +70,14 @@ def make(
     check_choice("form", form, FORMS)
     finished = Run(run, data_dir)
     path = _destination(output, name or finished.name, overwrite)
+    classes = finished.metrics["classes"]
+    check_names(classes, f"`RUN` {run}")
     models = _models(finished.model, form, sizes)
     split = finished.test_split()
-    classes = finished.metrics["classes"]
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(path) as folder:
         finished.save(folder / artefact.KERAS_MODEL)
-        _write_saved_models(models, classes, folder)
+        _write_saved_models(models, classes, folder, finished.upright)
         write_text(folder / artefact.LABELS, "".join(f"{name}\n" for name in classes))
         _write_golden(finished.model, split, folder)
         metrics = {
@@ -131,15 +133,24 @@ def _in_form(model: keras_mlp.VisionModel, form: str) -> keras_mlp.VisionModel:
 
 
 def _write_saved_models(
-    models: dict[str, keras_mlp.VisionModel], classes: Sequence[str], folder: pathlib.Path
+    models: dict[str, keras_mlp.VisionModel],
+    classes: Sequence[str],
+    folder: pathlib.Path,
+    upright: bool,
 ) -> None:
     for name, model in models.items():
         (folder / name).parent.mkdir(exist_ok=True)
         keras_mlp.export_saved_model(
-            model, folder / name, features=blocks_of(model), class_names=classes
+            model,
+            folder / name,
+            features=blocks_of(model),
+            class_names=classes,
+            upright=upright,
         )
     classifier = models[artefact.CLASSIFIER]
-    keras_mlp.export_saved_model(classifier, folder / artefact.FEATURE_VECTOR, output="features")
+    keras_mlp.export_saved_model(
+        classifier, folder / artefact.FEATURE_VECTOR, output="features", upright=upright
+    )
 
 
 def _write_golden(model: keras_mlp.VisionModel, split: Split, folder: pathlib.Path) -> None:

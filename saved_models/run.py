@@ -9,7 +9,7 @@ from typing import Any
 import keras_mlp
 from saved_models.artefact import KERAS_MODEL, METRICS, load_keras_model, read_dict
 from training.config import Data
-from training.data.checks import OWN_PICTURES, PICTURES
+from training.data.checks import PICTURES
 from training.data.pipeline import load_splits
 from training.data.splits import Split
 from training.report import METRICS_WAY_OUT
@@ -57,7 +57,7 @@ class Run:
     def name(self) -> str:
         """The artefact's default name, such as "mixer_digits"; pictures give their folder's."""
         name = self._data.name
-        if name in (*PICTURES, OWN_PICTURES) and self._data.data_dir:
+        if name in PICTURES and self._data.data_dir:
             folder = pathlib.Path(self._data.data_dir).resolve().name
             name = "_".join(re.findall("[a-z0-9]+", folder.lower())) or name
         return f"{short_name(type(self.model))}_{name}"
@@ -72,6 +72,11 @@ class Run:
     @property
     def batch_size(self) -> int:
         return self._data.batch_size
+
+    @property
+    def upright(self) -> bool:
+        """Whether the run turned its pictures as their EXIF orientation asks."""
+        return self._data.upright
 
     def test_split(self) -> Split:
         """The test split as the run read it; ValueError if the data is missing."""

@@ -66,8 +66,9 @@ class Data:
         name: "digits" (embedded); "arrays", the `.npz` file `data_dir` that
             `training.data.arrays` writes; the name of a stock TFDS dataset of labelled images;
             "pictures", those in `data_dir/CLASS/`, split by a seed, or in `data_dir/train/CLASS/`;
-            "image_folder", pictures in `data_dir/SPLIT/CLASS/`; or "imagenet_tfrecord", the files
-            `data_dir/SPLIT-*-of-*` that the TensorFlow Model Garden writes for ImageNet.
+            "image_folder", pictures in `data_dir/SPLIT/CLASS/` (JPEG, PNG, WebP, GIF or BMP); or
+            "imagenet_tfrecord", the files `data_dir/SPLIT-*-of-*` that the TensorFlow Model Garden
+            writes for ImageNet.
         data_dir: folder of the files; None for the default of TFDS.
         train_split, test_split: names of the splits.
         validation_split: name of the split for the learning curve and for tuning; "" to hold out
@@ -86,6 +87,11 @@ class Data:
         crop: center crop used for evaluation (and for training without `augment.crop`), as a share
             of the shorter side, like timm's `crop_pct`. 0 resizes the whole picture, which
             stretches it if its aspect ratio differs from the model's.
+        upright: turn and mirror pictures as their EXIF orientation asks, with which cameras and
+            telephones say how they were held. False reads them as they are stored, like Keras'
+            and torchvision's readers of folders; `export_saved_model` has the same argument.
+        max_pixels: largest height times width of a picture, which is read from its header: one
+            that is larger counts as damaged and is not decoded. The default is 256 MiB as RGB.
         interpolation: how pictures are resized to the model's size, always with antialiasing.
         shuffle_buffer: number of examples that the order of an epoch is drawn from; a smaller
             split is shuffled completely. The buffer holds encoded pictures: 100,000 of ImageNet
@@ -112,6 +118,8 @@ class Data:
     batch_size: PositiveInt = 128
     cache: bool = True
     crop: Share = 0.0
+    upright: bool = False
+    max_pixels: PositiveInt = 89_478_485
     interpolation: Literal["bilinear", "bicubic", "lanczos3"] = "bilinear"
     shuffle_buffer: PositiveInt = 100_000
     shard: Literal["examples", "files"] = "examples"

@@ -23,7 +23,8 @@ def input_conventions(selection: Selection) -> list[dict[str, Any]]:
     takes_pixels = any(kind["dtype"] == "uint8" for kind in inputs)
     if takes_pixels and channels in DECODED_CHANNELS and None not in (height, width):
         encoded = {"signature": "serving_bytes", "argument": "encoded", "dtype": "string"}
-        inputs.append({**encoded, "range": None, "resize": selection.resize or "bilinear"})
+        how = {"resize": selection.resize or "bilinear", "max_pixels": selection.max_pixels}
+        inputs.append({**encoded, "range": None, **how, "upright": selection.upright})
     if selection.features:
         inputs.append({**inputs[0], "signature": "serving_features"})
     return inputs
@@ -181,7 +182,8 @@ def _from_files(
     serve: Callable[[Tensor], dict[str, Tensor]], selection: Selection, method: str
 ) -> Callable[[Tensor], dict[str, Tensor]]:
     shape = selection.part.input.shape[1:]
-    return lambda encoded: serve(decoded(encoded, shape, method))
+    bound, turn = selection.max_pixels, selection.upright
+    return lambda encoded: serve(decoded(encoded, shape, method, bound, turn))
 
 
 def _traced(function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Any:

@@ -6,7 +6,13 @@ from typing import Any
 
 import keras
 
-from keras_mlp.arguments import check_choice, check_class_names
+from keras_mlp.arguments import (
+    check_bool,
+    check_choice,
+    check_class_names,
+    check_positive_int,
+)
+from keras_mlp.export.picture_headers import MAX_PIXELS
 from keras_mlp.export.pictures import RESIZE_METHODS
 from keras_mlp.models import VisionModel
 from keras_mlp.models.base import logits_model
@@ -24,6 +30,8 @@ class Selection:
         features: names of intermediate outputs to export for inference.
         class_names: one name per logit, or None.
         resize: how to resize images of another size; None to refuse them.
+        max_pixels: largest number of pixels of a file.
+        upright: turn files as their EXIF orientation asks.
     """
 
     model: keras.Model
@@ -32,6 +40,8 @@ class Selection:
     features: list[str]
     class_names: list[str] | None
     resize: str | None
+    max_pixels: int
+    upright: bool
 
     def inference_model(self) -> keras.Model:
         """Returns a functional model from images to (output, dict of features)."""
@@ -51,6 +61,8 @@ def select(
     features: Sequence[str],
     class_names: Sequence[str] | None,
     resize: str | None,
+    max_pixels: int = MAX_PIXELS,
+    upright: bool = False,
 ) -> Selection:
     """Returns the `Selection` that the arguments of `export_saved_model` describe.
 
@@ -59,12 +71,14 @@ def select(
     """
     check_choice("output", output, ("logits", "features"))
     check_choice("resize", resize, (None, *RESIZE_METHODS))
+    check_positive_int("max_pixels", max_pixels)
+    check_bool("upright", upright)
     part, key = _part_to_export(model, output)
     _check_ends(part)
     _check_size(part, resize)
     _check_features(model, features)
     names = _class_names(model, part, key, class_names)
-    return Selection(model, part, key, list(features), names, resize)
+    return Selection(model, part, key, list(features), names, resize, max_pixels, upright)
 
 
 def _class_names(

@@ -128,7 +128,7 @@ def test_the_run_becomes_an_artefact(finished, tmp_path):
     artefact = make(finished[1], tmp_path / "artefacts")
     assert artefact.name == "mixer_my_colours" and problems_of(artefact) == []
     card = (artefact / "README.md").read_text()
-    assert "fine-tuned from `3.keras` on a folder of pictures" in card and "TFDS" not in card
+    assert "fine-tuned from `3.keras` on the maker" in card and "TFDS" not in card
     assert keras.models.load_model(artefact / "model.keras").class_names == tuple(COLOURS)
 
 

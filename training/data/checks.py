@@ -2,11 +2,12 @@
 
 import typing
 
+from keras_mlp.arguments import class_name_fault
 from training.config import Data
 
 # Data sets that are files of pictures in `data.data_dir`.
-PICTURES = ("image_folder", "imagenet_tfrecord")
 OWN_PICTURES = "pictures"  # split by a seed, or as its folders say
+PICTURES = ("image_folder", OWN_PICTURES, "imagenet_tfrecord")
 
 
 class Source(typing.Protocol):
@@ -29,7 +30,7 @@ class Source(typing.Protocol):
 
 
 def check_data(source: Source, data: Data, image_shape: tuple[int, ...]) -> None:
-    """Raises ValueError where a source lacks what a config asks for."""
+    """Raises ValueError where a source lacks what a config asks for, or has impossible names."""
     for key in ("train_split", "validation_split", "test_split"):
         if key == "validation_split" and not data.validation_split:
             continue
@@ -44,6 +45,7 @@ def check_data(source: Source, data: Data, image_shape: tuple[int, ...]) -> None
             f"{source.place} has {channels} channel(s), `model.arguments.image_shape` "
             f"{image_shape} asks for {image_shape[-1]}."
         )
+    check_names(source.classes, source.place)
     labels, classes = range(len(source.classes)), data.classes
     if not set(classes) <= set(labels) or len(set(classes)) < len(classes):
         raise ValueError(
@@ -56,6 +58,16 @@ def check_data(source: Source, data: Data, image_shape: tuple[int, ...]) -> None
         )
     if data.shard == "files" and data.examples_per_class:
         raise ValueError('`data.examples_per_class` needs `data.shard="examples"`.')
+
+
+def check_names(names: typing.Iterable[typing.Any], place: str) -> None:
+    """Raises ValueError for a class name that the files of a run could not hold."""
+    for name in names:
+        if fault := class_name_fault(name):
+            raise ValueError(
+                f"{place} has the class name {ascii(name)[:200]}: {fault}. Names of classes must "
+                "be one line of text each; rename it."
+            )
 
 
 def kept_for_training(count: int, data: Data) -> int:

@@ -8,7 +8,6 @@ import numpy as np
 from keras_mlp.typing import Array
 from training.config import Data
 from training.data.image_folder import ImageFolder
-from training.data.picture_files import needs_pillow
 from training.data.picture_splits import split_pictures
 
 log = logging.getLogger(__name__)
@@ -34,14 +33,7 @@ class OwnPictures(ImageFolder):
             split: _shuffled(files, self.classes) for split, files in found.files.items()
         }
         self.splits = {split: len(paths) for split, (paths, _) in self.examples.items()}
-        self._needs_pillow = needs_pillow(
-            [path for paths, _ in self.examples.values() for path in paths.tolist()]
-        )
-        if self._needs_pillow and data.service:
-            raise ValueError(
-                f"`data.service` decodes JPEG and PNG files only, and {root} holds others: convert "
-                'them, or leave `data.service` at "".'
-            )
+        self._choose_reader()
         for note in found.notes:
             log.warning(note)
 

@@ -82,7 +82,7 @@ def class_folders(root: pathlib.Path) -> ClassFolders:
     found = ClassFolders(root, {}, [], loose, [])
     for name in subfolders(root):
         found.pictures[name] = []
-        for file, depth in _files(root / name):
+        for file, depth in _files(root / name, tuple(map(os.path.realpath, (root, root / name)))):
             if not _is_picture(file.name) or not file.is_file():
                 found.left_out.append(file.path)
                 continue
@@ -105,8 +105,10 @@ def content_of(path: tf.Tensor, max_pixels: int, upright: bool) -> tf.Tensor:
     """The bytes of a picture's file, in a graph: JPEG and PNG as they are, others as PNG."""
 
     def converted() -> tf.Tensor:
-        def as_png(content: Array) -> bytes:
-            return _as_png(content.item(), max_pixels, upright)
+        def as_png(content: Array | bytes) -> bytes:
+            if not isinstance(content, bytes):  # TensorFlow passes either
+                content = content.item()
+            return _as_png(content, max_pixels, upright)
 
         return tf.ensure_shape(tf.numpy_function(as_png, [tf.io.read_file(path)], tf.string), ())
 
@@ -140,14 +142,10 @@ def _as_png(content: bytes, max_pixels: int, upright: bool) -> bytes:
     return stream.getvalue()
 
 
-def _files(folder: pathlib.Path, depth: int = 0) -> Iterator[tuple[os.DirEntry[str], int]]:
-    """The files below a folder, with their depth in it, in the order of their names."""
-    yield from _files_below(folder, depth, (os.path.realpath(folder),))
-
-
-def _files_below(
-    folder: str | pathlib.Path, depth: int, above: tuple[str, ...]
+def _files(
+    folder: str | pathlib.Path, above: tuple[str, ...], depth: int = 0
 ) -> Iterator[tuple[os.DirEntry[str], int]]:
+    """The files below a folder, with their depth in it, in the order of their names."""
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.name.startswith("."):
             continue
@@ -156,7 +154,7 @@ def _files_below(
             continue
         real = os.path.realpath(entry.path)
         if real not in above:  # a link to a folder that holds it would never end
-            yield from _files_below(entry.path, depth + 1, (*above, real))
+            yield from _files(entry.path, (*above, real), depth + 1)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -15,10 +15,6 @@ from training.data.image_folder import ImageFolder
 from training.data.imagenet_records import ImageNetRecords
 from training.data.own_pictures import OwnPictures
 
-FOLDERS: dict[str, type[ImageFolder] | type[ImageNetRecords]] = dict(
-    zip(checks.PICTURES, (ImageFolder, ImageNetRecords), strict=True)
-)
-
 
 class Source(checks.Source, Protocol):
     """Labelled pictures in files, not decoded yet.
@@ -58,7 +54,7 @@ def open_source(data: Data) -> Source:
     """
     if data.name == "arrays":
         return ArraySource(data.data_dir)
-    if data.name not in (*FOLDERS, checks.OWN_PICTURES):
+    if data.name not in checks.PICTURES:
         return PreparedDataset(find_dataset(data.name, data.data_dir))
     if data.data_dir is None:
         raise ValueError(f"`data.name`={data.name!r} needs `data.data_dir`, the folder it is in.")
@@ -66,9 +62,12 @@ def open_source(data: Data) -> Source:
     root = pathlib.Path(data.data_dir).absolute()
     if not root.is_dir():
         raise ValueError(f"`data.data_dir` {root} is not a folder.")
+    splits = data.train_split, data.test_split
     if data.name == checks.OWN_PICTURES:
         return OwnPictures(root, data)
-    return FOLDERS[data.name](root, (data.train_split, data.test_split))
+    if data.name == "image_folder":
+        return ImageFolder(root, splits, data)
+    return ImageNetRecords(root, splits)
 
 
 class ArraySource(ArrayFile):
@@ -162,7 +161,7 @@ def find_dataset(name: str, data_dir: str | None = None) -> tfds.core.DatasetBui
         return builder
     known = tfds.list_builders(with_community_datasets=False)
     if name not in known:
-        near = describe_choices(name, ["digits", *FOLDERS, *known]).split("Allowed:")[0]
+        near = describe_choices(name, ["digits", *checks.PICTURES, *known]).split("Allowed:")[0]
         raise ValueError(f"`data.name` is {name!r}, which TFDS does not know. {near}")
     builder = tfds.builder(name, data_dir=data_dir)
     if not builder.is_prepared():

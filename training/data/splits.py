@@ -3,6 +3,7 @@
 import collections.abc
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,8 +15,12 @@ from training.config import Augment, Data
 from training.data.checks import check_data, held_out, kept_for_training
 from training.data.corrupt import Ledger, attempt_each
 from training.data.decoding import Decoder
+from training.data.image_folder import ImageFolder
+from training.data.picture_notes import picture_fault
 from training.data.sources import Source, open_source
 from training.engine.tensorflow.strategies import WHOLE, Share
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
@@ -187,6 +192,9 @@ def load_splits(data: Data, image_shape: tuple[int, ...]) -> Splits:
     """
     source = open_source(data)
     check_data(source, data, image_shape)
+    if isinstance(source, ImageFolder):
+        for note in source.notes(image_shape[-1]):
+            log.warning(note)
     classes = data.classes or tuple(range(len(source.classes)))
     reader = _Reader(source, data, image_shape, classes)
     count = source.splits[data.train_split]
@@ -212,7 +220,7 @@ class _Reader:
         self.new_label = np.full(len(source.classes), -1, np.int64)
         self.new_label[list(classes)] = np.arange(len(classes))
         self.decoder = Decoder(source, image_shape, data)
-        self.ledger = Ledger(data.max_corrupt)
+        self.ledger = Ledger(data.max_corrupt, lambda name: picture_fault(name, data.max_pixels))
         # Only if this machine decodes the whole split once; otherwise it decodes only its part.
         self.is_cached = (
             data.cache and source.image_shape and data.shard == "examples" and not data.service
