@@ -6,8 +6,10 @@ A comparison that was stopped continues where it was when the same command is gi
 """
 
 from training.command_line import Arguments, compare_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     compare_options(__doc__)
 
 import copy
@@ -26,9 +28,10 @@ from keras_mlp.arguments import check_choice
 from keras_mlp.whole_files import write_text
 from training.config import Comparison, Config
 from training.engine.chosen import engine_module
-from training.engine.interruption import Interrupted, leave_resumable
+from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.workdir import Workdir
 from training.models.arguments import check_model
+from training.terminal import set_up_terminal
 from training.train import train_seeds
 
 
@@ -128,11 +131,14 @@ def main(arguments: Arguments = None) -> None:
         results = compare(options.config, options.workdir)
     except Interrupted:
         leave_resumable()
-    except (ValueError, FloatingPointError) as error:
+    except LostWorker as error:
+        print(error, file=sys.stderr)
+        sys.exit(RESUMABLE)
+    except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"error: {error}")
     print(f"\n{comparison_table(results)}\n\nruns: {pathlib.Path(options.workdir).resolve()}")
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    set_up_terminal()
     main()

@@ -13,8 +13,10 @@ With a page in place of the folder, it compares the three ways over several seed
 """
 
 from training.command_line import Arguments, finetune_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     finetune_options(__doc__)
 
 import argparse
@@ -42,6 +44,7 @@ from training.models.starting_points import SavedModelFolder, TrainedModel, open
 from training.models.trained_model import LABELS_FILE, size_of
 from training.reports.provenance import provenance
 from training.reports.way_table import accuracy_table
+from training.terminal import set_up_terminal
 
 METRICS = "metrics.json"
 
@@ -183,5 +186,5 @@ def _finetune_on_folder(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    set_up_terminal()
     main()

@@ -5,13 +5,15 @@ command is given again, and ends where it would have ended.
 """
 
 from training.command_line import train_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     train_options(__doc__)
 
 import contextlib
 import json
-import logging
+import math
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -24,6 +26,8 @@ from keras_mlp.json_files import read_json
 from keras_mlp.whole_files import whole_file, write_text
 from training.config import Config
 from training.engine.chosen import Engine, Run, Split, engine_module
+from training.engine.curve import Curve
+from training.engine.explosion import LossLimits, described
 from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.optimizers import build_optimizer
 from training.engine.stored_config import as_stored
@@ -34,6 +38,7 @@ from training.models.from_config import build_model, model_image_shape
 from training.report import METRICS_WAY_OUT, write_report
 from training.reports.pictures import draw_predictions
 from training.reports.provenance import provenance
+from training.terminal import set_up_terminal
 
 
 def train(
@@ -57,8 +62,8 @@ def train(
 
     Raises:
         ValueError: the config does not fit the data, the devices or the folder.
-        FloatingPointError: the loss is no longer finite; the last checkpoint is kept.
-        Interrupted: the process received SIGTERM; a checkpoint was saved.
+        FloatingPointError: the loss is no longer finite; the last checkpoint is kept, and the best.
+        Interrupted: the process received SIGTERM or Ctrl-C; a checkpoint was saved.
         OSError: a file cannot be written; the last whole checkpoint is kept.
     """
     (metrics,) = train_seeds([config], [workdir], accept_changes=accept_changes)
@@ -147,10 +152,13 @@ def _train_in(
         for own, folder in zip(configs, folders, strict=True)
     ]
     facts = engine.fit(runs, splits, total_steps)
+    limits = LossLimits(config.optimizer.loss, len(splits.classes))
     all_metrics = []
     for run in runs:
+        test = engine.evaluate(run.model, splits.test, config.data.batch_size)
         metrics = {
-            "test": engine.evaluate(run.model, splits.test, config.data.batch_size),
+            "test": test,
+            **_health(Curve(run.folder, limits, total_steps), test, total_steps),
             "parameters": run.model.count_params(),
             "classes": splits.classes,
             "steps": total_steps,
@@ -167,6 +175,21 @@ def _train_in(
         all_metrics.append(metrics)
     engine.finish()
     return all_metrics
+
+
+def _health(curve: Curve, test: dict[str, Any], total_steps: int) -> dict[str, Any]:
+    """Whether a loss exploded, and the best checkpoint; warns of the test loss.
+
+    Raises:
+        FloatingPointError: the test loss is not finite.
+    """
+    curve.watch("test", total_steps, test["loss"])
+    if not math.isfinite(test["loss"]):
+        exceeded = curve.limits.exceeded("test", total_steps, test["loss"])
+        assert exceeded is not None
+        raise FloatingPointError(described(exceeded) + curve.way_out())
+    diverged = curve.limits.first_exceeded(curve.history, test, total_steps)
+    return {"diverged": diverged, "best_checkpoint": curve.best.judged}
 
 
 def _new_run(
@@ -238,10 +261,13 @@ def _draw_predictions(
 
 def _headline(metrics: dict[str, Any]) -> str:
     accuracy, loss, examples = (metrics["test"][key] for key in ("accuracy", "loss", "examples"))
-    return (
-        f"test accuracy {accuracy:.2%}, loss {loss:.4f} on {examples} images\n"
-        f"{metrics['parameters']:,} parameters, {metrics['wall_seconds']:.0f} s of training"
-    )
+    lines = [
+        f"test accuracy {accuracy:.2%}, loss {loss:.4f} on {examples} images",
+        f"{metrics['parameters']:,} parameters, {metrics['wall_seconds']:.0f} s of training",
+    ]
+    if diverged := metrics.get("diverged"):  # runs of earlier versions do not say
+        lines.append(described(diverged))
+    return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -259,5 +285,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    set_up_terminal()
     main()

@@ -139,7 +139,13 @@ class SavedModelFolder:
         (layer,) = (each for each in model.layers if isinstance(each, keras_mlp.SavedModelLayer))
         head = model.get_layer("head")
         whole = keras_mlp.with_new_head(layer.to_model(), head.units)
-        whole.get_layer("head").set_weights([np.asarray(weight) for weight in head.weights])
+        kernel, bias = (np.asarray(weight) for weight in head.weights)
+        new = whole.get_layer("head")
+        if isinstance(new, keras_mlp.layers.DistilledHead):  # the mean of two classifiers
+            first, second = np.split(2 * kernel, 2)
+            new.set_weights([first, bias, second, bias])
+        else:
+            new.set_weights([kernel, bias])
         return whole
 
     def _untrained(self) -> keras_mlp.VisionModel:
