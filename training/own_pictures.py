@@ -30,7 +30,7 @@ from training.train import train
 
 COMPARISON = "comparison.md"
 _READ_AT_ONCE = 64
-_COMPILED = 5  # times as long as the forward pass alone: training, evaluation and two exports
+_COMPILED = 10  # times as long as the forward pass alone: training, evaluation and two exports
 _BACKWARD = 2  # forward passes that a backward pass costs
 
 
@@ -86,6 +86,8 @@ def train_on_folder(wishes: Wishes) -> dict[str, Any]:
     for line in _plan(wishes, checked).lines():
         print(line, flush=True)
     keras.utils.clear_session()
+    # Each run has its own model and step function; TensorFlow would warn of the fifth.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with _said_once():
         metrics = train(checked.config, wishes.workdir, accept_changes=wishes.accept_changes)
         if wishes.compare:
