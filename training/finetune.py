@@ -148,18 +148,22 @@ def _compare(
             "variant": size_of(kept),
             "source": source,
         }
-    _write_model(kept, splits, folder)
+    _write_model(kept, splits, folder, config.data.upright)
     write_text(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
     return metrics
 
 
-def _write_model(model: keras.Model, splits: Splits, folder: pathlib.Path) -> None:
+def _write_model(model: keras.Model, splits: Splits, folder: pathlib.Path, upright: bool) -> None:
     with whole_file(folder / "model.keras") as path:
         model.save(path)
     write_text(folder / LABELS_FILE, "".join(f"{name}\n" for name in splits.classes))
     if keras.backend.backend() == "tensorflow":
         keras_mlp.export_saved_model(
-            model, folder / "saved_model", class_names=splits.classes, overwrite=True
+            model,
+            folder / "saved_model",
+            class_names=splits.classes,
+            upright=upright,
+            overwrite=True,
         )
         store_golden(model, splits.test, folder / "saved_model")
 

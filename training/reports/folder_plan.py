@@ -127,10 +127,11 @@ def result_lines(run: pathlib.Path, metrics: dict[str, Any], found: PictureSplit
     lines.append(f"model      {run / 'model.keras'}, with the names of its classes")
     if (run / "saved_model").is_dir():
         lines.append(f"SavedModel {run / 'saved_model'}")
+    turned = " --upright" if metrics["config"]["data"]["upright"] else ""
     judged = found.root / "test" if (found.root / "test").is_dir() else "MORE_PICTURES"
     return [
         *lines,
-        f"next       python -m training.evaluate --source {run} --folder {judged}",
+        f"next       python -m training.evaluate --source {run} --folder {judged}{turned}",
         f"{_INDENT}python -m saved_models.make {run} --output artefacts",
     ]
 
