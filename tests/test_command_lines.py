@@ -48,7 +48,6 @@ WRONG = [
     ("training.demo", ["--folder", ""], "argument --folder: must not be empty"),
     ("training.report", ["none"], "`RUN` none does not exist"),
     ("saved_models.make", ["none", "--output", "."], "`RUN` none does not exist"),
-    ("saved_models.make", [".", "--output", "none"], "`--output` none does not exist"),
     ("saved_models.make", [".", "--output", ".", "--sizes", "32by48"], "must be HEIGHTxWIDTH"),
     ("saved_models.card", ["none"], "`PATH` none does not exist"),
     ("saved_models.publish", ["none", "--output", "."], "`PATH` none does not exist"),

@@ -12,7 +12,15 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from training.config import Comparison, Config, FineTuneConfig, ImageSizes, load_config
+from training.config import (
+    Comparison,
+    Config,
+    FineTuneConfig,
+    ImageSizes,
+    check_config,
+    load_config,
+)
+from training.overrides import apply_override
 
 SPLITS = ("test", "validation", "train")
 Arguments = Sequence[str] | None
@@ -57,14 +65,54 @@ def compare_options(description: str | None, arguments: Arguments = None) -> arg
 
 
 def finetune_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
-    """See `train_options`; `config` is a `FineTuneConfig`."""
+    """See `train_options`; `config` is a `FineTuneConfig`, or None if there is a `folder`."""
     parser = program_parser("training.finetune", description)
-    _add_source(parser, "a .keras file or the folder of a SavedModel")
-    _add_config(parser)
+    add = parser.add_argument
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument("--folder", type=nonempty_path, help="pictures, FOLDER/CLASS/*.jpg")
+    _add_config(parser, data)
+    add(
+        "--source",
+        type=nonempty_path,
+        help="a .keras file; the folder of a run, an artefact or a SavedModel; or the name of "
+        "published weights",
+    )
     _add_workdir(parser)
-    options = _with_config(parser.parse_args(arguments), FineTuneConfig)
-    must_exist("--source", options.source)
+    add("--epochs", type=int, metavar="N", help="passes over the training pictures")
+    add("--image-size", type=int, metavar="N", help="side of the model's images, in pixels")
+    add("--channels", type=int, choices=(1, 3), help="1 for grey images, 3 for colour")
+    add("--compare", action="store_true", help="train the source frozen and from scratch, too")
+    add(
+        "--accept-changes",
+        action="store_true",
+        help="continue in a folder that was made with another config",
+    )
+    options = parser.parse_args(arguments)
+    if options.epochs is not None:
+        options.overrides.append(f"epochs={options.epochs}")
+    if options.config is not None:
+        return _with_page(options)
+    if options.image_size is not None and options.image_size < 1:
+        end_with_error(f"`--image-size` must be a positive integer, got {options.image_size}.")
+    must_exist("--folder", options.folder)
+    try:  # the keys and values; what they are for is known later
+        config = Config()
+        for override in options.overrides:
+            apply_override(config, override)
+        check_config(config)
+    except ValueError as error:
+        end_with_error(error)
     return options
+
+
+def _with_page(options: argparse.Namespace) -> argparse.Namespace:
+    """The options of a fine-tuning by a page."""
+    if not options.source:
+        end_with_error("`--config` needs `--source`, the model to fine-tune.")
+    for name in ("image_size", "channels", "compare", "accept_changes"):
+        if getattr(options, name):
+            end_with_error(f"`--{name.replace('_', '-')}` is for `--folder`.")
+    return _with_config(options, FineTuneConfig)
 
 
 def image_sizes_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:

@@ -148,7 +148,7 @@ def _train_in(
     steps_per_epoch = splits.train.size / config.data.batch_size
     total_steps = max(1, round(config.epochs * steps_per_epoch))
     runs = [
-        _new_run(engine, own, folder, len(splits.classes), total_steps, steps_per_epoch)
+        _new_run(engine, own, folder, splits.classes, total_steps, steps_per_epoch)
         for own, folder in zip(configs, folders, strict=True)
     ]
     facts = engine.fit(runs, splits, total_steps)
@@ -196,14 +196,15 @@ def _new_run(
     engine: Engine,
     config: Config,
     folder: Workdir,
-    num_classes: int,
+    classes: list[str],
     total_steps: int,
     steps_per_epoch: float,
 ) -> Run:
     """Builds the model, with the initial weights of the config's seed, and its optimizer."""
     keras.utils.set_random_seed(config.runtime.seed)
     with engine.scope():
-        model = build_model(config.model, num_classes, config.runtime.dtype)
+        model = build_model(config.model, len(classes), config.runtime.dtype)
+        model.class_names = classes
         optimizer = build_optimizer(
             config.optimizer,
             model,

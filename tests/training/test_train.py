@@ -146,6 +146,13 @@ def test_keras_file_and_saved_model_agree_with_the_metrics(run, config):
     assert result["golden_difference"] <= 1e-6
 
 
+def test_the_names_of_the_classes_are_in_every_file(run):
+    names = json.loads((run[0] / "metrics.json").read_text())["classes"]
+    assert names == [str(digit) for digit in range(10)]
+    assert saved_model_info(run[0] / "saved_model")["class_names"] == names
+    assert keras.models.load_model(run[0] / "model.keras").class_names == tuple(names)
+
+
 def test_golden_outputs_that_are_not_met_are_an_error(run):
     with pytest.raises(ValueError, match="differ from those"):
         check_golden(lambda images, training: np.zeros((16, 10)), run[0] / "saved_model")

@@ -35,8 +35,8 @@ def open_model(source: str | pathlib.Path) -> OpenedModel:
     """Opens a model saved by `training.train`, `saved_models.make` or Keras.
 
     Args:
-        source: path of a `.keras` file, of a SavedModel's folder, or of an artefact's folder, to
-            open its classifier.
+        source: path of a `.keras` file, of a SavedModel's folder, of an artefact's folder, to open
+            its classifier, or of a run's folder, to open its `.keras` file.
 
     Returns:
         An `OpenedModel`.
@@ -47,12 +47,18 @@ def open_model(source: str | pathlib.Path) -> OpenedModel:
     source = pathlib.Path(source)
     if source.suffix == ".keras" and source.is_file():
         return _open_keras_file(source)
-    if (source / "classifier").is_dir():
+    file = source / "model.keras"
+    if (source / "classifier").is_dir() and (
+        keras.backend.backend() == "tensorflow" or not file.is_file()
+    ):
         return _open_saved_model(source / "classifier", source / GOLDEN_FILE)
+    if file.is_file():
+        return _open_keras_file(file)
     if source.is_dir():
         return _open_saved_model(source, source / GOLDEN_FILE)
     raise ValueError(
-        f"`--source` {source} is neither a .keras file nor the folder of a SavedModel or artefact."
+        f"`--source` {source} is neither a .keras file nor the folder of a SavedModel, an artefact "
+        "or a run."
     )
 
 
@@ -60,13 +66,17 @@ def _open_keras_file(file: pathlib.Path) -> OpenedModel:
     try:
         model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras can raise anything here
-        raise ValueError(f"`--source` {file} cannot be read: {first_line(error)}") from error
+        message = f"`--source` {file} cannot be read: {first_line(error)}"
+        if (file.parent / "saved_model").is_dir() and "safe_mode" in str(error):
+            message += f" Or evaluate {file.parent / 'saved_model'}, which holds the same model."
+        raise ValueError(message) from error
     shapes = model.input_shape, model.output_shape
     if not all(isinstance(shape, tuple) for shape in shapes) or len(shapes[0]) != 4:
         raise ValueError(f"`--source` {file} does not take a single batch of images.")
     if len(shapes[1]) != 2:
         raise ValueError(f"`--source` {file} outputs {shapes[1]}, not logits (B, K).")
-    classes = _stored_classes(file.parent)
+    named = model.class_names if isinstance(model, keras_mlp.VisionModel) else None
+    classes = list(named) if named else _stored_classes(file.parent)
     return OpenedModel(model, tuple(shapes[0][1:]), classes, file.parent / GOLDEN_FILE)
 
 
