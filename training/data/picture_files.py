@@ -106,9 +106,10 @@ def content_of(path: tf.Tensor, max_pixels: int, upright: bool) -> tf.Tensor:
 
     def converted() -> tf.Tensor:
         def as_png(content: Array | bytes) -> bytes:
-            if not isinstance(content, bytes):  # TensorFlow passes either
-                content = content.item()
-            return _as_png(content, max_pixels, upright)
+            own: bytes = (
+                content if isinstance(content, bytes) else content.item()
+            )  # it may be either
+            return _as_png(own, max_pixels, upright)
 
         return tf.ensure_shape(tf.numpy_function(as_png, [tf.io.read_file(path)], tf.string), ())
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keras_mlp.whole_files import whole_file
+from training.reports.plain_text import plain
 
 NAMED_CLASSES = 40  # more names than this are unreadable
 COUNTED_CLASSES = 20  # more counts than this are unreadable
@@ -71,13 +72,8 @@ def _name_classes(axes: matplotlib.axes.Axes, classes: Sequence[str]) -> None:
     places = range(len(classes))
     # Digits need no rotation.
     turned = 0 if max(map(len, classes)) <= 2 else 90
-    axes.set_xticks(places, [_plain(name) for name in classes], rotation=turned)
-    axes.set_yticks(places, [_plain(name) for name in classes])
-
-
-def _plain(name: str) -> str:
-    """A short name, with "$" escaped, which matplotlib would take for mathematics."""
-    return (name if len(name) <= 24 else f"{name[:23]}…").replace("$", r"\$")
+    axes.set_xticks(places, [plain(name) for name in classes], rotation=turned)
+    axes.set_yticks(places, [plain(name) for name in classes])
 
 
 def _write_counts(axes: matplotlib.axes.Axes, counts: np.ndarray, shares: np.ndarray) -> None:

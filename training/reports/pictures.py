@@ -9,6 +9,7 @@ import matplotlib.figure
 import numpy as np
 
 from keras_mlp.whole_files import whole_file
+from training.reports.plain_text import plain
 
 
 def draw_run(
@@ -76,11 +77,11 @@ def draw_predictions(
 
 def _describe_label(label: np.ndarray, classes: Sequence[str]) -> str:
     if np.ndim(label) == 0:
-        return classes[int(label)] if label >= 0 else "(damaged)"
+        return plain(classes[int(label)]) if label >= 0 else "(damaged)"
     largest = [number for number in np.argsort(-label, kind="stable")[:2] if label[number] > 0]
     if len(largest) == 1:
-        return classes[largest[0]]
-    return "\n".join(f"{classes[n]} {label[n]:.2f}" for n in largest) or "(damaged)"
+        return plain(classes[largest[0]])
+    return "\n".join(f"{plain(classes[n])} {label[n]:.2f}" for n in largest) or "(damaged)"
 
 
 def _show(axes: matplotlib.axes.Axes, image: np.ndarray) -> None:
@@ -116,7 +117,8 @@ def _draw_grid(
     for axes, image, label, prediction in zip(all_axes, images, labels, predictions, strict=False):
         _show(axes, image)
         right = label == prediction
-        title = classes[prediction] if right else f"{classes[prediction]} ({classes[label]})"
+        title = plain(classes[prediction])
+        title = title if right else f"{title} ({plain(classes[label])})"
         axes.set_title(title, fontsize=9, color="black" if right else "red")
     figure.suptitle("test images: prediction (truth, if different)", fontsize=10)
 

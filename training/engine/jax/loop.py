@@ -92,7 +92,9 @@ def run_steps(
                         if stop.noted and session.step < point:
                             save()
                             raise Interrupted
-                _write_point(session, runs, splits, point, steps_per_epoch, began)
+                judged = _write_point(session, runs, splits, point, steps_per_epoch, began)
+                if judged:
+                    bar.show_validation(judged)
                 session.forget_sums()
                 save()
                 if stop.noted and point < total_steps:
@@ -125,8 +127,8 @@ def _write_point(
     step: int,
     steps_per_epoch: float,
     began: float,
-) -> None:
-    """One point of every run's learning curve."""
+) -> dict[str, typing.Any] | None:
+    """Writes one point of every run's learning curve; returns the first one's validation."""
     judged = session.evaluate(splits.validation) if splits.validation else None
     for number, run in enumerate(runs):
         entry: dict[str, typing.Any] = {"step": step, "epoch": step / steps_per_epoch}
@@ -134,6 +136,7 @@ def _write_point(
         if judged:
             entry["validation"] = judged[number]
         run.folder.append_history({**entry, "seconds": time.monotonic() - began})
+    return judged[0] if judged else None
 
 
 def _draw_first(session: Session, number: int, run: Run, classes: list[str]) -> None:

@@ -124,6 +124,7 @@ def run_steps(
                 if evaluator:
                     with trainer.averaged():
                         entry["validation"] = controller.evaluate()
+                    bar.show_validation(entry["validation"])
                 folder.append_history({**entry, "seconds": time.monotonic() - began})
                 _save(manager, boundary)
         except Interrupted:
