@@ -106,9 +106,8 @@ def content_of(path: tf.Tensor, max_pixels: int, upright: bool) -> tf.Tensor:
 
     def converted() -> tf.Tensor:
         def as_png(content: Array | bytes) -> bytes:
-            own: bytes = (
-                content if isinstance(content, bytes) else content.item()
-            )  # it may be either
+            # TensorFlow passes bytes inside a graph, and an array of one element outside.
+            own: bytes = content if isinstance(content, bytes) else content.item()
             return _as_png(own, max_pixels, upright)
 
         return tf.ensure_shape(tf.numpy_function(as_png, [tf.io.read_file(path)], tf.string), ())
