@@ -252,8 +252,8 @@ def _mistakes(evaluation: Mapping[str, Any]) -> list[str]:
     names = evaluation["classes"]
     figures = [
         (
-            names[each["guess"]],
             each["png"],
+            f"taken for {names[each['guess']]}",
             [f"is {names[each['truth']]}", f"{each['confidence']:.1%} certain"],
         )
         for each in evaluation.get("mistakes", ())
@@ -266,7 +266,7 @@ def _mistakes(evaluation: Mapping[str, Any]) -> list[str]:
 
 def _most_confused(evaluation: Mapping[str, Any]) -> list[str]:
     """A table of the largest counts off the diagonal; an empty list if there are none."""
-    header = ("truth", "most often taken for", "images", "share of the true class")
+    header = ("truth", "taken for", "images", "share of truth")
     rows = pair_rows(evaluation)
     return [heading("Confused most"), table(rows, header, numbers=(2, 3))] if rows else []
 

@@ -218,8 +218,8 @@ def test_the_most_confident_mistakes_come_first_with_picture_and_names(run, tmp_
     reader = Reader(text)
     start = reader.texts.index("Most confident mistakes")
     shown = [each for each in reader.texts[start:] if each.strip()]
-    assert shown[2:5] == ["a $8$", "is <b>three</b>", "98.7% certain"]
-    assert shown[5:8] == ["7", "is 1", "50.0% certain"]
+    assert shown[2:5] == ["taken for a $8$", "is <b>three</b>", "98.7% certain"]
+    assert shown[5:8] == ["taken for 7", "is 1", "50.0% certain"]
     assert reader.sources[0] == f"data:image/png;base64,{png}"
     assert start < reader.texts.index("Classes") < reader.texts.index("Learning curves")
 

@@ -25,7 +25,7 @@ def learning_curves(history: Sequence[dict[str, Any]]) -> bytes:
     Returns:
         The bytes of an SVG picture.
     """
-    figure = matplotlib.figure.Figure(figsize=(9.0, 5.4), layout="constrained")
+    figure = matplotlib.figure.Figure(figsize=(6.8, 5.6), layout="constrained")
     for axes, (key, parts) in zip(figure.subplots(2, 2).flat, _PANELS, strict=True):
         for part in parts:
             _draw(axes, history, part, key)
@@ -44,8 +44,8 @@ def compared_curves(histories: Mapping[str, Sequence[dict[str, Any]]]) -> bytes:
     Returns:
         The bytes of an SVG picture.
     """
-    figure = matplotlib.figure.Figure(figsize=(9.0, 3.9), layout="constrained")
-    for axes, key in zip(figure.subplots(1, 2).flat, ("loss", "accuracy"), strict=True):
+    figure = matplotlib.figure.Figure(figsize=(6.4, 6.0), layout="constrained")
+    for axes, key in zip(figure.subplots(2, 1).flat, ("loss", "accuracy"), strict=True):
         for number, (name, history) in enumerate(histories.items()):
             for part, line in (("train", "--"), ("validation", "-")):
                 points = _points(history, part, key)

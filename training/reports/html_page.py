@@ -39,7 +39,7 @@ pre { background: var(--box); padding: .7rem .9rem; border-radius: 6px; margin: 
       font-size: .85rem; white-space: pre-wrap; overflow-wrap: anywhere; user-select: all;
       -webkit-user-select: all; }
 div.gallery { display: grid; gap: 1.1rem .9rem;
-              grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); }
+              grid-template-columns: repeat(auto-fill, minmax(6.2rem, 1fr)); }
 figure { margin: 0; min-width: 0; font-size: .85rem; line-height: 1.35; }
 figure img { width: 100%; max-width: 9rem; margin: 0 0 .35rem; image-rendering: pixelated;
              border: 1px solid var(--line); }
@@ -48,8 +48,9 @@ figcaption b, figcaption span { display: block; }
 figcaption b { color: var(--wrong); font-weight: 600; }
 @media (max-width: 40rem) {
   body { margin: 1.2rem auto; padding: 0 .9rem; }
+  table { font-size: .82rem; }
   th, td { padding-right: .5rem; }
-  td:first-child { min-width: 5.5rem; }
+  td:first-child { min-width: 4.5rem; }
 }
 @media print { body { margin: 0; max-width: none; } h2 { break-after: avoid; } }
 """

@@ -57,10 +57,10 @@ def _results(runs: Sequence[FinishedRun]) -> list[str]:
         for run in ordered
     ]
     sets = {(_data(run), run.metrics["test"]["examples"]) for run in runs}
-    words = "The best test accuracy comes first."
+    words = "Accuracy and loss on the test images, time of training; the best accuracy first."
     if len(sets) > 1:
         words += " Not all runs have the same test images: their accuracies do not compare."
-    header = ("run", "test accuracy", "test loss", "parameters", "training time")
+    header = ("run", "accuracy", "loss", "parameters", "time")
     return [paragraph(words, quiet=True), table(rows, header, numbers=(1, 2, 3, 4), marked=(0,))]
 
 

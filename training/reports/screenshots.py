@@ -20,7 +20,7 @@ import PIL.Image
 # Width and height in CSS pixels.
 SIZES = {"wide": (1280, 1500), "phone": (390, 1500)}
 SCHEMES = {"light": 1, "dark": 0}  # Chromium's numbers
-COLOURS = 64
+COLOURS = 200
 
 
 def screenshots(
