@@ -12,8 +12,10 @@ writes `evaluation.json`, `confusion.png` and `reliability.png` into
 """
 
 from training.command_line import SPLITS, evaluate_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     evaluate_options(__doc__)
 
 import contextlib
@@ -40,8 +42,9 @@ from training.reports.evaluation_pictures import draw_confusion, draw_reliabilit
 from training.reports.evaluation_rows import class_rows, pair_rows
 from training.reports.judgement import Judgement
 from training.reports.mistakes import Mistakes
+from training.reports.printed import text_table
 from training.reports.provenance import device_name, provenance
-from training.reports.terminal import text_table
+from training.terminal import set_up_terminal
 
 GOLDEN_TOLERANCE = 1e-5
 EVALUATION_FILE = "evaluation.json"
@@ -289,4 +292,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    set_up_terminal()
     main()
