@@ -117,6 +117,8 @@ def evaluate_options(description: str | None, arguments: Arguments = None) -> ar
     )
     options = parser.parse_args(arguments)
     must_exist("--source", options.source)
+    if options.output and pathlib.Path(options.output).is_file():
+        end_with_error(f"`--output` {options.output} is a file: name a folder.")
     if options.max_pixels is not None and options.max_pixels < 1:
         end_with_error(f"`--max-pixels` must be a positive integer, got {options.max_pixels}.")
     if options.config is not None:

@@ -89,7 +89,20 @@ def check_golden(model: Callable[..., Any], folder: str | pathlib.Path) -> float
             ]  # an artefact's; a run's
     except Exception as error:  # a damaged archive can raise anything
         raise ValueError(f"{path} cannot be read: {first_line(error)}") from error
-    difference = float(np.abs(np.asarray(model(images, training=False)) - expected).max())
+    way_out = "Remove it, or write it again with the model."
+    try:
+        outputs = np.asarray(model(images, training=False))
+    except Exception as error:  # each backend has its own for images of another shape or dtype
+        given = f"{images.dtype} {images.shape}"
+        raise ValueError(
+            f"{path} does not fit the model: its images are {given}. {way_out}"
+        ) from error
+    if outputs.shape != expected.shape:
+        raise ValueError(
+            f"{path} does not fit the model: it holds outputs {expected.shape}, the model gives "
+            f"{outputs.shape}. {way_out}"
+        )
+    difference = float(np.abs(outputs - expected).max())
     if not difference <= GOLDEN_TOLERANCE:
         raise ValueError(f"Outputs differ from those in {path} by {difference:.1e}.")
     return difference

@@ -226,6 +226,42 @@ def test_a_source_that_cannot_be_judged_ends_with_one_line(saved, source, messag
     assert str(stop.value).startswith("error: ")
 
 
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"images": np.zeros((2, 9, 9, 3), "uint8")}, r"images are uint8 \(2, 9, 9, 3\)"),
+        ({"images": np.zeros(2, "U3")}, "images are <U3"),
+        ({"logits": np.zeros((2, 5))}, r"holds outputs \(2, 5\), the model gives \(2, 7\)"),
+    ],
+)
+def test_golden_outputs_of_another_model_are_one_line(saved, arrays, message, tmp_path):
+    whole = {"images": np.zeros((2, *SHAPE), "uint8"), "logits": np.zeros((2, 7)), **arrays}
+    np.savez(tmp_path / "golden.npz", **whole)
+    model = keras.models.load_model(saved / "model.keras")
+    with pytest.raises(ValueError, match=rf"does not fit the model: .*{message}") as error:
+        program.check_golden(model, tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (b"ant\nbee\n\xff\n", "labels.txt cannot be read: it must be UTF-8"),
+        (b"ant\n\x1b[31m\n", "has the class name .*is a control character"),
+        (None, "needs names of the model's classes"),
+    ],
+)
+def test_names_that_cannot_be_names_are_one_line(saved, labels, message, tmp_path):
+    (tmp_path / "model.keras").write_bytes((saved / "model.keras").read_bytes())
+    if labels is None:
+        (tmp_path / "metrics.json").write_text('{"classes": 5}')
+    else:
+        (tmp_path / "labels.txt").write_bytes(labels)
+    with pytest.raises(ValueError, match=message) as error:
+        evaluate_source(tmp_path / "model.keras", folder=saved / "pictures")
+    assert str(error.value).isprintable()
+
+
 def test_golden_outputs_beside_a_damaged_file_are_an_error(tmp_path):
     (tmp_path / "golden.npz").write_bytes(b"no archive")
     with pytest.raises(ValueError, match=r"golden\.npz cannot be read"):
