@@ -82,7 +82,7 @@ def write_report(
     parts = [
         *_result(metrics),
         *_evaluation(folder),
-        *_curves(folder, metrics["config"]),
+        *_curves(folder, metrics),
         *_calibration(folder),
         *_pictures(folder),
         heading("The run"),
@@ -163,7 +163,8 @@ def _result(metrics: Mapping[str, Any]) -> list[str]:
     test, model = metrics["test"], metrics["config"]["model"]
     what = f"{model['architecture']} {model['variant']} on {metrics['config']['data']['name']}"
     text = f"{test['accuracy']:.2%} of {test['examples']:,} test images right"
-    return [paragraph(what, quiet=True), headline(text)]
+    warning = [paragraph(described(metrics["diverged"]))] if metrics.get("diverged") else []
+    return [paragraph(what, quiet=True), headline(text), *warning]
 
 
 def _summary(metrics: Mapping[str, Any]) -> list[str]:
@@ -210,7 +211,7 @@ def _read_history(folder: pathlib.Path) -> list[dict[str, Any]]:
     return read_json_lines(file, way_out, _check_entry) if file.exists() else []
 
 
-def _curves(folder: pathlib.Path, config: dict[str, Any]) -> list[str]:
+def _curves(folder: pathlib.Path, metrics: Mapping[str, Any]) -> list[str]:
     history = _read_history(folder)
     if not history:
         return []
@@ -218,8 +219,8 @@ def _curves(folder: pathlib.Path, config: dict[str, Any]) -> list[str]:
     if "validation" not in history[-1]:
         note = [paragraph("No images were held out for validation.", quiet=True)]
     else:
-        reason = why_training_loss_is_higher(history[-1], config)
-        note = [paragraph(reason)] if reason else []
+        reason = why_training_loss_is_higher(history[-1], metrics["config"])
+        note = [paragraph(reason)] if reason and not metrics.get("diverged") else []
     return [heading("Learning curves"), *note, curves]
 
 

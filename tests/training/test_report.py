@@ -16,9 +16,11 @@ import pytest
 from training import report as program
 from training.evaluate import evaluate_source
 from training.report import write_report
+from training.reports.evaluation_pictures import draw_confusion
 from training.reports.higher_loss import why_training_loss_is_higher
 from training.reports.html_page import page, paragraph, picture, table
 from training.reports.mistakes import KEPT, Mistakes
+from training.reports.pictures import draw_batch, draw_predictions
 from training.train import train
 
 VOID = {"meta", "img"}
@@ -305,6 +307,15 @@ def test_a_page_replaces_no_other_file(run, second, tmp_path):
     assert own.read_text() == "my own work"
     with pytest.raises(SystemExit, match="is given twice"):
         program.main([str(second), str(second), "--output", str(tmp_path / "x.html")])
+
+
+def test_names_of_any_script_and_with_dollars_can_be_drawn(tmp_path):
+    names = ["猫", "a $x^$", "$\\frac$"]
+    images = np.zeros((3, 8, 8, 3), "uint8")
+    draw_confusion(tmp_path / "confusion.png", np.eye(3, dtype=int), names)
+    draw_predictions(tmp_path / "predictions.png", images, [0, 1, 2], np.eye(3)[::-1], names)
+    draw_batch(tmp_path / "batch.png", images, np.full((3, 3), 1 / 3), names)
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_the_most_confident_mistakes_are_kept_over_batches():

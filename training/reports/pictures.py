@@ -8,8 +8,8 @@ import matplotlib.axes
 import matplotlib.figure
 import numpy as np
 
-from keras_mlp.whole_files import whole_file
 from training.reports.plain_text import plain
+from training.reports.saved_figure import save_figure
 
 
 def draw_run(
@@ -35,8 +35,7 @@ def draw_run(
     curves, grid = figure.subfigures(1, 2, width_ratios=(1, 1.15))  # type: ignore[misc]
     _draw_curves(curves, history)
     _draw_grid(grid, images, labels, logits, classes)
-    with whole_file(path) as file:
-        figure.savefig(file, dpi=110)
+    save_figure(figure, path)
 
 
 def draw_batch(
@@ -57,8 +56,7 @@ def draw_batch(
     for axes, image, label in zip(all_axes, images, labels, strict=False):
         _show(axes, image)
         axes.set_title(_describe_label(label, classes), fontsize=7)
-    with whole_file(path) as file:
-        figure.savefig(file, dpi=110)
+    save_figure(figure, path)
 
 
 def draw_predictions(
@@ -71,8 +69,7 @@ def draw_predictions(
     """Draws a grid of test images with the model's predictions; arguments as for `draw_run`."""
     figure = matplotlib.figure.Figure(figsize=(12, 7), layout="constrained")
     _draw_grid(figure, images, labels, logits, classes)
-    with whole_file(path) as file:
-        figure.savefig(file, dpi=110)
+    save_figure(figure, path)
 
 
 def _describe_label(label: np.ndarray, classes: Sequence[str]) -> str:
@@ -139,8 +136,7 @@ def draw_image_sizes(path: str | pathlib.Path, entries: Sequence[dict[str, Any]]
         axes.set_title(name)
     figure.axes[0].set_ylabel("test accuracy (filled: fine-tuned)")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    with whole_file(path) as file:
-        figure.savefig(file, dpi=110)
+    save_figure(figure, path)
 
 
 def _draw_sizes(axes: matplotlib.axes.Axes, entries: Sequence[dict[str, Any]]) -> None:
