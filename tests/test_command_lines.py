@@ -47,6 +47,13 @@ WRONG = [
     ("training.launch", ["--workers", "2", "--", *TRAIN, "--sett", "x"], "unrecognized arguments"),
     ("training.demo", ["--folder", ""], "argument --folder: must not be empty"),
     ("training.report", ["none"], "`RUN` none does not exist"),
+    ("training.report", [".", "--output", "page.txt"], "`--output` page.txt must end with .html"),
+    ("training.evaluate", ["--source", ".", "--config", PAGE, "--upright"], "are for `--folder`"),
+    (
+        "training.evaluate",
+        ["--source", ".", "--folder", ".", "--max-pixels", "0"],
+        "`--max-pixels` must be a positive integer, got 0",
+    ),
     ("saved_models.make", ["none", "--output", "."], "`RUN` none does not exist"),
     ("saved_models.make", [".", "--output", ".", "--sizes", "32by48"], "must be HEIGHTxWIDTH"),
     ("saved_models.card", ["none"], "`PATH` none does not exist"),

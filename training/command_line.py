@@ -15,6 +15,7 @@ from typing import NoReturn
 from training.config import (
     Comparison,
     Config,
+    Data,
     FineTuneConfig,
     ImageSizes,
     check_config,
@@ -148,14 +149,37 @@ def evaluate_options(description: str | None, arguments: Arguments = None) -> ar
     data.add_argument(
         "--folder", type=nonempty_path, help="a folder of pictures, FOLDER/CLASS/*.jpg"
     )
+    parser.add_argument(
+        "--upright",
+        action="store_true",
+        help="turn pictures of the folder as their EXIF orientation asks",
+    )
+    parser.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        help="largest height times width of a picture of the folder (89,478,485)",
+    )
     parser.add_argument("--split", default="test", choices=SPLITS, help="of the config's data")
     parser.add_argument(
         "--output", type=nonempty_path, help="folder for evaluation.json and pictures"
     )
     options = parser.parse_args(arguments)
     must_exist("--source", options.source)
+    if options.output and pathlib.Path(options.output).is_file():
+        end_with_error(f"`--output` {options.output} is a file: name a folder.")
+    if options.max_pixels is not None and options.max_pixels < 1:
+        end_with_error(f"`--max-pixels` must be a positive integer, got {options.max_pixels}.")
     if options.config is not None:
-        return _with_config(options, Config)
+        if options.upright or options.max_pixels is not None:
+            end_with_error(
+                "`--upright` and `--max-pixels` are for `--folder`; with `--config` set "
+                "`data.upright` and `data.max_pixels` by `--set`."
+            )
+        options = _with_config(options, Config)
+    options.max_pixels = options.max_pixels or Data.max_pixels
+    if options.config is not None:
+        return options
     if options.overrides or options.split != "test":
         end_with_error("`--set` and `--split` are for `--config`; `--folder` does not use them.")
     must_exist("--folder", options.folder)
@@ -182,10 +206,23 @@ def report_options(description: str | None, arguments: Arguments = None) -> argp
     """See `train_options`; there is no config."""
     parser = program_parser("training.report", description)
     parser.add_argument(
-        "run", type=nonempty_path, help="folder of a finished run of training.train"
+        "runs",
+        type=nonempty_path,
+        nargs="+",
+        metavar="RUN",
+        help="folder of a finished run of training.train; several are compared on one page",
+    )
+    parser.add_argument(
+        "--output",
+        type=nonempty_path,
+        metavar="FILE.html",
+        help="the page; RUN/report.html by default, comparison.html for several runs",
     )
     options = parser.parse_args(arguments)
-    must_exist("RUN", options.run)
+    for run in options.runs:
+        must_exist("RUN", run)
+    if options.output and not options.output.endswith(".html"):
+        end_with_error(f"`--output` {options.output} must end with .html.")
     return options
 
 

@@ -106,9 +106,16 @@ def check_reads_saved_models(folder: pathlib.Path) -> None:
 def _stored_classes(folder: pathlib.Path) -> list[str] | None:
     """The class names stored beside a model: in an artefact's `labels.txt` or a run's metrics."""
     if (folder / "labels.txt").is_file():
-        return (folder / "labels.txt").read_text(encoding="utf-8").splitlines()
+        try:
+            return (folder / "labels.txt").read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{folder / 'labels.txt'} cannot be read: it must be UTF-8 text, a class name a "
+                "line. Restore it, or move it away to go on without class names."
+            ) from error
     file = folder / "metrics.json"
     if not file.is_file():
         return None
     metrics = read_json(file, "Restore it, or move it away to go on without class names.")
-    return metrics.get("classes") if isinstance(metrics, dict) else None
+    classes = metrics.get("classes") if isinstance(metrics, dict) else None
+    return classes if isinstance(classes, list) else None
