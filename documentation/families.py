@@ -1,21 +1,24 @@
-"""Draws the block of every architecture and writes the parts of docs/families.md made from code:
+"""Draws the block of every architecture, and writes the parts of pages that are made from code:
 
 python -m documentation.families
 """
 
 import pathlib
-import re
+from collections.abc import Callable
 
+from documentation.best_results import best_table
 from documentation.block_code import block_code, code_diff
 from documentation.block_drawing import Column, drawing
 from documentation.block_graph import block_graph
 from documentation.family_tables import growth_table, parts_table, reuse_table
+from documentation.made_parts import with_made_parts
 from keras_mlp.analysis import weightless
 from keras_mlp.models import ARCHITECTURES, VisionModel
 from keras_mlp.whole_files import write_text
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "families.md"
+README = DOCS.parent / "README.md"
 REFERENCE = "ViT"
 # Published sizes near ViT-S/16. Another architecture is shown in the first of its sizes.
 _SIZES = {
@@ -28,7 +31,6 @@ _SIZES = {
     "RepMLPNet": "T224",
     "ConvMixer": "1024/20",
 }
-_MADE = re.compile(r"(<!-- made: (\w+) (\w*) ?-->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def sizes() -> dict[str, str]:
@@ -44,8 +46,8 @@ def models() -> dict[str, VisionModel]:
     }
 
 
-def made_files(shown: dict[str, VisionModel]) -> dict[pathlib.Path, str]:
-    """The text of every file that is made from the code, by its path.
+def drawings(shown: dict[str, VisionModel]) -> dict[pathlib.Path, str]:
+    """The text of every drawing, by its path.
 
     Args:
         shown: of `models()`.
@@ -59,25 +61,32 @@ def made_files(shown: dict[str, VisionModel]) -> dict[pathlib.Path, str]:
     return files
 
 
-def with_made_parts(text: str, shown: dict[str, VisionModel]) -> str:
-    """The text of the page with everything between its markers made again.
+def made_pages(shown: dict[str, VisionModel]) -> dict[pathlib.Path, str]:
+    """The text of every page that has parts made from the code, by its path.
+
+    Args:
+        shown: of `models()`.
 
     Raises:
-        ValueError: an architecture has no part on the page.
+        ValueError: an architecture has no section on the page of the families.
     """
     titled = {f"{name} {sizes()[name]}": model for name, model in shown.items()}
     code = {name: block_code(model) for name, model in shown.items()}
-    makers = {
+    makers: dict[str, Callable[[str], str]] = {
         "code": lambda name: f"```python\n{code[name]}```",
         "diff": lambda name: f"```diff\n{code_diff(code[REFERENCE], code[name])}\n```",
         "parts": lambda name: parts_table(shown[name]),
         "reuse": lambda name: reuse_table(titled),
         "growth": lambda name: growth_table(titled),
+        "best": lambda name: best_table(),
     }
+    text = PAGE.read_text(encoding="utf-8")
     missing = [name for name in shown if f"<!-- made: parts {name} -->" not in text]
     if missing:
         raise ValueError(f"{PAGE} must have a section for each of {missing}.")
-    return _MADE.sub(lambda found: f"{found[1]}{makers[found[2]](found[3])}\n{found[4]}", text)
+    return {
+        page: with_made_parts(page.read_text(encoding="utf-8"), makers) for page in (PAGE, README)
+    }
 
 
 def _column(name: str, model: VisionModel) -> Column:
@@ -91,7 +100,7 @@ def _column(name: str, model: VisionModel) -> Column:
 def main() -> None:
     shown = models()
     (DOCS / "blocks").mkdir(exist_ok=True)
-    files = {**made_files(shown), PAGE: with_made_parts(PAGE.read_text(), shown)}
+    files = {**drawings(shown), **made_pages(shown)}
     for path, text in files.items():
         write_text(path, text)
         print(path)

@@ -6,10 +6,12 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from documentation import families
 from documentation.block_code import code_diff
 from documentation.block_drawing import Column, drawing
 from documentation.block_graph import TOKEN_MIXING, block_graph
-from documentation.families import DOCS, PAGE, made_files, models, with_made_parts
+from documentation.families import DOCS, PAGE, drawings, made_pages, models
+from documentation.made_parts import with_made_parts
 from keras_mlp import ARCHITECTURES
 from keras_mlp.models.token_mixing import TokenMixing
 
@@ -26,7 +28,7 @@ def graph(model, mixing=None):
 
 
 def test_the_drawings_are_up_to_date(shown):
-    files = made_files(shown)
+    files = drawings(shown)
     stored = {DOCS / "blocks.svg", *(DOCS / "blocks").glob("*")}
     assert files.keys() == stored, AGAIN
     for path, text in files.items():
@@ -35,15 +37,22 @@ def test_the_drawings_are_up_to_date(shown):
         ElementTree.fromstring(text)
 
 
-def test_the_page_is_up_to_date(shown):
-    text = PAGE.read_text(encoding="utf-8")
-    assert with_made_parts(text, shown) == text, f"{PAGE} is out of date: {AGAIN}"
+def test_the_pages_are_up_to_date(shown):
+    for path, text in made_pages(shown).items():
+        assert path.read_text(encoding="utf-8") == text, f"{path} is out of date: {AGAIN}"
 
 
-def test_a_family_without_a_section_is_named(shown):
+def test_a_family_without_a_section_is_named(shown, tmp_path, monkeypatch):
     text = PAGE.read_text(encoding="utf-8").replace("made: parts GMLP", "made: parts gone")
+    monkeypatch.setattr(families, "PAGE", tmp_path / "families.md")
+    families.PAGE.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"must have a section for each of \['GMLP'\]"):
-        with_made_parts(text, shown)
+        made_pages(shown)
+
+
+def test_a_part_of_an_unknown_kind_is_an_error():
+    with pytest.raises(KeyError, match="weather"):
+        with_made_parts("<!-- made: weather -->\n<!-- end -->", {"best": str})
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
