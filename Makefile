@@ -64,7 +64,8 @@ test-clients: .venv-clients/.installed
 # The site, in site/; a link or an anchor that leads nowhere is an error. Look at it with
 # `python3 -m http.server -d site`.
 docs: .venv-docs/.installed
-	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/python -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 TF_CPP_MIN_LOG_LEVEL=3 PYTHONPATH=. \
+		.venv-docs/bin/python -m mkdocs build --strict
 
 .venv-docs/.installed: setup.cfg
 	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs

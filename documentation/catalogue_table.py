@@ -6,8 +6,8 @@ from keras_mlp.weights.preset import Preset
 
 MARKER = "<!-- catalogue -->"
 _HEADER = (
-    *("name", "class", "size", "pixels", "classes", "top-1"),
-    *("mean", "std", "licence", "from"),
+    *("name", "class", "size", "top-1", "pixels", "classes"),
+    *("licence", "from", "mean, std"),
 )
 
 
@@ -22,13 +22,12 @@ def _row(row: Preset) -> tuple[str, ...]:
         f"`{row.name}`",
         row.architecture,
         row.variant,
+        "" if row.top1 is None else f"{row.top1:.2f}",
         str(row.image_size),
         str(row.num_classes),
-        "" if row.top1 is None else f"{row.top1:.2f}",
-        _numbers(row.pixel_mean),
-        _numbers(row.pixel_std),
         row.licence or "not stated",
         f"[file]({address})" if row.url else f"[page]({address})" if address else "",
+        f"{_numbers(row.pixel_mean)}, {_numbers(row.pixel_std)}",
     )
 
 

@@ -26,4 +26,7 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Points links at pages of the site, and fills in the catalogue."""
     markdown = _linked.with_links(markdown, page.file.src_uri)
-    return markdown.replace(MARKER, catalogue_table()) if MARKER in markdown else markdown
+    if MARKER not in markdown:
+        return markdown
+    page.meta["hide"] = ["toc"]  # the table takes its place
+    return markdown.replace(MARKER, catalogue_table())
