@@ -70,7 +70,8 @@ class VisionModel(CarefulModel):
         ValueError: an argument is out of range, or the patch does not divide the image.
 
     Attributes:
-        variants: from the name of a size in the paper to the arguments that make it.
+        variants: from the name of a size to the arguments that make it. The sizes are the paper's;
+            `nano` and `pico` are ours, for images of 8 to 32 pixels.
         token_mixing: how the blocks mix tokens, for the tools that need to know.
         checkpoint_layouts: from the name of a source of weights to how it names them.
         timm: timm's counterpart; None if there is none.

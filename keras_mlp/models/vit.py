@@ -346,7 +346,6 @@ class ViT(VisionModel):
         "L/32": _size(32, 24, 1024, 16),
         "L/16": _size(16, 24, 1024, 16),
         "H/14": _size(14, 32, 1280, 16),
-        # Ours, for small images: not in the paper.
         "nano/4": _size(4, 6, 128, 4, image_side=32),
         "pico/4": _size(4, 5, 64, 4, image_side=28),
         "pico/2": _size(2, 4, 64, 4, mlp_ratio=2, image_side=8),
