@@ -11,8 +11,15 @@ from mkdocs.structure.files import File
 from documentation.api_pages import api_pages
 from documentation.catalogue_table import MARKER, catalogue_table
 from documentation.linked_files import LinkedFiles
+from documentation.navigation import with_every_page
 
 _linked = LinkedFiles()
+
+
+def on_config(config: Any) -> Any:
+    """Adds pages that the navigation does not name to its guides."""
+    config["nav"] = with_every_page(config["nav"])
+    return config
 
 
 def on_files(files: Any, config: Any) -> Any:
