@@ -120,14 +120,14 @@ def test_a_tpu_is_connected_by_its_name(monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "Expecting property name"),
-        ("3", "not subscriptable"),
+        ("{", "it is not JSON (Expecting property name"),
+        ("3", "it is 3"),
         ("{}", "it lacks 'cluster'"),
         ('{"cluster": {"worker": ["a:1"]}}', "it lacks 'task'"),
         ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker"}}', "it lacks 'index'"),
         (
             '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
-            "'worker' 1, of which \"cluster\" has 1",
+            "'worker' 1, but \"cluster\" has 1",
         ),
         (
             '{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}',
@@ -145,6 +145,12 @@ def test_a_wrong_tf_config_is_one_clear_error(text, message, monkeypatch):
         build_strategy(Runtime(strategy="multi_worker_mirrored"))
     assert message in str(error.value) and "\n" not in str(error.value)
     assert "training.launch" in str(error.value)
+
+
+def test_a_tf_config_that_is_not_json_is_named_on_one_machine_too(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "worker0")
+    with pytest.raises(ValueError, match="The environment variable TF_CONFIG is wrong"):
+        build_strategy(Runtime(strategy="mirrored"))
 
 
 def test_slurm_s_variables_without_srun_are_one_clear_error(monkeypatch):

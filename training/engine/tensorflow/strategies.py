@@ -40,6 +40,8 @@ def build_strategy(runtime: Runtime) -> tf.distribute.Strategy:
     devices = gpus or [device.name for device in tf.config.list_logical_devices("CPU")]
     if runtime.strategy == "one_device":
         return tf.distribute.OneDeviceStrategy(devices[0])
+    if os.environ.get("TF_CONFIG"):  # MirroredStrategy reads it, to ignore what it says
+        parsed_tf_config(os.environ["TF_CONFIG"])
     # On virtual CPUs the collective reduction of the default fails; a plain sum does not.
     reduction = None if gpus else tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy(devices, cross_device_ops=reduction)
@@ -80,10 +82,21 @@ def _explained(source: str, way_out: str) -> Iterator[None]:
         ) from error
 
 
-def check_tf_config(text: str) -> None:
-    """Raises ValueError unless a value of TF_CONFIG describes a cluster and this process in it."""
+def parsed_tf_config(text: str) -> dict[str, Any]:
+    """The JSON of a value of TF_CONFIG; raises ValueError if it is not an object."""
     try:
         config = json.loads(text)
+    except ValueError as error:
+        raise _wrong_tf_config(f"it is not JSON ({error})") from None
+    if not isinstance(config, dict):
+        raise _wrong_tf_config(f"it is {config!r}")
+    return config
+
+
+def check_tf_config(text: str) -> None:
+    """Raises ValueError unless a value of TF_CONFIG describes a cluster and this process in it."""
+    config = parsed_tf_config(text)
+    try:
         hosts, task = config["cluster"], config["task"]
         kind, index = task["type"], int(task["index"])
         for name, addresses in hosts.items():
@@ -96,16 +109,21 @@ def check_tf_config(text: str) -> None:
         count = len(hosts.get(kind, ()))
         if not 0 <= index < count:
             raise ValueError(
-                f'"task" is {kind!r} {index}, of which "cluster" has {count}, counted from 0'
+                f'"task" is {kind!r} {index}, but "cluster" has {count} of them, counted from 0'
             )
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        missing = f"it lacks {error}" if isinstance(error, KeyError) else first_line(error)
-        raise ValueError(
-            f"The environment variable TF_CONFIG is wrong: {missing}. It must be JSON like "
-            '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", '
-            '"index": 0}}, with an index of its own on every host. Unset it where Slurm starts the '
-            "workers; `python -m training.launch` starts workers on this machine."
-        ) from None
+    except KeyError as error:
+        raise _wrong_tf_config(f"it lacks {error}") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _wrong_tf_config(first_line(error)) from None
+
+
+def _wrong_tf_config(reason: str) -> ValueError:
+    return ValueError(
+        f"The environment variable TF_CONFIG is wrong: {reason}. It must be JSON like "
+        '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", '
+        '"index": 0}}, with an index of its own on every host. Unset it on one machine and where '
+        "Slurm starts the workers; `python -m training.launch` starts workers on this machine."
+    )
 
 
 def _tpu_strategy(name: str) -> tf.distribute.Strategy:
