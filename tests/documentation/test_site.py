@@ -10,7 +10,7 @@ import re
 import pytest
 
 import keras_mlp
-from documentation import block_code, example_fences
+from documentation import argument_sections, block_code, example_fences
 from documentation.api_pages import api_pages
 from documentation.catalogue_table import MARKER, catalogue_table
 from documentation.linked_files import ROOT, LinkedFiles
@@ -90,6 +90,6 @@ def test_every_preset_is_in_the_catalogue():
     assert MARKER in pathlib.Path(ROOT / "docs/catalogue.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("module", [block_code, example_fences])
+@pytest.mark.parametrize("module", [argument_sections, block_code, example_fences])
 def test_examples_in_docstrings_run(module):
     assert doctest.testmod(module).failed == 0
