@@ -8,9 +8,11 @@ import keras
 
 from keras_mlp.command_line import end_with_error, formats_options
 from keras_mlp.errors import first_line
+from keras_mlp.formats.labels import LABELS_FILE
 from keras_mlp.formats.litert import export_litert
 from keras_mlp.formats.onnx import export_onnx
 from keras_mlp.formats.tfjs import export_tfjs
+from keras_mlp.models import VisionModel
 
 FORMATS: dict[str, Callable[..., pathlib.Path]] = {
     "litert": export_litert,
@@ -43,11 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _load(file: pathlib.Path) -> keras.Model:
     try:
-        return keras.models.load_model(file, compile=False)
+        model = keras.models.load_model(file, compile=False)
     except Exception as error:  # damaged bytes raise whatever they happen to break
         raise ValueError(
             f"{file} cannot be loaded; it may be damaged: {first_line(error)}"
         ) from error
+    labels = file.parent / LABELS_FILE  # an artefact's
+    if isinstance(model, VisionModel) and model.class_names is None and labels.is_file():
+        model.class_names = labels.read_text(encoding="utf-8").splitlines()
+    return model
 
 
 if __name__ == "__main__":
