@@ -279,7 +279,11 @@ def converting(draw, material, folder):
         errors=READ,
         output=output,
     )
-    return named_path(given, output_path, str(arguments["name"])[:60])
+    return named_path(
+        given,
+        output_path,
+        repr(arguments["name"])[1:-1][:60] if isinstance(arguments["name"], str) else "name",
+    )
 
 
 def archive(draw, material, folder):
