@@ -289,7 +289,7 @@ def _started(call):
 def picture_folder(draw, material, folder):
     """Folders of pictures with damaged files, odd names and odd places."""
     from training.data.class_folders import load_folder
-    from training.data.image_folder import ImageFolder
+    from training.data.sources import open_source
 
     root = folder / "pictures"
     names = [*CLASSES, "é", "a b", ".hidden", "cat", "cat"]
@@ -310,7 +310,7 @@ def picture_folder(draw, material, folder):
     if draw.chance(0.5):
 
         def read():
-            source = ImageFolder(root, ("train", "test"))
+            source = open_source(Data(name="image_folder", data_dir=str(root)))
             return [list(source.read(name, 0, 9)) for name in source.splits]
 
         return Input(read, "ImageFolder of odd pictures", [root.name], errors=(ValueError, OSError))
