@@ -64,8 +64,10 @@ class Data:
         classes: labels to keep, renumbered from 0 in this order; empty keeps all.
         num_classes: number of classes that the data must have, so that a folder with classes
             missing is an error; 0 accepts any number.
-        examples_per_class: keep only the first this many training examples of each class; 0 keeps
-            all.
+        examples_per_class: keep only this many training examples of each class, or all of a class
+            that has fewer; 0 keeps all.
+        subset_seed: seed of that random draw. With one seed, a smaller subset is part of every
+            larger one. None keeps the first examples of each class, as earlier versions did.
         batch_size: global batch size, summed over all replicas.
         cache: keep decoded images in memory, if all pictures have one size.
         crop: center crop used for evaluation (and for training without `augment.crop`), as a share
@@ -92,6 +94,7 @@ class Data:
     classes: tuple[NonNegativeInt, ...] = ()
     num_classes: NonNegativeInt = 0
     examples_per_class: NonNegativeInt = 0
+    subset_seed: Seed | None = 0
     batch_size: PositiveInt = 128
     cache: bool = True
     crop: Share = 0.0

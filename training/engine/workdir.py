@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_mlp.json_files import read_json, read_json_lines
 from keras_mlp.whole_files import write_text
-from training.engine.stored_config import as_stored, flat
+from training.engine.stored_config import as_stored, flat, in_todays_terms
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -103,7 +103,8 @@ class Workdir:
             # A key that is newer than the folder has its default there: what programs did before.
             defaults = _values(as_stored(type(config)()))
             way_out = "Remove it to continue here with this config, or choose another folder."
-            there = {**defaults, **_values(read_json(file, way_out, _values))}
+            stored = _values(read_json(file, way_out, _values))
+            there = {**defaults, **in_todays_terms(stored)}
             absent = object()
             differing = [
                 f"{key}: {_shown(there, key)} there, {_shown(here, key)} here"
