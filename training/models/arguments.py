@@ -7,6 +7,7 @@ import pathlib
 import keras_mlp
 from keras_mlp.arguments import check_choice, describe_choices
 from training.config import Model
+from training.models.function_models import check_function, is_function
 
 # Arguments that `from_preset` takes besides those of the constructor.
 _OF_PRESETS = ("file", "cache_dir", "verbose")
@@ -20,6 +21,9 @@ def check_model(model: Model) -> None:
     Args:
         model: section of a checked config.
     """
+    if is_function(model.architecture):
+        check_function(model)
+        return
     check_choice("model.architecture", model.architecture, keras_mlp.ARCHITECTURES)
     architecture: type[keras_mlp.VisionModel] = keras_mlp.ARCHITECTURES[model.architecture]
     check_choice("model.variant", model.variant, architecture.variants)

@@ -9,10 +9,20 @@ import numpy as np
 import keras_mlp
 from training.config import Model
 from training.models.arguments import check_model
+from training.models.function_models import is_function, model_of_function
+from training.models.permuted import permuted
 
 
 def build_model(model: Model, num_classes: int, dtype: str) -> keras.Model:
     """The Keras model that a config names, with random weights or those of a preset."""
+    if is_function(model.architecture):
+        built = model_of_function(model, num_classes, dtype)
+    else:
+        built = _build_architecture(model, num_classes, dtype)
+    return permuted(built, model.permute_patches) if model.permute_patches else built
+
+
+def _build_architecture(model: Model, num_classes: int, dtype: str) -> keras_mlp.VisionModel:
     architecture = keras_mlp.ARCHITECTURES[model.architecture]
     arguments = {**model.arguments, "num_classes": num_classes, "dtype": dtype}
     if model.preset:
@@ -45,6 +55,8 @@ def _from_preset(
 def model_image_shape(model: Model) -> tuple[int, ...]:
     """(H, W, C) of the model that a config names, before it is built."""
     check_model(model)
+    if is_function(model.architecture):
+        return tuple(model.arguments["image_shape"])
     variant = keras_mlp.ARCHITECTURES[model.architecture].variants[model.variant]
     arguments = {"image_shape": (224, 224, 3), **variant, **model.arguments}
     return tuple(arguments["image_shape"])
