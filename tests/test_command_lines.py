@@ -15,6 +15,7 @@ PROGRAMS = sorted(
     if '__name__ == "__main__"' in file.read_text()
 )
 PAGE = "training/configs/digits.py"
+COMPARISON = "training/configs/compare_digits.py"
 TRAIN = ["--config", PAGE, "--workdir", "run"]
 WRONG = [
     (
@@ -32,6 +33,15 @@ WRONG = [
     ("training.train", [*TRAIN, "--set", "epochs=0"], "`epochs` must be a positive integer, got 0"),
     ("training.train", [*TRAIN, "--frobnicate"], "unrecognized arguments: --frobnicate"),
     ("training.compare", TRAIN, "defines no `CONFIG` of type training.config.Comparison"),
+    ("training.compare", ["--config", PAGE], "required: --workdir"),
+    ("training.compare", ["--from", "none"], "`--from` none does not exist"),
+    ("training.compare", [*TRAIN, "--from", "none"], "not allowed with argument --config"),
+    ("training.compare", [*TRAIN, "--jobs", "-1"], "`--jobs` must be 0 or a positive integer"),
+    (
+        "training.compare",
+        ["--config", COMPARISON, "--workdir", "run", "--minutes", "-1"],
+        "`minutes` must be a non-negative number",
+    ),
     ("training.dry_run", ["--config", PAGE, "--images", "0"], "`--images` must be at least 1"),
     ("training.evaluate", ["--source", "none", "--config", PAGE], "`--source` none does not exist"),
     ("training.evaluate", ["--source", ".", "--folder", "none"], "`--folder` none does not exist"),

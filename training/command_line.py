@@ -43,17 +43,8 @@ def train_options(description: str | None, arguments: Arguments = None) -> argpa
 
 
 def compare_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
-    """See `train_options`; `config` is a `Comparison`."""
-    parser = program_parser("training.compare", description)
-    _add_config(parser)
-    _add_workdir(parser)
-    parser.add_argument(
-        "--seeds", type=int, nargs="+", metavar="N", help="instead of those of the page's repeats"
-    )
-    options = parser.parse_args(arguments)
-    if options.seeds:
-        options.overrides.append(f"seeds={tuple(options.seeds)}")
-    return _with_config(options, Comparison)
+    """See `train_options`; `config` is a `Comparison`, or None if `stored` names results."""
+    return _study_options(program_parser("training.compare", description), arguments)
 
 
 def finetune_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
@@ -199,6 +190,49 @@ def _add_config(
         dest="overrides",
         help="change a value of the page, such as optimizer.learning_rate=0.002; may be repeated",
     )
+
+
+def _study_options(parser: argparse.ArgumentParser, arguments: Arguments) -> argparse.Namespace:
+    """What programs share that train many models side by side, or print what was found."""
+    task = parser.add_mutually_exclusive_group(required=True)
+    _add_config(parser, task)
+    task.add_argument(
+        "--from",
+        nargs="+",
+        type=nonempty_path,
+        metavar="FILE",
+        dest="stored",
+        help="train nothing; print the tables of results.json files again",
+    )
+    parser.add_argument("--workdir", type=nonempty_path, help="folder of the runs")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", metavar="N", help="instead of those of the page's repeats"
+    )
+    parser.add_argument(
+        "--minutes", metavar="N", help="the same time for the training steps of each run"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=0,
+        metavar="N",
+        help="runs at a time, each in a process with one core; 0, the default, for one after the "
+        "other in this process",
+    )
+    options = parser.parse_args(arguments)
+    if options.jobs < 0:
+        end_with_error(f"`--jobs` must be 0 or a positive integer, got {options.jobs}.")
+    if options.stored:
+        for file in options.stored:
+            must_exist("--from", file)
+        return options
+    if options.workdir is None:
+        parser.error("the following arguments are required: --workdir")
+    if options.seeds:
+        options.overrides.append(f"seeds={tuple(options.seeds)}")
+    if options.minutes is not None:
+        options.overrides.append(f"minutes={options.minutes}")
+    return _with_config(options, Comparison)
 
 
 def _add_source(parser: argparse.ArgumentParser, text: str) -> None:

@@ -1,0 +1,24 @@
+"""The program of one process of `training.studies.parallel`: it reads its run from stdin."""
+
+import logging
+import pickle
+import sys
+
+from training.engine.interruption import Interrupted, leave_resumable
+from training.studies.pace import with_planned_steps
+from training.train import train_seeds
+
+
+def main() -> None:
+    config, folder, minutes = pickle.load(sys.stdin.buffer)
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    try:
+        train_seeds(with_planned_steps([config], folder.parent, minutes), [folder])
+    except Interrupted:
+        leave_resumable()
+    except (ValueError, FloatingPointError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
