@@ -42,6 +42,17 @@ WRONG = [
         ["--config", COMPARISON, "--workdir", "run", "--minutes", "-1"],
         "`minutes` must be a non-negative number",
     ),
+    (
+        "training.scaling",
+        ["--config", COMPARISON, "--workdir", "run", "--percent", "1", "101"],
+        "`--percent` must be above 0 and at most 100",
+    ),
+    ("training.scaling", ["--from", "none"], "`--from` none does not exist"),
+    (
+        "training.permuted",
+        ["--config", COMPARISON, "--workdir", "run", "--patch", "1"],
+        "`--patch` must be at least 2 pixels, got 1",
+    ),
     ("training.dry_run", ["--config", PAGE, "--images", "0"], "`--images` must be at least 1"),
     ("training.evaluate", ["--source", "none", "--config", PAGE], "`--source` none does not exist"),
     ("training.evaluate", ["--source", ".", "--folder", "none"], "`--folder` none does not exist"),

@@ -44,7 +44,50 @@ def train_options(description: str | None, arguments: Arguments = None) -> argpa
 
 def compare_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
     """See `train_options`; `config` is a `Comparison`, or None if `stored` names results."""
-    return _study_options(program_parser("training.compare", description), arguments)
+    parser = program_parser("training.compare", description)
+    parser.add_argument(
+        "--minutes",
+        metavar="N",
+        help="the same time for the training steps of each run, instead of the page's epochs",
+    )
+    options = _study_options(parser, arguments)
+    if options.minutes is not None and not options.stored:
+        options.overrides.append(f"minutes={options.minutes}")
+    return _with_comparison(options)
+
+
+def scaling_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
+    """See `train_options`; `config` is a `Comparison`, or None if `stored` names results."""
+    parser = program_parser("training.scaling", description)
+    parser.add_argument(
+        "--percent",
+        type=float,
+        nargs="+",
+        default=[1, 3, 10, 30, 100],
+        metavar="P",
+        help="of the training images in each subset (default 1 3 10 30 100)",
+    )
+    parser.add_argument(
+        "--steps", type=int, default=2000, metavar="N", help="of each run (default 2000)"
+    )
+    options = _study_options(parser, arguments)
+    if not all(0 < percent <= 100 for percent in options.percent):
+        end_with_error(f"`--percent` must be above 0 and at most 100, got {options.percent}.")
+    if options.steps < 1:
+        end_with_error(f"`--steps` must be a positive integer, got {options.steps}.")
+    return _with_comparison(options)
+
+
+def permuted_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
+    """See `train_options`; `config` is a `Comparison`, or None if `stored` names results."""
+    parser = program_parser("training.permuted", description)
+    parser.add_argument(
+        "--patch", type=int, default=7, metavar="N", help="side of a patch in pixels (default 7)"
+    )
+    options = _study_options(parser, arguments)
+    if options.patch < 2:
+        end_with_error(f"`--patch` must be at least 2 pixels, got {options.patch}.")
+    return _with_comparison(options)
 
 
 def finetune_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
@@ -209,9 +252,6 @@ def _study_options(parser: argparse.ArgumentParser, arguments: Arguments) -> arg
         "--seeds", type=int, nargs="+", metavar="N", help="instead of those of the page's repeats"
     )
     parser.add_argument(
-        "--minutes", metavar="N", help="the same time for the training steps of each run"
-    )
-    parser.add_argument(
         "--jobs",
         type=int,
         default=0,
@@ -230,9 +270,11 @@ def _study_options(parser: argparse.ArgumentParser, arguments: Arguments) -> arg
         parser.error("the following arguments are required: --workdir")
     if options.seeds:
         options.overrides.append(f"seeds={tuple(options.seeds)}")
-    if options.minutes is not None:
-        options.overrides.append(f"minutes={options.minutes}")
-    return _with_config(options, Comparison)
+    return options
+
+
+def _with_comparison(options: argparse.Namespace) -> argparse.Namespace:
+    return options if options.stored else _with_config(options, Comparison)
 
 
 def _add_source(parser: argparse.ArgumentParser, text: str) -> None:

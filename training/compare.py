@@ -48,9 +48,8 @@ from training.studies.pace import with_planned_steps
 from training.studies.parallel import check_jobs, train_in_processes
 from training.studies.results import (
     RESULTS_FILE,
-    caption,
-    read_results,
     run_record,
+    stored_results,
     write_results,
 )
 from training.train import train_seeds
@@ -110,7 +109,7 @@ def compare_all(
         (comparison, name, seeds, folder)
         for seeds in _seed_groups(first)
         for comparison, folder in parts
-        for name in _architectures(comparison)
+        for name in model_names(comparison)
     ]
     if jobs:
         runs = [
@@ -139,11 +138,11 @@ def compare_all(
 
 def check_comparison(comparison: Comparison) -> None:
     """Raises ValueError unless every model of a comparison exists and takes its arguments."""
-    for name in _architectures(comparison):
+    for name in model_names(comparison):
         _check_name("architectures", name)
     for name in comparison.demands:
         _check_name("demands", name)
-    for name in _architectures(comparison):
+    for name in model_names(comparison):
         model = single_run(comparison, name, comparison.runtime.seed).model
         check_model(model)
         height, width, _ = model_image_shape(model)
@@ -181,7 +180,7 @@ def model_folder(folder: pathlib.Path, architecture: str) -> pathlib.Path:
 def finished_runs(comparison: Comparison, folder: pathlib.Path) -> Results:
     """The metrics of those runs of a comparison that are finished."""
     results: Results = {}
-    for name in _architectures(comparison):
+    for name in model_names(comparison):
         paths = [model_folder(folder, name) / f"seed{seed}" for seed in _seeds(comparison)]
         results[name] = [
             read_json(path / "metrics.json", METRICS_WAY_OUT, run_record)
@@ -196,7 +195,8 @@ def records(results: Results) -> list[dict[str, Any]]:
     return [run_record(metrics) for runs in results.values() for metrics in runs]
 
 
-def _architectures(comparison: Comparison) -> tuple[str, ...]:
+def model_names(comparison: Comparison) -> tuple[str, ...]:
+    """The names of a comparison's models."""
     return comparison.architectures or tuple(keras_mlp.ARCHITECTURES)
 
 
@@ -266,28 +266,11 @@ def comparison_table(runs: Iterable[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def stored_tables(files: Iterable[str | pathlib.Path]) -> str:
-    """The tables of results files of this program, each with its origin; others are left out.
-
-    Raises:
-        ValueError: a file is damaged, or none is a comparison's.
-        FileNotFoundError: a file does not exist.
-    """
-    tables = [
-        f"{comparison_table(results['runs'])}\n\n{caption(results)}"
-        for file in files
-        if (results := read_results(file, PROGRAM))
-    ]
-    if not tables:
-        raise ValueError("`--from` names no results.json of training.compare.")
-    return "\n\n".join(tables)
-
-
 def main(arguments: Arguments = None) -> None:
     options = compare_options(__doc__, arguments)
     try:
         if options.stored:
-            print(stored_tables(options.stored))
+            print(stored_results(options.stored, PROGRAM, comparison_table))
             return
         results = compare(options.config, options.workdir, jobs=options.jobs)
     except Interrupted:

@@ -5,6 +5,7 @@ import json
 import pathlib
 import statistics
 from collections.abc import Sequence
+from typing import TypeVar
 
 import keras
 
@@ -18,6 +19,7 @@ from training.reports.provenance import provenance
 
 PACE_FILE = "pace.json"
 _WARM_UP, _TIMED = 5, 25
+AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 
 def with_planned_steps(
@@ -36,7 +38,22 @@ def with_planned_steps(
     if not minutes:
         return list(configs)
     steps = _planned_steps(configs[0], folder / PACE_FILE, minutes)
-    return [dataclasses.replace(config, steps=steps) for config in configs]
+    return [with_steps(config, steps) for config in configs]
+
+
+def with_steps(config: AnyConfig, steps: int) -> AnyConfig:
+    """The same config for so many steps, with a warm-up of the same share of the run."""
+    if config.optimizer.cooldown_epochs:
+        raise ValueError(
+            "`optimizer.cooldown_epochs` must be 0 where a run is measured in steps or minutes, "
+            f"got {config.optimizer.cooldown_epochs}."
+        )
+    warmup = config.optimizer.warmup_steps
+    if not warmup and config.optimizer.warmup_epochs:
+        share = config.optimizer.warmup_epochs / config.epochs
+        warmup = max(1, round(min(share, 1) * steps))
+    optimizer = dataclasses.replace(config.optimizer, warmup_steps=warmup)
+    return dataclasses.replace(config, steps=steps, optimizer=optimizer)
 
 
 def _planned_steps(config: Config, file: pathlib.Path, minutes: float) -> int:

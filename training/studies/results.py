@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from keras_mlp.json_files import read_json
@@ -59,25 +59,59 @@ def write_results(
     write_text(path, head.removesuffix("\n}") + f',\n "runs": [\n{lines}\n ]\n}}\n')
 
 
-def read_results(path: str | pathlib.Path, program: str) -> dict[str, Any] | None:
+def read_results(
+    path: str | pathlib.Path,
+    program: str,
+    check: Callable[[Sequence[Mapping[str, Any]]], object],
+) -> dict[str, Any] | None:
     """Reads a results file of a program; None for a JSON file of something else.
+
+    Args:
+        path: of the file.
+        program: such as "training.compare".
+        check: function of the runs. An error in it means that the file is damaged.
 
     Raises:
         ValueError: the file is damaged.
         FileNotFoundError: there is no such file.
     """
+    found: list[dict[str, Any]] = []
+
+    def of_program(results: Any) -> None:
+        if isinstance(results, dict) and results.get("program") == program:
+            check(results["runs"])
+            caption(results)
+            found.append(results)
+
     way_out = "Restore it, or give the command again that wrote it: finished runs are kept."
-    results = read_json(path, way_out)
-    if not isinstance(results, dict) or results.get("program") != program:
-        return None
-    read_json(path, way_out, lambda results: [caption(results), *map(_checked, results["runs"])])
-    return results
+    read_json(path, way_out, of_program)
+    return found[0] if found else None
 
 
-def _checked(run: Mapping[str, Any]) -> None:
-    """Raises an error for what is not the record of a run."""
-    _ = run["architecture"] + "", run["test"]["accuracy"] + 0.0, run["wall_seconds"] + 0.0
-    _ = run["parameters"] + 0, run["images_seen"] + 0, run["train_examples"] + 0, run["seed"] + 0
+def stored_results(
+    files: Iterable[str | pathlib.Path],
+    program: str,
+    table: Callable[[Sequence[Mapping[str, Any]]], str],
+) -> str:
+    """The tables of results files of a program, each with its origin; others are left out.
+
+    Args:
+        files: paths.
+        program: such as "training.compare".
+        table: function from the runs of a file to its table.
+
+    Raises:
+        ValueError: a file is damaged, or none is of this program.
+        FileNotFoundError: a file does not exist.
+    """
+    tables = [
+        f"{table(results['runs'])}\n\n{caption(results)}"
+        for file in files
+        if (results := read_results(file, program, table))
+    ]
+    if not tables:
+        raise ValueError(f"`--from` names no results.json of {program}.")
+    return "\n\n".join(tables)
 
 
 def caption(results: Mapping[str, Any]) -> str:
