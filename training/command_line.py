@@ -90,6 +90,42 @@ def permuted_options(description: str | None, arguments: Arguments = None) -> ar
     return _with_comparison(options)
 
 
+def fewshot_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
+    """See `train_options`; `config` is None if `stored` names results."""
+    parser = program_parser("training.fewshot", description)
+    _add_config_or_results(parser)
+    parser.add_argument(
+        "--source",
+        type=nonempty_path,
+        nargs="+",
+        help="trained models: .keras files, folders of SavedModels or of artefacts",
+    )
+    parser.add_argument("--output", type=nonempty_path, help="folder of the results")
+    parser.add_argument(
+        "--shots",
+        type=int,
+        nargs="+",
+        default=[1, 5, 10, 25],
+        metavar="K",
+        help="images per class (default 1 5 10 25)",
+    )
+    parser.add_argument(
+        "--draws", type=int, default=10, metavar="N", help="of these images (default 10)"
+    )
+    options = parser.parse_args(arguments)
+    if options.stored:
+        return options
+    for name in ("source", "output"):
+        if getattr(options, name) is None:
+            parser.error(f"the following arguments are required: --{name}")
+    for source in options.source:
+        must_exist("--source", source)
+    for name, count in [("shots", each) for each in options.shots] + [("draws", options.draws)]:
+        if count < 1:
+            end_with_error(f"`--{name}` must be a positive integer, got {count}.")
+    return _with_config(options, Config)
+
+
 def finetune_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
     """See `train_options`; `config` is a `FineTuneConfig`."""
     parser = program_parser("training.finetune", description)
@@ -200,6 +236,13 @@ def nonempty_path(text: str) -> str:
     return text
 
 
+def existing_path(text: str) -> str:
+    """An `argparse` type: a path at which there is something."""
+    if not pathlib.Path(nonempty_path(text)).exists():
+        raise argparse.ArgumentTypeError(f"{text} does not exist")
+    return text
+
+
 def must_exist(name: str, path: str) -> None:
     """Ends the program unless there is something at a path.
 
@@ -235,18 +278,23 @@ def _add_config(
     )
 
 
-def _study_options(parser: argparse.ArgumentParser, arguments: Arguments) -> argparse.Namespace:
-    """What programs share that train many models side by side, or print what was found."""
+def _add_config_or_results(parser: argparse.ArgumentParser) -> None:
+    """Adds `--config` and `--set`, or in their place `--from`."""
     task = parser.add_mutually_exclusive_group(required=True)
     _add_config(parser, task)
     task.add_argument(
         "--from",
         nargs="+",
-        type=nonempty_path,
+        type=existing_path,
         metavar="FILE",
         dest="stored",
-        help="train nothing; print the tables of results.json files again",
+        help="measure nothing; print the tables of results.json files again",
     )
+
+
+def _study_options(parser: argparse.ArgumentParser, arguments: Arguments) -> argparse.Namespace:
+    """What programs share that train many models side by side, or print what was found."""
+    _add_config_or_results(parser)
     parser.add_argument("--workdir", type=nonempty_path, help="folder of the runs")
     parser.add_argument(
         "--seeds", type=int, nargs="+", metavar="N", help="instead of those of the page's repeats"
@@ -263,8 +311,6 @@ def _study_options(parser: argparse.ArgumentParser, arguments: Arguments) -> arg
     if options.jobs < 0:
         end_with_error(f"`--jobs` must be 0 or a positive integer, got {options.jobs}.")
     if options.stored:
-        for file in options.stored:
-            must_exist("--from", file)
         return options
     if options.workdir is None:
         parser.error("the following arguments are required: --workdir")
