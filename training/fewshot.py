@@ -6,8 +6,9 @@
 A source is a `.keras` file, the folder of a SavedModel of features, or an artefact's folder; its
 weights stay as they are. The few images are drawn from the config's training images, ten times. The
 L2 penalty is chosen on the held-out ones (`data.validation_percent`), the mean over the draws; the
-test images choose nothing. Writes `results.json`, `table.md` and `fewshot.png` into `--output`.
-`--from` prints the tables of such results files again.
+test images choose nothing. The same is done with the pixels of small images, for comparison.
+Writes `results.json`, `table.md` and `fewshot.png` into `--output`. `--from` prints the tables of
+such results files again.
 """
 
 from training.command_line import Arguments, fewshot_options
@@ -16,6 +17,7 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     fewshot_options(__doc__)
 
 import dataclasses
+import math
 import pathlib
 import statistics
 import sys
@@ -28,13 +30,14 @@ from keras_mlp.whole_files import write_text
 from training.config import Config
 from training.engine.chosen import Split, engine_module
 from training.engine.stored_config import as_stored
-from training.models.frozen_features import FrozenFeatures, open_features
+from training.models.frozen_features import FrozenFeatures, open_features, pixel_features
 from training.reports.fewshot_picture import draw_few_shot
 from training.reports.provenance import provenance
 from training.studies.few_shot import Labelled, few_shot
 from training.studies.results import RESULTS_FILE, stored_results, write_results
 
 PROGRAM = "training.fewshot"
+MOST_PIXELS = 4096  # values of an image that are regressed on as they are
 
 
 def fewshot(
@@ -45,7 +48,7 @@ def fewshot(
     shots: Sequence[int] = (1, 5, 10, 25),
     draws: int = 10,
 ) -> list[dict[str, Any]]:
-    """Measures every source with every number of images per class.
+    """Measures every source, and the pixels themselves, with every number of images per class.
 
     Args:
         config: a checked `training.config.Config`, whose data is used.
@@ -67,6 +70,12 @@ def fewshot(
             "images."
         )
     opened = {str(source): open_features(source) for source in sources}
+    sizes = dict.fromkeys(model.image_shape for model in opened.values())
+    opened |= {
+        f"pixels, {' x '.join(map(str, size))}": pixel_features(size)
+        for size in sizes
+        if math.prod(size) <= MOST_PIXELS
+    }
     runs = []
     for source, model in opened.items():
         splits = engine_module().load_splits(config.data, model.image_shape)
@@ -87,7 +96,8 @@ def fewshot(
             )
     folder = pathlib.Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    write_results(folder / RESULTS_FILE, PROGRAM, as_stored(config), runs)
+    page = {"data": as_stored(config)["data"]}
+    write_results(folder / RESULTS_FILE, PROGRAM, page, runs)
     write_text(folder / "table.md", fewshot_table(runs) + "\n")
     draw_few_shot(folder / "fewshot.png", runs)
     return runs

@@ -43,8 +43,9 @@ def test_every_format_of_a_model_gives_the_same(sources, data_dir, tmp_path, cap
     names = ("mixer.keras", "artefact", "artefact/feature_vector", "run/model.keras")
     run(data_dir, tmp_path, *(sources / name for name in names))
     runs = json.loads((tmp_path / "results.json").read_text())["runs"]
-    assert [each["shots"] for each in runs] == [1, 10] * 4
-    assert [each["features"] for each in runs] == [64] * 6 + [16] * 2
+    assert [each["shots"] for each in runs] == [1, 10] * 5
+    assert [each["features"] for each in runs] == [64] * 6 + [16] * 2 + [8 * 8] * 2
+    assert [each["source"] for each in runs[-2:]] == ["pixels, 8 x 8 x 1"] * 2
     for number in (0, 1):
         test = runs[number]["test"]
         for other in (runs[2 + number], runs[4 + number]):

@@ -54,6 +54,12 @@ def open_features(source: str | pathlib.Path) -> FrozenFeatures:
     )
 
 
+def pixel_features(image_shape: tuple[int, int, int]) -> FrozenFeatures:
+    """The pixels themselves as features (B, H * W * C): what a model must beat."""
+    pixels = keras.Input(image_shape)
+    return FrozenFeatures(keras.Model(pixels, keras.layers.Flatten()(pixels)), image_shape)
+
+
 def _of_keras_file(file: pathlib.Path) -> FrozenFeatures:
     _import_custom_layers(file.parent)
     try:
