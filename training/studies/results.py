@@ -9,6 +9,8 @@ from keras_mlp.json_files import read_json
 from keras_mlp.whole_files import write_text
 
 RESULTS_FILE = "results.json"
+# Of the processor's features: those that set the speed of matrix products.
+_SHOWN = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx", "sve")
 _OF_A_RUN = ("date", "commit", "backend", "python", "versions", "hardware")
 
 
@@ -130,7 +132,8 @@ def caption(results: Mapping[str, Any]) -> str:
 
 def _machine(hardware: Mapping[str, Any]) -> str:
     gpus = ", ".join(str(gpu["device_name"]) for gpu in hardware["gpus"])
-    features = f" with {' '.join(hardware['cpu_features'])}" if hardware["cpu_features"] else ""
+    shown = [name for name in hardware["cpu_features"] if name.startswith(_SHOWN)]
+    features = f" with {', '.join(shown)}" if shown else ""
     cpu = f"{hardware['cpu']}{features}, {hardware['cores']} core(s)"
     return f"{gpus}; {cpu}" if gpus else cpu
 
