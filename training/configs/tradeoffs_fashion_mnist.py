@@ -3,9 +3,12 @@
 python -m training.compare --config training/configs/tradeoffs_fashion_mnist.py \
     --workdir runs/tradeoffs --seeds 0 1 2 --jobs 2
 
-The recipe is that of compare_fashion_mnist.py; nothing was tuned for any model. The programs
-training.scaling and training.permuted take the same page.
+The recipe is that of compare_fashion_mnist.py; nothing was tuned for any model. The ResNets are as
+narrow as makes their parameters like those of the others. The programs training.scaling and
+training.permuted take the same page.
 """
+
+import dataclasses
 
 from training.config import Comparison
 from training.configs.compare_fashion_mnist import CONFIG as COMPARE
@@ -26,5 +29,10 @@ CONFIG = Comparison(
             "examples.comparators:nf_resnet",
             "examples.comparators:plain_mlp",
         ),
+        "demands": {
+            "examples.comparators:bit_resnet": {"widths": (16, 32, 64)},
+            "examples.comparators:nf_resnet": {"widths": (16, 32, 64)},
+        },
+        "runtime": dataclasses.replace(COMPARE.runtime, export=False),
     }
 )
