@@ -3,6 +3,9 @@
 import json
 import os
 import pathlib
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -121,6 +124,27 @@ def test_a_run_that_fails_in_a_process_of_its_own_is_named(data_dir, tmp_path):
         arguments += ["--set", override]
     with pytest.raises(SystemExit, match=r"MLPMixer/seed0: `data\.num_classes` is 11.*seed0\.log"):
         program.main(arguments)
+
+
+@pytest.mark.slow
+def test_asked_to_end_the_processes_save_first(data_dir, tmp_path):
+    folder = tmp_path / "compare"
+    line = [sys.executable, "-m", "training.compare", "--config", PAGE, "--workdir", str(folder)]
+    line += ["--jobs", "1", "--set", "epochs=2000", "--set", f"data.data_dir={data_dir}"]
+    line += ["--set", "architectures=('MLPMixer',)", "--set", "runtime.epochs_per_checkpoint=1"]
+    with open(tmp_path / "log", "w") as log:
+        process = subprocess.Popen(line, stdout=log, stderr=log)
+    run = folder / "MLPMixer" / "seed0"
+    deadline = time.monotonic() + 300
+    while not (run / "checkpoints" / "checkpoint").exists() and time.monotonic() < deadline:
+        assert process.poll() is None, (tmp_path / "log").read_text()[-2000:]
+        time.sleep(0.2)
+    process.terminate()
+    assert process.wait(120) == RESUMABLE
+    assert "the same command continues" in (tmp_path / "log").read_text()
+    # The child has ended before its parent, and has saved.
+    assert (run.parent / "seed0.log").read_text().strip().endswith("continues from it.")
+    assert not (run / "metrics.json").exists()
 
 
 def test_what_is_done_is_not_done_again(comparison, capsys):
