@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import keras
@@ -198,48 +198,6 @@ def check_pooling(pooling: str | None, include_top: bool, class_token: bool) -> 
     """Raises ValueError unless `pooling` is allowed; None is, only without a classifier."""
     kinds = ("token", "avg") if class_token else ("avg",)
     check_choice("pooling", pooling, kinds if include_top else (*kinds, None))
-
-
-# Arguments with the same meaning and range in every architecture that has them.
-_SHARED: dict[str, Callable[[str, Any], Any]] = {
-    "num_classes": check_positive_int,
-    "channel_mlp_dim": check_positive_int,
-    "reduction": check_positive_int,
-    "dropout_rate": check_rate,
-    "drop_path_rate": check_rate,
-    "layer_norm_epsilon": check_positive,
-    "skip_lam": check_positive,
-    "class_token": check_bool,
-    "norm_after_pooling": check_bool,
-    "gelu_approximate": check_bool,
-    "weighted": check_bool,
-    "qkv_bias": check_bool,
-    "official_reassembly": check_bool,
-    "deployed": check_bool,
-    "remat": check_bool,
-    "include_top": check_bool,
-    "include_preprocessing": check_bool,
-}
-
-
-def check_shared(arguments: Mapping[str, Any], class_token: bool = False) -> None:
-    """Checks the arguments that architectures share, before any layer is built.
-
-    Args:
-        arguments: from the names of the constructor's arguments to their values.
-        class_token: whether the architecture always has a class token. An argument `class_token`
-            takes precedence.
-
-    Raises:
-        ValueError: an argument is out of range.
-    """
-    for name, check in _SHARED.items():
-        if name in arguments:
-            check(name, arguments[name])
-    class_token = arguments.get("class_token", class_token)
-    check_pooling(arguments["pooling"], arguments["include_top"], class_token)
-    check_name(arguments["name"])
-    check_dtype(arguments["dtype"])
 
 
 def describe_choices(value: Any, choices: Iterable[Any]) -> str:

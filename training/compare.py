@@ -16,10 +16,13 @@ Models are the architectures of keras_mlp and, as `module:function`, any other K
 """
 
 from training.command_line import Arguments, compare_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     compare_options(__doc__)
 
+import contextlib
 import copy
 import dataclasses
 import logging
@@ -37,7 +40,7 @@ from keras_mlp.json_files import read_json
 from keras_mlp.whole_files import write_text
 from training.config import Comparison, Config
 from training.engine.chosen import engine_module
-from training.engine.interruption import Interrupted, leave_resumable
+from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.stored_config import as_stored
 from training.engine.workdir import Workdir
 from training.models.arguments import check_model
@@ -52,6 +55,7 @@ from training.studies.results import (
     stored_results,
     write_results,
 )
+from training.terminal import set_up_terminal
 from training.train import train_seeds
 
 PROGRAM = "training.compare"
@@ -78,7 +82,8 @@ def compare(comparison: Comparison, workdir: str | pathlib.Path, *, jobs: int = 
             the data or the folder.
         FloatingPointError: the loss of a run is not finite.
         RuntimeError: a run in a process of its own failed.
-        Interrupted: SIGTERM came; a checkpoint of the current runs was saved.
+        Interrupted: SIGTERM or Ctrl-C came; a checkpoint of the current runs was saved.
+        OSError: a file cannot be written.
     """
     (results,) = compare_all([(comparison, pathlib.Path(workdir))], jobs=jobs)
     return results
@@ -100,14 +105,19 @@ def compare_all(
         check_jobs(jobs)
     for comparison, _ in parts:  # all of them before the first trains for hours
         check_comparison(comparison)
-    for comparison, folder in parts:
-        Workdir(folder, comparison)
     # Each run has its own model and step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    first = parts[0][0]
+    with contextlib.ExitStack() as stack:
+        for comparison, folder in parts:
+            stack.enter_context(Workdir(folder, comparison))
+        _train_all(parts, jobs)
+    return [finished_runs(comparison, folder) for comparison, folder in parts]
+
+
+def _train_all(parts: Sequence[tuple[Comparison, pathlib.Path]], jobs: int) -> None:
     groups = [
         (comparison, name, seeds, folder)
-        for seeds in _seed_groups(first)
+        for seeds in _seed_groups(parts[0][0])
         for comparison, folder in parts
         for name in model_names(comparison)
     ]
@@ -122,18 +132,17 @@ def compare_all(
             for seed in seeds
         ]
         train_in_processes(runs, jobs, lambda done: _write_part_of(done, parts))
-    else:
-        for comparison, name, seeds, folder in groups:
-            print(f"\n== {name}, seed {', '.join(map(str, seeds))}", flush=True)
-            keras.utils.clear_session()
-            configs = with_planned_steps(
-                [single_run(comparison, name, seed) for seed in seeds],
-                model_folder(folder, name),
-                comparison.minutes,
-            )
-            train_seeds(configs, [model_folder(folder, name) / f"seed{seed}" for seed in seeds])
-            _write(comparison, folder)
-    return [finished_runs(comparison, folder) for comparison, folder in parts]
+        return
+    for comparison, name, seeds, folder in groups:
+        print(f"\n== {name}, seed {', '.join(map(str, seeds))}", flush=True)
+        keras.utils.clear_session()
+        configs = with_planned_steps(
+            [single_run(comparison, name, seed) for seed in seeds],
+            model_folder(folder, name),
+            comparison.minutes,
+        )
+        train_seeds(configs, [model_folder(folder, name) / f"seed{seed}" for seed in seeds])
+        _write(comparison, folder)
 
 
 def check_comparison(comparison: Comparison) -> None:
@@ -275,6 +284,9 @@ def main(arguments: Arguments = None) -> None:
         results = compare(options.config, options.workdir, jobs=options.jobs)
     except Interrupted:
         leave_resumable()
+    except LostWorker as error:
+        print(error, file=sys.stderr)
+        sys.exit(RESUMABLE)
     except (ValueError, FloatingPointError, RuntimeError, OSError) as error:
         sys.exit(f"error: {error}")
     table = comparison_table(records(results))
@@ -282,5 +294,5 @@ def main(arguments: Arguments = None) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    set_up_terminal()
     main()

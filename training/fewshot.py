@@ -12,8 +12,10 @@ such results files again.
 """
 
 from training.command_line import Arguments, fewshot_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     fewshot_options(__doc__)
 
 import dataclasses
@@ -35,6 +37,7 @@ from training.reports.fewshot_picture import draw_few_shot
 from training.reports.provenance import provenance
 from training.studies.few_shot import Labelled, few_shot
 from training.studies.results import RESULTS_FILE, stored_results, write_results
+from training.terminal import set_up_terminal
 
 PROGRAM = "training.fewshot"
 MOST_PIXELS = 4096  # values of an image that are regressed on as they are
@@ -151,4 +154,5 @@ def main(arguments: Arguments = None) -> None:
 
 
 if __name__ == "__main__":
+    set_up_terminal()
     main()

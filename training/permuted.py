@@ -14,12 +14,13 @@ study continues where it was when the same command is given again.
 """
 
 from training.command_line import Arguments, permuted_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     permuted_options(__doc__)
 
 import dataclasses
-import logging
 import pathlib
 import statistics
 import sys
@@ -32,6 +33,7 @@ from training.config import Comparison
 from training.engine.interruption import Interrupted, leave_resumable
 from training.engine.stored_config import as_stored
 from training.studies.results import RESULTS_FILE, stored_results, write_results
+from training.terminal import set_up_terminal
 
 PROGRAM = "training.permuted"
 ORDERS = ("as they are", "patches", "pixels")
@@ -123,5 +125,5 @@ def main(arguments: Arguments = None) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    set_up_terminal()
     main()

@@ -12,12 +12,13 @@ study continues where it was when the same command is given again.
 """
 
 from training.command_line import Arguments, scaling_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     scaling_options(__doc__)
 
 import dataclasses
-import logging
 import pathlib
 import statistics
 import sys
@@ -42,6 +43,7 @@ from training.reports.scaling_picture import draw_scaling
 from training.studies.pace import with_steps
 from training.studies.power_law import PowerLaw, fit_power_law
 from training.studies.results import RESULTS_FILE, stored_results, write_results
+from training.terminal import set_up_terminal
 
 PROGRAM = "training.scaling"
 _POINTS_OF_CURVE = 5
@@ -197,5 +199,5 @@ def main(arguments: Arguments = None) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    set_up_terminal()
     main()

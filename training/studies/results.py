@@ -22,8 +22,8 @@ def run_record(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         A dict: `architecture` and `seed`; `parameters`; `steps`; `train_examples`, the number of
-        different images; `images_seen`, with repetitions; `test`, the figures of
-        `training.train`; `wall_seconds`; and where, when and with which versions it ran.
+        different images; `images_seen`, with repetitions; `test`, `diverged` and `wall_seconds` as
+        in `metrics.json`; and where, when and with which versions it ran.
     """
     config = metrics["config"]
     return {
@@ -34,6 +34,7 @@ def run_record(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "train_examples": metrics["train_examples"],
         "images_seen": metrics["steps"] * config["data"]["batch_size"],
         "test": metrics["test"],
+        "diverged": metrics.get("diverged"),
         "wall_seconds": metrics["wall_seconds"],
         **{key: metrics[key] for key in _OF_A_RUN},
     }
