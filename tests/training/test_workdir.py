@@ -165,7 +165,7 @@ def test_a_folder_made_before_a_key_existed_goes_on_with_its_default(tmp_path, c
 
 def test_a_subset_from_before_the_draw_is_not_continued_with_another(tmp_path, change):
     first = {"examples_per_class": 5, "subset_seed": None}
-    Workdir(tmp_path, change(data=first))
+    trained(tmp_path, change(data=first))
     stored = json.loads((tmp_path / "config.json").read_text())
     del stored["data"]["subset_seed"]
     (tmp_path / "config.json").write_text(json.dumps(stored))
