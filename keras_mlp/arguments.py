@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -70,11 +71,54 @@ def check_choice(name: str, value: _T, choices: Iterable[Any]) -> _T:
     return value
 
 
+def check_class_names(value: Any, owner: str, outputs: Any) -> tuple[str, ...]:
+    """Returns names of classes as a tuple, or raises ValueError unless each logit has one line.
+
+    Args:
+        value: the names.
+        owner: what has the logits, for the error.
+        outputs: shape of the logits, (B, K).
+    """
+    if not isinstance(value, (list, tuple)) or len(outputs) != 2 or len(value) != outputs[-1]:
+        found = f"{len(value)} names" if isinstance(value, (list, tuple)) else repr(value)
+        raise ValueError(
+            f"`class_names` must be a list of one name per logit of {owner}, which gives "
+            f"{outputs}; got {found}."
+        )
+    return tuple(check_class_name("class_names", name) for name in value)
+
+
 def check_name(value: Any) -> str | None:
     """Returns `value` if it can be the `name` of a model, or raises ValueError."""
     if value is not None and (not isinstance(value, str) or not value or "/" in value):
         raise ValueError(f"`name` must be a string without '/', or None, got {_shown(value)}.")
     return value
+
+
+def check_class_name(name: str, value: Any) -> str:
+    """Returns `value` if it can name a class, or raises ValueError."""
+    fault = class_name_fault(value)
+    if fault:
+        raise ValueError(f"`{name}` must be strings of one line each, got {value!a}: {fault}.")
+    return value
+
+
+def class_name_fault(value: Any) -> str | None:
+    """Returns why a value cannot name a class, or None if it can.
+
+    Class names are lines of text files and parts of tables, pages and terminal output: they have
+    no line breaks, no control characters, and no bytes that are not UTF-8, as a path may have.
+    """
+    if not isinstance(value, str):
+        return "it is not a string"
+    if not value.strip():
+        return "it is empty"
+    refused = {"Cc": "a control character", "Cs": "not UTF-8", "Zl": "a line break"}
+    refused["Zp"] = refused["Zl"]
+    for each in value:
+        if fault := refused.get(unicodedata.category(each)):
+            return f"{each!a} is {fault}"
+    return None
 
 
 def check_dtype(value: Any) -> keras.DTypePolicy:

@@ -67,11 +67,6 @@ def fewshot(
     Raises:
         ValueError: a source cannot be opened, a class has too few images, or none are held out.
     """
-    if not config.data.validation_percent:
-        raise ValueError(
-            "`data.validation_percent` must be positive: the L2 penalty is chosen on held-out "
-            "images."
-        )
     opened = {str(source): open_features(source) for source in sources}
     sizes = dict.fromkeys(model.image_shape for model in opened.values())
     opened |= {
@@ -82,7 +77,11 @@ def fewshot(
     runs = []
     for source, model in opened.items():
         splits = engine_module().load_splits(config.data, model.image_shape)
-        assert splits.validation is not None  # as some are held out
+        if splits.validation is None:
+            raise ValueError(
+                "`data.validation_percent` must be positive: the L2 penalty is chosen on held-out "
+                "images."
+            )
         train, held_out, test = (
             _features(model, split, config.data.batch_size)
             for split in (splits.train, splits.validation, splits.test)

@@ -57,6 +57,7 @@ def test_a_function_s_model_is_built_with_its_arguments():
         (Model("own_models:own"), "`model.arguments.image_shape` must be set"),
         (Model("own_models:own", arguments={"image_shape": (4, 6)}), "`image_shape` must be"),
         (Model("own_models:own", arguments=section().arguments, preset="x"), "`model.preset`"),
+        (Model("own_models:own", arguments=section().arguments, source="x"), "`model.source`"),
     ],
 )
 def test_a_wrong_function_is_named_before_any_work(model, message):

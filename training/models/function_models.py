@@ -76,6 +76,11 @@ def check_function(model: Model) -> None:
             f"`model.preset` must be empty for {model.architecture}: only architectures of "
             f"keras_mlp have published weights; got {model.preset!r}."
         )
+    if model.source:
+        raise ValueError(
+            f"`model.source` must be empty for {model.architecture}: only models of keras_mlp get "
+            f"a new classifier; got {model.source!r}."
+        )
     if model.head_bias:
         raise ValueError(f"`model.head_bias` must be 0 for {model.architecture}.")
 
