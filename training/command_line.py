@@ -8,6 +8,7 @@ or TensorFlow may be imported here.
 
 import argparse
 import os
+import pathlib
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
