@@ -7,12 +7,13 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-PACKAGES = ("keras_mlp", "training", "saved_models", "examples", "benchmarks")
+PACKAGES = ("keras_mlp", "training", "saved_models", "examples", "benchmarks", "documentation")
 
 # From the bottom up: a part imports from its own row and from the rows above it in this table.
 ROWS = (
     ("keras_mlp.typing", "keras_mlp.errors"),
     ("keras_mlp.arguments", "keras_mlp.whole_files", "keras_mlp.json_files", "keras_mlp.golden"),
+    ("keras_mlp.command_line",),
     ("keras_mlp.layers",),
     ("keras_mlp.models",),
     ("keras_mlp.weights",),
@@ -32,6 +33,7 @@ ROWS = (
     ("saved_models",),
     ("examples",),
     ("benchmarks",),
+    ("documentation",),
 )
 RANK = {part: rank for rank, row in enumerate(ROWS) for part in row}
 

@@ -7,6 +7,7 @@ or TensorFlow may be imported here.
 """
 
 import argparse
+import os
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -236,7 +237,7 @@ def evaluate_options(description: str | None, arguments: Arguments = None) -> ar
     )
     options = parser.parse_args(arguments)
     must_exist("--source", options.source)
-    if options.output and pathlib.Path(options.output).is_file():
+    if options.output and os.path.isfile(options.output):
         end_with_error(f"`--output` {options.output} is a file: name a folder.")
     if options.max_pixels is not None and options.max_pixels < 1:
         end_with_error(f"`--max-pixels` must be a positive integer, got {options.max_pixels}.")
@@ -346,7 +347,7 @@ def must_exist(name: str, path: str) -> None:
         name: of the option, for the error.
         path: what the option is set to.
     """
-    if not pathlib.Path(path).exists():
+    if not os.path.exists(path):  # pathlib raises for names that are too long
         end_with_error(f"`{name}` {path} does not exist.")
 
 

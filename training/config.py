@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import pathlib
 import runpy
+import typing
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -15,6 +16,7 @@ from training.field_types import (
     Range,
     Share,
     check_value,
+    shown,
 )
 from training.overrides import apply_override, leaves
 
@@ -429,12 +431,28 @@ def load_config(
         config = runpy.run_path(str(path)).get("CONFIG")
     except OSError as error:
         raise ValueError(f"There is no config page at {path}: {error}") from error
+    except (Exception, SystemExit) as error:  # a page is a program
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"{path} is not a config page: it raises {reason}.") from error
     if type(config) is not kind:
         raise ValueError(f"{path} defines no `CONFIG` of type training.config.{kind.__name__}.")
+    _check_sections(config, path)
     config = copy.deepcopy(config)  # pages share sections with those that they derive from
     for override in overrides:
         apply_override(config, override)
     return check_config(config)
+
+
+def _check_sections(config: Page, path: str | pathlib.Path) -> None:
+    """Raises ValueError where a page sets a section to something else."""
+    hints = typing.get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        kind, value = hints[field.name], getattr(config, field.name)
+        if dataclasses.is_dataclass(kind) and type(value) is not kind:
+            raise ValueError(
+                f"{path}: `{field.name}` must be a training.config.{field.name.title()}, got "
+                f"{shown(value)}."
+            )
 
 
 def check_config(config: Page) -> Page:
