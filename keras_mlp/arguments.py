@@ -3,10 +3,12 @@
 import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import keras
 import numpy as np
+
+if TYPE_CHECKING:
+    import keras
 
 _T = TypeVar("_T")
 _LARGEST_COUNT = 2**31 - 1  # kernels index with 32 bits
@@ -77,8 +79,10 @@ def check_name(value: Any) -> str | None:
     return value
 
 
-def check_dtype(value: Any) -> keras.DTypePolicy:
+def check_dtype(value: Any) -> "keras.DTypePolicy":
     """Returns the Keras dtype policy that `dtype` names, or raises ValueError."""
+    import keras  # not at the top: command lines are checked before Keras loads
+
     try:
         policy = keras.dtype_policies.get(value)
         dtypes = (policy.compute_dtype, policy.variable_dtype)
