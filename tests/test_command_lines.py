@@ -19,7 +19,9 @@ PROGRAMS = sorted(
     if '__name__ == "__main__"' in file.read_text()
 )
 LIBRARY_PROGRAMS = sorted(
-    f"keras_mlp.{file.parent.name}" for file in (ROOT / "keras_mlp").glob("*/__main__.py")
+    f"keras_mlp.{file.parent.name}"
+    for file in (ROOT / "keras_mlp").glob("*/__main__.py")
+    if file.parent.name != "programs"  # `keras-mlp`, which runs the others
 )
 PAGE = "training/configs/digits.py"
 TRAIN = ["--config", PAGE, "--workdir", "run"]

@@ -4,13 +4,11 @@ import functools
 import pathlib
 from collections.abc import Callable, Sequence
 
-import keras
-
 from keras_mlp.command_line import end_with_error, formats_options
-from keras_mlp.errors import first_line
 from keras_mlp.formats.litert import export_litert
 from keras_mlp.formats.onnx import export_onnx
 from keras_mlp.formats.tfjs import export_tfjs
+from keras_mlp.keras_file import load_keras_file
 
 FORMATS: dict[str, Callable[..., pathlib.Path]] = {
     "litert": export_litert,
@@ -28,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     options = formats_options(arguments)
     try:
-        model = _load(options.file)
+        model = load_keras_file(options.file)
         path = FORMATS[options.format](
             model,
             options.output,
@@ -39,15 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         end_with_error(error)
     print(path)
-
-
-def _load(file: pathlib.Path) -> keras.Model:
-    try:
-        return keras.models.load_model(file, compile=False)
-    except Exception as error:  # damaged bytes raise whatever they happen to break
-        raise ValueError(
-            f"{file} cannot be loaded; it may be damaged: {first_line(error)}"
-        ) from error
 
 
 if __name__ == "__main__":
