@@ -95,6 +95,8 @@ WRONG = [
         ["x", "--output", "new", "--format", "onnx", "--batch-size", "2"],
         "`--batch-size` 2 is for `--format`",
     ),
+    ("keras_mlp.export", [PAGE, "--output", "new"], "neither a .keras file"),
+    ("keras_mlp.weights", ["--architecture", "Mixer"], "Did you mean 'MLPMixer'?"),
 ]
 # One process for all command lines: the exit code and output of each, as JSON.
 RUN_THEM_ALL = """

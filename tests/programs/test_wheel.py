@@ -120,8 +120,6 @@ def test_a_page_of_the_user_trains(environment, pictures):
     run(keras_mlp, "launch", "--workers", "1", "--", *options, cwd=pictures)
     metrics = json.loads((pictures / "run" / "metrics.json").read_text())
     assert metrics["classes"] == ["dark", "light"] and metrics["commit"] is None
-    run(keras_mlp, "export", "run", "--output", "saved", cwd=pictures)
-    judged = run(
-        *(keras_mlp, "evaluate", "--source", "saved", "--folder", "pictures/test"), cwd=pictures
-    )
+    options = ("--source", "run/model.keras", "--folder", "pictures/test")
+    judged = run(keras_mlp, "evaluate", *options, cwd=pictures)
     assert json.loads(judged.splitlines()[-1])["examples"] == 8
