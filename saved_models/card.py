@@ -145,18 +145,14 @@ def _result(metrics: dict[str, Any]) -> str:
         f"Trained on {run['train_examples']:,} images, {run['steps']:,} steps in "
         f"{run['wall_seconds'] / 60:.1f} minutes on {hardware['cpu']}, {cores}{gpus}; "
         f"{_backend(run['versions'])}, Keras {run['versions']['keras']}; "
-        f"{run['date'][:10]}, {_code(run)}:",
+        f"{run['date'][:10]}, commit {run['commit']}:",
         f"```\n{run['command']}\n```",
-        f"The artefact was made on {metrics['made']['date'][:10]}, {_code(metrics['made'])}:",
+        f"The artefact was made on {metrics['made']['date'][:10]}, commit "
+        f"{metrics['made']['commit']}:",
         f"```\n{metrics['made']['command']}\n```",
         *_sizes(metrics),
     ]
     return "\n\n".join(lines)
-
-
-def _code(origin: dict[str, Any]) -> str:
-    """Which code ran: a commit, or, where there is no checkout, the installed package."""
-    return f"commit {origin['commit']}" if origin["commit"] else "the installed package"
 
 
 def _sizes(metrics: dict[str, Any]) -> list[str]:
