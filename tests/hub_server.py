@@ -16,13 +16,14 @@ class HubServer(http.server.ThreadingHTTPServer):
     Attributes:
         repositories: from "user/repo" to a dict from a file's path to its bytes.
         asked: the method and path of every request.
+        refusals: from the path of a POST request to the status that refuses it.
     """
 
     daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.repositories, self.asked = {}, []
+        self.repositories, self.asked, self.refusals = {}, [], {}
 
     @property
     def url(self):
@@ -42,7 +43,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.server.asked.append(f"POST {self.path}")
         body = self.rfile.read(int(self.headers["Content-Length"] or 0))
         url, repositories = self.server.url, self.server.repositories
-        if self.path == "/api/repos/create":
+        if self.path in self.server.refusals:
+            self._refuse("", self.server.refusals[self.path])
+        elif self.path == "/api/repos/create":
             order = json.loads(body)
             name = f"{order['organization']}/{order['name']}"
             repositories.setdefault(name, {})
@@ -94,8 +97,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def _refuse(self, code):
-        self.send_response(404)
+    def _refuse(self, code, status=404):
+        self.send_response(status)
         self.send_header("X-Error-Code", code)
         self.send_header("X-Repo-Commit", COMMIT)
         self.send_header("Content-Length", "0")

@@ -127,7 +127,8 @@ def _digest(manifest: Any) -> str:
 def _with_arguments(model: VisionModel, arguments: dict[str, Any]) -> VisionModel:
     """The same weights in a model with other constructor arguments."""
     config = model.get_config()
-    if any([config.pop(kind, None) for kind in KINDS]):
+    changes = [config.pop(kind, None) for kind in KINDS]
+    if any(changes):
         raise ValueError(
             f"{model.name} is quantized, or has LoRA factors or frozen layers: its arguments "
             f"cannot be changed, got {', '.join(arguments)}."
