@@ -11,6 +11,7 @@ import pytest
 from keras_mlp import MLPMixer, RepMLPNet, ResMLP, VisionModel, save_checkpoint
 from tests.contract import predict, some_pixels, with_random_weights
 from tests.hub_server import COMMIT, serving_hub
+from tests.kaggle_server import serving_kaggle
 
 ADDRESS = "hf://me/mixer"
 
@@ -37,6 +38,12 @@ def artefact(model, folder):
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     with serving_hub(monkeypatch, tmp_path / "cache") as server:
+        yield server
+
+
+@pytest.fixture
+def kaggle(monkeypatch, tmp_path):
+    with serving_kaggle(monkeypatch, tmp_path / "cache") as server:
         yield server
 
 
@@ -165,6 +172,21 @@ def test_a_repository_without_a_model_says_what_it_lacks(hub):
 def test_what_is_not_there_is_an_error_of_the_address(hub):
     with pytest.raises(OSError, match=r"manifest\.json of hf://me/mixer could not be downloaded"):
         MLPMixer.from_preset(ADDRESS)
+
+
+def test_an_artefact_is_loaded_from_kaggle(kaggle, files, model):
+    kaggle.variations["me/mixer/default"] = files
+    same(model, MLPMixer.from_preset("kaggle://me/mixer/keras/default"))
+
+
+@pytest.mark.parametrize(
+    "files", [{"README.md": b"#"}, None], ids=["another variation", "nothing there"]
+)
+def test_kaggle_without_a_model_says_what_it_lacks(kaggle, files):
+    if files is not None:
+        kaggle.variations["me/mixer/default"] = files
+    with pytest.raises(ValueError, match=r"is not a repository of a model: .* manifest\.json"):
+        MLPMixer.from_preset("kaggle://me/mixer/keras/default")
 
 
 @pytest.mark.parametrize("address", ["hf://mixer", "hf://a/b/c", "kaggle://a/b/c", "hf://"])
