@@ -38,6 +38,7 @@ PROGRAMS = {
     "dry-run": Program("training.dry_run", "take two real steps of a page"),
     "launch": Program("training.launch", "train in several processes on this machine"),
     "report": Program("training.report", "write a run's report.html again"),
+    "back-to-best": Program("training.back_to_best", "go on from a run's best point"),
     "demo": Program("training.demo", "every stage on real digits, in minutes"),
     "arrays": Program("training.data.arrays", "write a data set as one .npz file"),
     "make": Program("saved_models.make", "make an artefact from a run"),
