@@ -23,7 +23,8 @@ CHECKOUT_ONLY = {"saved_models.card", "saved_models.index"}
 def keras_mlp(*arguments, cwd, options=()):
     """Runs the folder as the script does, with this checkout's keras_mlp; returns the process."""
     command = [sys.executable, *options, str(FOLDER), *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # Modules of the folder itself come first.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(cwd), str(ROOT)])}
     return subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60
     )
@@ -70,6 +71,17 @@ def test_errors_and_help_name_the_command(tmp_path):
     )
     done = keras_mlp("train", "--config", "page.py", "--workdir", "run", cwd=tmp_path)
     assert done.returncode == 1 and "`keras-mlp arrays NAME --output FILE.npz`" in done.stderr
+
+
+def test_missing_packages_are_named_with_their_extra(tmp_path):
+    text = "raise ModuleNotFoundError('No module named orbit', name='orbit')"
+    (tmp_path / "orbit.py").write_text(text)
+    done = keras_mlp("train", "--config", "digits", "--workdir", "run", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "error: `keras-mlp train` needs orbit: python -m pip install 'keras_mlp[training]'"
+    )
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("words", [["train", "--config", "digits"], ["formats", "x"]])

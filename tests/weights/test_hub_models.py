@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from huggingface_hub import constants
 
 from keras_mlp import MLPMixer, RepMLPNet, ResMLP, VisionModel, save_checkpoint
 from tests.contract import predict, some_pixels, with_random_weights
@@ -187,6 +188,16 @@ def test_kaggle_without_a_model_says_what_it_lacks(kaggle, files):
         kaggle.variations["me/mixer/default"] = files
     with pytest.raises(ValueError, match=r"is not a repository of a model: .* manifest\.json"):
         MLPMixer.from_preset("kaggle://me/mixer/keras/default")
+
+
+def test_a_model_in_the_cache_needs_no_connection(hub, files, model, monkeypatch):
+    hub.repositories["me/mixer"] = files
+    MLPMixer.from_preset(ADDRESS)
+    with serving_hub(monkeypatch, constants.HF_HUB_CACHE):
+        pass  # nothing listens at this server's port any more
+    same(model, MLPMixer.from_preset(ADDRESS))
+    with pytest.raises(OSError, match=r"manifest\.json of hf://me/other could not be downloaded"):
+        MLPMixer.from_preset("hf://me/other")
 
 
 @pytest.mark.parametrize("address", ["hf://mixer", "hf://a/b/c", "kaggle://a/b/c", "hf://"])
