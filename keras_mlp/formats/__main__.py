@@ -4,11 +4,15 @@ import functools
 import pathlib
 from collections.abc import Callable, Sequence
 
+import keras
+
 from keras_mlp.command_line import end_with_error, formats_options
+from keras_mlp.formats.labels import LABELS_FILE
 from keras_mlp.formats.litert import export_litert
 from keras_mlp.formats.onnx import export_onnx
 from keras_mlp.formats.tfjs import export_tfjs
 from keras_mlp.keras_file import load_keras_file
+from keras_mlp.models import VisionModel
 
 FORMATS: dict[str, Callable[..., pathlib.Path]] = {
     "litert": export_litert,
@@ -26,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     options = formats_options(arguments)
     try:
-        model = load_keras_file(options.file)
+        model = _load(options.file)
         path = FORMATS[options.format](
             model,
             options.output,
@@ -37,6 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         end_with_error(error)
     print(path)
+
+
+def _load(file: pathlib.Path) -> keras.Model:
+    model = load_keras_file(file)
+    labels = file.parent / LABELS_FILE  # an artefact's
+    if isinstance(model, VisionModel) and model.class_names is None and labels.is_file():
+        model.class_names = labels.read_text(encoding="utf-8").splitlines()
+    return model
 
 
 if __name__ == "__main__":

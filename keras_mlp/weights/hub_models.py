@@ -133,8 +133,11 @@ def _with_arguments(model: VisionModel, arguments: dict[str, Any]) -> VisionMode
             f"{model.name} is quantized, or has LoRA factors or frozen layers: its arguments "
             f"cannot be changed, got {', '.join(arguments)}."
         )
+    config.pop("class_names", None)
     image_shape = check_image_shape(arguments.pop("image_shape", model.image_shape))
     changed = type(model)(**{**config, **arguments})
+    if changed.include_top and changed.num_classes == model.num_classes:
+        changed.class_names = model.class_names
     given = {weight.path: weight for weight in model.weights}
     for weight in changed.weights:
         source = given.get(weight.path)

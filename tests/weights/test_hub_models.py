@@ -19,7 +19,9 @@ ADDRESS = "hf://me/mixer"
 
 @pytest.fixture(scope="module")
 def model():
-    return with_random_weights(MLPMixer.from_variant("pico/2", num_classes=3))
+    model = with_random_weights(MLPMixer.from_variant("pico/2", num_classes=3))
+    model.class_names = ["cat", "dog", "horse"]
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,10 @@ def test_arguments_change_the_head_and_the_image_size_only(hub, files, model):
     assert changed.get_layer("head").units == 5
     kernels = (each.get_layer("stem").weights[0].numpy() for each in (model, changed))
     np.testing.assert_array_equal(*kernels)
-    same(model, MLPMixer.from_preset(ADDRESS, drop_path_rate=0.1))
+    assert changed.class_names is None
+    less = MLPMixer.from_preset(ADDRESS, drop_path_rate=0.1)
+    same(model, less)
+    assert less.class_names == model.class_names
 
 
 def test_statistics_of_batch_norms_are_copied(hub, tmp_path):
