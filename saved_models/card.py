@@ -168,9 +168,9 @@ def _result(metrics: dict[str, Any]) -> str:
         f"Trained on {run['train_examples']:,} images, {run['steps']:,} steps in "
         f"{run['wall_seconds'] / 60:.1f} minutes on {hardware['cpu']}, {cores}{gpus}; "
         f"{_backend(run['versions'])}, Keras {run['versions']['keras']}; "
-        f"{run['date'][:10]}, {_origin(run)}:",
+        f"{run['date'][:10]}, {_software(run)}:",
         _code(run["command"]),
-        f"The artefact was made on {metrics['made']['date'][:10]}, {_origin(metrics['made'])}:",
+        f"The artefact was made on {metrics['made']['date'][:10]}, {_software(metrics['made'])}:",
         _code(metrics["made"]["command"]),
         *_sizes(metrics),
     ]
@@ -184,7 +184,7 @@ def _code(text: str) -> str:
     return f"{fence}\n{text}\n{fence}"
 
 
-def _origin(facts: dict[str, Any]) -> str:
+def _software(facts: dict[str, Any]) -> str:
     """Which code ran: a commit, or the installed package where there is no checkout."""
     return f"commit {facts['commit']}" if facts["commit"] else "the installed package"
 
