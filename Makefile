@@ -18,7 +18,7 @@ QUICK := tests/programs tests/test_command_lines.py tests/layers tests/export/te
 	tests/saved_models/test_verify.py
 
 .PHONY: demo test test-all test-fast test-pythons coverage test-formats test-clients lint format \
-	install clean
+	docs install clean
 
 demo: install
 	$(BIN)/python -m training.demo --folder demo
@@ -86,6 +86,17 @@ test-clients: .venv-clients/.installed
 	.venv-clients/bin/python -m pip install --quiet --editable ".[hub,serving]" "pytest>=8,<10"
 	touch $@
 
+# The site, in site/; a link or an anchor that leads nowhere is an error. Look at it with
+# `python3 -m http.server -d site`.
+docs: .venv-docs/.installed
+	NO_MKDOCS_2_WARNING=1 TF_CPP_MIN_LOG_LEVEL=3 PYTHONPATH=. \
+		.venv-docs/bin/python -m mkdocs build --strict
+
+.venv-docs/.installed: setup.cfg
+	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --editable ".[docs]"
+	touch $@
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -106,4 +117,4 @@ $(READY): setup.cfg pyproject.toml
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) .venv-formats .venv-tfjs .venv-clients .venv-3.* demo
+	rm -rf $(VENV) .venv-formats .venv-tfjs .venv-clients .venv-docs .venv-3.* site demo

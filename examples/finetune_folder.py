@@ -18,22 +18,12 @@ from typing import TYPE_CHECKING
 import keras
 
 import keras_mlp
-from examples.digit_images import digit_images
+from examples.digit_images import write_digits
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 SOURCE = "saved_models/mixer_fashion_mnist/model.keras"
-
-
-def write_digits(folder: pathlib.Path, per_class: int = 20) -> pathlib.Path:
-    """Writes some digits as PNG files, in one subfolder per class; returns `folder`."""
-    images, _, labels, _ = digit_images((32, 32, 1))
-    for digit in range(10):
-        (folder / str(digit)).mkdir(parents=True)
-        for at, image in enumerate(images[labels == digit][:per_class]):
-            keras.utils.save_img(folder / str(digit) / f"{at}.png", image, scale=False)
-    return folder
 
 
 def read_images(

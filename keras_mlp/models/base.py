@@ -13,6 +13,7 @@ from keras_mlp.arguments import (
     check_class_names,
     check_pair,
     patch_grid,
+    shown,
 )
 from keras_mlp.layers import ClassToken, DistilledHead, GridTokens, PixelNormalization
 from keras_mlp.models.about import load_source, one_line, save_source, summary_lines
@@ -359,7 +360,7 @@ def check_model(model: Any) -> VisionModel:
             "`keras.Model(inputs, outputs)` return it. Give the model itself; to copy one, use "
             "`type(model).from_config(model.get_config())`, then `set_weights`."
         )
-    raise ValueError(f"`model` must be a keras_mlp model such as MLPMixer, got {model!r}.")
+    raise ValueError(f"`model` must be a keras_mlp model such as MLPMixer, got {shown(model)}.")
 
 
 def logits_model(model: VisionModel) -> keras.Model:

@@ -8,7 +8,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from keras_mlp.arguments import check_bool, check_choice, check_image_shape, check_optional
+from keras_mlp.arguments import (
+    check_bool,
+    check_choice,
+    check_image_shape,
+    check_optional,
+    check_path,
+)
 from keras_mlp.models import ARCHITECTURES, VisionModel
 from keras_mlp.weights.catalogue import find_preset
 from keras_mlp.weights.checkpoint import Checkpoint, place, recognise
@@ -55,6 +61,10 @@ def from_preset(
         ema=check_optional("ema", ema, check_bool),
         say=functools.partial(_say, verbose=verbose),
     )
+    if not isinstance(preset, str):
+        preset = check_path("preset", preset)
+    check_optional("file", None if file == "" else file, check_path)
+    check_optional("cache_dir", cache_dir, check_path)
     if _is_path(preset):
         if file_image_shape is not None:
             file_image_shape = check_image_shape(file_image_shape, "file_image_shape")

@@ -87,6 +87,15 @@ class ArrayFile:
                 f"`data.data_dir` {self.path} must hold `SPLIT_images` and `SPLIT_labels` of each "
                 f"split and `classes`; it holds {', '.join(self._arrays) or 'nothing'}."
             )
+        if self._arrays["classes"].ndim != 1 or any(
+            self._arrays[f"{name}_{part}"].ndim == 0
+            for name in splits
+            for part in ("images", "labels")
+        ):
+            raise ValueError(
+                f"`data.data_dir` {self.path}: `classes`, images and labels must have an entry for "
+                "each class or image, got a single value."
+            )
         shapes = {self._arrays[f"{name}_images"].shape[1:] for name in splits}
         if len(shapes) != 1 or len(next(iter(shapes))) != 3:
             raise ValueError(
