@@ -19,7 +19,9 @@ PROGRAMS = sorted(
     if '__name__ == "__main__"' in file.read_text()
 )
 LIBRARY_PROGRAMS = sorted(
-    f"keras_mlp.{file.parent.name}" for file in (ROOT / "keras_mlp").glob("*/__main__.py")
+    f"keras_mlp.{file.parent.name}"
+    for file in (ROOT / "keras_mlp").glob("*/__main__.py")
+    if file.parent.name != "programs"  # `keras-mlp`, which runs the others
 )
 PAGE = "training/configs/digits.py"
 COMPARISON = "training/configs/compare_digits.py"
@@ -126,6 +128,8 @@ WRONG = [
         ["x", "--output", "new", "--format", "onnx", "--batch-size", "2"],
         "`--batch-size` 2 is for `--format`",
     ),
+    ("keras_mlp.export", [PAGE, "--output", "new"], "neither a .keras file"),
+    ("keras_mlp.weights", ["--architecture", "Mixer"], "Did you mean 'MLPMixer'?"),
 ]
 # One process for all command lines: the exit code and output of each, as JSON.
 RUN_THEM_ALL = """

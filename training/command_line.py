@@ -297,6 +297,19 @@ def report_options(description: str | None, arguments: Arguments = None) -> argp
     return options
 
 
+def arrays_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
+    """See `train_options`; there is no config."""
+    parser = program_parser("training.data.arrays", description)
+    add = parser.add_argument
+    add("name", type=nonempty_path, help="of a prepared TFDS data set, or path of a picture folder")
+    add("--output", type=nonempty_path, required=True, help="the .npz file")
+    add("--data-dir", type=nonempty_path, help="where TFDS keeps its prepared data sets")
+    options = parser.parse_args(arguments)
+    if not options.output.endswith(".npz"):
+        end_with_error(f"`--output` {options.output} must end with .npz.")
+    return options
+
+
 def back_to_best_options(
     description: str | None, arguments: Arguments = None
 ) -> argparse.Namespace:
@@ -318,9 +331,16 @@ def demo_options(description: str | None, arguments: Arguments = None) -> argpar
 
 
 def program_parser(program: str, description: str | None) -> argparse.ArgumentParser:
-    """A parser for `python -m program` that shows its description as it is written."""
+    """A parser that shows its description as it is written, for `python -m program`.
+
+    `keras-mlp` runs the same programs under names of its own, which it leaves in `sys.argv`.
+    """
+    name = f"python -m {program}"
+    if sys.argv[0].startswith("keras-mlp "):
+        name = sys.argv[0]
+        description = description and description.replace(f"python -m {program}", name)
     return argparse.ArgumentParser(
-        prog=f"python -m {program}",
+        prog=name,
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -360,7 +380,7 @@ def _add_config(
     parser: argparse.ArgumentParser, group: argparse._MutuallyExclusiveGroup | None = None
 ) -> None:
     """Adds `--config`, to a group of alternatives if there is one, and `--set`."""
-    text = "a page of training/configs"
+    text = "a page: a Python file that defines CONFIG, or the name of one of ours, such as digits"
     if group is None:
         parser.add_argument("--config", type=nonempty_path, required=True, help=text)
     else:

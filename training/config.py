@@ -405,6 +405,7 @@ class FineTuneConfig(_Training, _ThreeWays):
     """
 
 
+_PAGES = pathlib.Path(__file__).parent / "configs"
 Page = TypeVar("Page", bound=Config | ImageSizes | FineTuneConfig)
 
 
@@ -416,7 +417,8 @@ def load_config(
     """Reads a page and applies `key=value` overrides, such as "data.batch_size=64".
 
     Args:
-        path: Python file that defines `CONFIG`.
+        path: Python file that defines `CONFIG`, or the name of a page of training/configs, such as
+            "digits" or "recipes/mixer_in1k".
         overrides: strings; values are Python literals, or plain text for keys that accept text.
         kind: type of the page: `Config`, `Comparison`, `FineTuneConfig` or `ImageSizes`.
 
@@ -428,9 +430,12 @@ def load_config(
             value has the wrong type or is out of range.
     """
     try:
-        config = runpy.run_path(str(path)).get("CONFIG")
+        config = runpy.run_path(str(_page_file(path))).get("CONFIG")
     except OSError as error:
-        raise ValueError(f"There is no config page at {path}: {error}") from error
+        raise ValueError(
+            f"There is no config page at {path}: {error}. It may also be the name of one of ours: "
+            f"{', '.join(page_names())}."
+        ) from error
     except (Exception, SystemExit) as error:  # a page is a program
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ValueError(f"{path} is not a config page: it raises {reason}.") from error
@@ -441,6 +446,20 @@ def load_config(
     for override in overrides:
         apply_override(config, override)
     return check_config(config)
+
+
+def page_names() -> list[str]:
+    """The names of the pages in training/configs: "digits", "recipes/mixer_in1k", ..."""
+    pages = [page.relative_to(_PAGES).with_suffix("") for page in _PAGES.rglob("*.py")]
+    return sorted(page.as_posix() for page in pages if page.name != "__init__")
+
+
+def _page_file(path: str | pathlib.Path) -> pathlib.Path:
+    """The file itself if there is one, else the page of that name."""
+    path = pathlib.Path(path)
+    # The commands in our pages name them by their paths in the checkout.
+    name = path.as_posix().removeprefix("training/configs/").removesuffix(".py")
+    return _PAGES / f"{name}.py" if not path.is_file() and name in page_names() else path
 
 
 def _check_sections(config: Page, path: str | pathlib.Path) -> None:

@@ -66,8 +66,10 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> str | None:
-    """The checkout's commit, followed by "+" if there are uncommitted changes."""
-    folder = pathlib.Path(__file__).parent
+    """The checkout's commit, followed by "+" if there are uncommitted changes; None in a wheel."""
+    folder = pathlib.Path(__file__).resolve().parents[2]
+    if not (folder / ".git").exists():  # a wheel, perhaps below somebody else's checkout
+        return None
 
     def git(*arguments: str) -> str | None:
         done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
