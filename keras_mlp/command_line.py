@@ -1,4 +1,4 @@
-"""The command lines of `python -m keras_mlp.analysis`, `.convert` and `.formats`.
+"""The command lines of the programs of keras_mlp, such as `python -m keras_mlp.analysis`.
 
 Python imports all of `keras_mlp`, and with it Keras, before it runs a program in it: that takes
 seconds, which neither `--help` nor an error should cost. So `keras_mlp/__init__.py` calls
@@ -26,6 +26,7 @@ ARCHITECTURES = (
     "ViT",
     "ConvMixer",
 )
+RESIZE_METHODS = ("nearest", "bilinear", "bicubic", "area")
 FORMATS = ("litert", "litert-int8", "onnx", "tfjs")
 MODEL_FILE = "model.keras"
 # The formats that each option applies to.
@@ -117,6 +118,63 @@ def convert_options(arguments: Arguments = None) -> argparse.Namespace:
     return options
 
 
+def export_options(arguments: Arguments = None) -> argparse.Namespace:
+    """See `analysis_options`; `file` is the path of the `.keras` file, `class_names` a list."""
+    parser = _parser(
+        "export", "Writes a .keras file as a SavedModel that serves and trains further."
+    )
+    add = parser.add_argument
+    add(
+        "source",
+        type=_nonempty,
+        metavar="SOURCE",
+        help=f"a .keras file, or a folder with a {MODEL_FILE}",
+    )
+    add("--output", type=_nonempty, required=True, metavar="FOLDER", help="folder to write")
+    add(
+        "--returns",
+        choices=("logits", "features"),
+        default="logits",
+        help="what the SavedModel returns (default logits)",
+    )
+    add(
+        "--features",
+        nargs="+",
+        default=[],
+        metavar="LAYER",
+        help="intermediate outputs to return on request, such as block_3",
+    )
+    add(
+        "--labels", type=_nonempty, metavar="FILE", help="class names, one per line, to store in it"
+    )
+    add("--resize", choices=RESIZE_METHODS, help="take any image size and resize it by this method")
+    add("--deployed", action="store_true", help="fold convolutions and BatchNorms of a RepMLPNet")
+    add("--overwrite", action="store_true", help="replace a SavedModel that is there")
+    options = parser.parse_args(arguments)
+    try:
+        options.file = _model_file(options.source)
+        options.class_names = _labels(options.labels)
+        _check_output(options)
+    except (ValueError, OSError) as error:
+        end_with_error(error)
+    return options
+
+
+def weights_options(arguments: Arguments = None) -> argparse.Namespace:
+    """See `analysis_options`."""
+    parser = _parser("weights", "Lists published weights, for `from_preset`, as Markdown.")
+    add = parser.add_argument
+    add("--architecture", help=f"one of {', '.join(ARCHITECTURES)}; all of them if omitted")
+    add("--variant", help="one of its sizes, such as B/16")
+    add("--pattern", default="*", help='names to list, such as "*in21k"')
+    options = parser.parse_args(arguments)
+    try:
+        check_optional("--architecture", options.architecture, _check_architecture)
+    except ValueError as error:
+        end_with_error(error, code=2)
+    return options
+
+
 def formats_options(arguments: Arguments = None) -> argparse.Namespace:
     """See `analysis_options`; `file` is the path of the `.keras` file.
 
@@ -163,7 +221,9 @@ def end_with_error(error: object, code: int = 1) -> NoReturn:
 _PROGRAMS: dict[str, Callable[[Arguments], argparse.Namespace]] = {
     "keras_mlp.analysis": analysis_options,
     "keras_mlp.convert": convert_options,
+    "keras_mlp.export": export_options,
     "keras_mlp.formats": formats_options,
+    "keras_mlp.weights": weights_options,
 }
 
 
@@ -187,6 +247,18 @@ def _check_analysis(options: argparse.Namespace) -> None:
         if options.variant is None and options.sides:
             raise ValueError("`--sides` needs `--variant`.")
     options.sides = _sides(options.sides)
+
+
+def _check_architecture(name: str, value: str) -> str:
+    return check_choice(name, value, ARCHITECTURES)
+
+
+def _labels(path: str | None) -> list[str] | None:
+    if path is None:
+        return None
+    if not pathlib.Path(path).is_file():
+        raise FileNotFoundError(f"`--labels`: there is no file at {path}.")
+    return pathlib.Path(path).read_text(encoding="utf-8").splitlines()
 
 
 def _sides(text: str | None) -> list[Any] | None:

@@ -19,9 +19,12 @@ PROGRAMS = sorted(
     if '__name__ == "__main__"' in file.read_text()
 )
 LIBRARY_PROGRAMS = sorted(
-    f"keras_mlp.{file.parent.name}" for file in (ROOT / "keras_mlp").glob("*/__main__.py")
+    f"keras_mlp.{file.parent.name}"
+    for file in (ROOT / "keras_mlp").glob("*/__main__.py")
+    if file.parent.name != "programs"  # `keras-mlp`, which runs the others
 )
 PAGE = "training/configs/digits.py"
+COMPARISON = "training/configs/compare_digits.py"
 TRAIN = ["--config", PAGE, "--workdir", "run"]
 WRONG = [
     (
@@ -39,6 +42,32 @@ WRONG = [
     ("training.train", [*TRAIN, "--set", "epochs=0"], "`epochs` must be a positive integer, got 0"),
     ("training.train", [*TRAIN, "--frobnicate"], "unrecognized arguments: --frobnicate"),
     ("training.compare", TRAIN, "defines no `CONFIG` of type training.config.Comparison"),
+    ("training.compare", ["--config", PAGE], "required: --workdir"),
+    ("training.compare", ["--from", "none"], "argument --from: none does not exist"),
+    ("training.compare", [*TRAIN, "--from", "."], "not allowed with argument --config"),
+    ("training.compare", [*TRAIN, "--jobs", "-1"], "`--jobs` must be 0 or a positive integer"),
+    (
+        "training.compare",
+        ["--config", COMPARISON, "--workdir", "run", "--minutes", "-1"],
+        "`minutes` must be a non-negative number",
+    ),
+    (
+        "training.scaling",
+        ["--config", COMPARISON, "--workdir", "run", "--percent", "1", "101"],
+        "`--percent` must be above 0 and at most 100",
+    ),
+    ("training.scaling", ["--from", "none"], "argument --from: none does not exist"),
+    (
+        "training.permuted",
+        ["--config", COMPARISON, "--workdir", "run", "--patch", "1"],
+        "`--patch` must be at least 2 pixels, got 1",
+    ),
+    ("training.fewshot", ["--config", PAGE, "--output", "x"], "are required: --source"),
+    (
+        "training.fewshot",
+        ["--config", PAGE, "--output", "x", "--source", ".", "--shots", "5", "0"],
+        "`--shots` must be a positive integer, got 0",
+    ),
     ("training.dry_run", ["--config", PAGE, "--images", "0"], "`--images` must be at least 1"),
     ("training.evaluate", ["--source", "none", "--config", PAGE], "`--source` none does not exist"),
     ("training.evaluate", ["--source", ".", "--folder", "none"], "`--folder` none does not exist"),
@@ -99,6 +128,8 @@ WRONG = [
         ["x", "--output", "new", "--format", "onnx", "--batch-size", "2"],
         "`--batch-size` 2 is for `--format`",
     ),
+    ("keras_mlp.export", [PAGE, "--output", "new"], "neither a .keras file"),
+    ("keras_mlp.weights", ["--architecture", "Mixer"], "Did you mean 'MLPMixer'?"),
 ]
 # One process for all command lines: the exit code and output of each, as JSON.
 RUN_THEM_ALL = """

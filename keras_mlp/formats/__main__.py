@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 import keras
 
 from keras_mlp.command_line import end_with_error, formats_options
-from keras_mlp.errors import first_line
 from keras_mlp.formats.labels import LABELS_FILE
 from keras_mlp.formats.litert import export_litert
 from keras_mlp.formats.onnx import export_onnx
 from keras_mlp.formats.tfjs import export_tfjs
+from keras_mlp.keras_file import load_keras_file
 from keras_mlp.models import VisionModel
 
 FORMATS: dict[str, Callable[..., pathlib.Path]] = {
@@ -44,12 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _load(file: pathlib.Path) -> keras.Model:
-    try:
-        model = keras.models.load_model(file, compile=False)
-    except Exception as error:  # damaged bytes raise whatever they happen to break
-        raise ValueError(
-            f"{file} cannot be loaded; it may be damaged: {first_line(error)}"
-        ) from error
+    model = load_keras_file(file)
     labels = file.parent / LABELS_FILE  # an artefact's
     if isinstance(model, VisionModel) and model.class_names is None and labels.is_file():
         model.class_names = labels.read_text(encoding="utf-8").splitlines()

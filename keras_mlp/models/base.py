@@ -147,7 +147,9 @@ class VisionModel(CarefulModel):
 
         Args:
             preset: a name that `keras_mlp.presets()` lists, such as "mixer_b16_224.goog_in21k", or
-                the path of a file in a published naming.
+                the path of a file in a published naming; or the address of an artefact or of a
+                repository of timm, "hf://USER/REPO" or "kaggle://OWNER/MODEL/FRAMEWORK/VARIATION",
+                which needs the extra "hf" or "kaggle" (docs/hubs.md).
             **arguments: constructor arguments that override the published ones, and
                 `variant`, a key of `variants`, for the path of a file;
                 `file_image_shape`, (H, W, channels) of the model in that file, where the file does
@@ -170,6 +172,7 @@ class VisionModel(CarefulModel):
             ValueError: the preset is unknown (the nearest is named), an argument is wrong, or the
                 file does not fit this model.
             OSError: the file cannot be obtained; the message says what to do.
+            ImportError: the client of a hub is not installed.
 
         >>> MLPMixer.from_preset("mixer_b16_224.goog_in21k", num_classes=10)  # doctest: +SKIP
         """

@@ -21,6 +21,8 @@ from keras_mlp.weights.checkpoint import Checkpoint, place, recognise
 from keras_mlp.weights.class_names import names_of
 from keras_mlp.weights.download import cache_folder, download
 from keras_mlp.weights.file_image_shape import shape_in_file
+from keras_mlp.weights.hub_files import is_address
+from keras_mlp.weights.hub_models import hub_model
 from keras_mlp.weights.image_shape import with_image_shape
 from keras_mlp.weights.preset import Preset
 from keras_mlp.weights.tensor_files import SUFFIXES
@@ -42,6 +44,18 @@ def from_preset(
 
     `ema` is that of `load_checkpoint`.
     """
+    if is_address(str(preset)):
+        return hub_model(
+            architecture,
+            str(preset),
+            file=file,
+            variant=variant,
+            file_image_shape=file_image_shape,
+            cache_dir=cache_dir,
+            ema=ema,
+            verbose=verbose,
+            **overrides,
+        )
     read = functools.partial(
         recognise,
         ema=check_optional("ema", ema, check_bool),
