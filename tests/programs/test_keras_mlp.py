@@ -109,5 +109,5 @@ def test_a_file_of_the_user_comes_before_a_page_of_ours(tmp_path, monkeypatch):
         "from training.config import Config\nCONFIG = Config(epochs=7)"
     )
     assert load_config("digits").epochs == 7
-    with pytest.raises(ValueError, match="the name of one of ours: cifar10, "):
+    with pytest.raises(ValueError, match=r"the name of one of ours: .*, digits, "):
         load_config("nope")
