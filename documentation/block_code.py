@@ -30,7 +30,7 @@ def block_code(model: VisionModel) -> str:
     own = [getattr(type(block), name) for name in _METHODS]
     own = [each for each in own if each not in vars(Block).values()]
     calls = [type(layer).call for layer in opened_layers(block, model.token_mixing)]
-    return "\n\n".join(_source(each) for each in [*own, *calls]) + "\n"
+    return "\n\n\n".join(_source(each) for each in [*own, *calls]) + "\n"
 
 
 def code_diff(before: str, after: str) -> str:
