@@ -38,7 +38,7 @@ def export_at_sizes(
 
     Raises:
         ValueError: `image_shapes` is not a list of distinct shapes, a shape does not fit the model,
-            its architecture has a fixed size (`VisionPermutator`), or as `export_saved_model`.
+            or as `export_saved_model`.
         FileExistsError: `folder` exists, and `overwrite` is False or it holds anything but
             SavedModels.
         OSError: `folder` cannot be written.

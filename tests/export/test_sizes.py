@@ -63,12 +63,16 @@ def test_what_cannot_be_leaves_nothing_behind(tmp_path, shapes, options, message
     assert os.listdir(tmp_path) == []
 
 
-def test_a_family_of_one_size_says_why(tmp_path):
-    model = VisionPermutator.from_variant("pico/2")
-    height, width, channels = model.image_shape
-    shapes = [(height, width, channels), (2 * height, 2 * width, channels)]
-    with pytest.raises(ValueError, match="is a VisionPermutator: each of its matrices mixes"):
-        export_at_sizes(model, tmp_path / "sizes", shapes)
+def test_a_size_that_a_family_cannot_have_says_why(tmp_path):
+    model = VisionPermutator(
+        image_shape=(8, 8, 3),
+        patch_size=2,
+        num_layers=(1, 1),
+        hidden_dim=(8, 8),
+        downsample=(True,),
+    )
+    with pytest.raises(ValueError, match="both sides must be multiples of 2"):
+        export_at_sizes(model, tmp_path / "sizes", [(8, 8, 3), (10, 8, 3)])
     assert os.listdir(tmp_path) == []
 
 
