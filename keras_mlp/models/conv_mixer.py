@@ -14,6 +14,7 @@ from keras_mlp.arguments import check_choice, check_positive_int
 from keras_mlp.layers import gelu
 from keras_mlp.layers.depthwise_conv2d import DepthwiseConv2D
 from keras_mlp.layers.initializers import torch_uniform
+from keras_mlp.layers.patch_convolution import PatchConvolution
 from keras_mlp.layers.token_grid import Grids
 from keras_mlp.layers.torch_defaults import torch_batch_norm
 from keras_mlp.models.base import (
@@ -221,7 +222,7 @@ class ConvMixer(VisionModel):
         pixels, x = image_input(arguments)
         height, width = arguments.patch_size
         inputs = height * width * x.shape[-1]
-        x = keras.layers.Conv2D(
+        x = PatchConvolution(
             hidden_dim,
             arguments.patch_size,
             strides=arguments.patch_size,
