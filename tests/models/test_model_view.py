@@ -1,5 +1,6 @@
 """`model.at`: the same variables at another image size."""
 
+import importlib.util
 import json
 
 import keras
@@ -12,6 +13,8 @@ from keras_mlp import ARCHITECTURES, with_image_shape
 from keras_mlp.layers.resampling import bilinear_matrix
 from keras_mlp.layers.token_grid import fit_tokens, side_matrix
 from tests.contract import POLICIES, predict, reloaded, some_pixels, with_random_weights
+from tests.own_process import run_in_own_process
+from tests.run_model_view import results
 from tests.test_contract import factory
 
 # The toys have 16 x 24 or 16 x 16 pixels in patches of 4.
@@ -151,7 +154,7 @@ def test_fit_trains_the_stored_weights():
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = keras.optimizers.Adam(1e-2)
     for each in (model, view):
-        each.compile(optimizer, loss)
+        each.compile(optimizer, loss, jit_compile=False)
     before = {weight.path: np.array(weight) for weight in model.weights}
     first = view.evaluate(images[view.name], labels, verbose=0)
     for _ in range(5):
@@ -325,3 +328,29 @@ def test_a_size_that_does_not_fit_is_refused_with_those_that_do(architecture, sh
     with pytest.raises(ValueError) as error:
         model.at(shape)
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def assert_same_in_a_process(architectures, folder, *arguments, **environment):
+    """What `tests.run_model_view` computes there equals what it computes here."""
+    for architecture in architectures:
+        toy(architecture).save(folder / f"{architecture}.keras")
+    command = "from tests.run_model_view import main; main()"
+    run_in_own_process(command, folder, *arguments, **environment)
+    for architecture in architectures:
+        expected = results(folder / f"{architecture}.keras")
+        with np.load(folder / f"{architecture}.npz") as found:
+            for name, array in expected.items():
+                np.testing.assert_allclose(found[name], array, rtol=0, atol=5e-5, err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
+def test_jax_computes_and_trains_the_same(tmp_path):
+    architectures = ("MLPMixer", "ViT", "VisionPermutator", "RepMLPNet")
+    environment = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    assert_same_in_a_process(architectures, tmp_path, **environment)
+
+
+@pytest.mark.slow
+def test_two_replicas_train_the_same_as_one(tmp_path):
+    assert_same_in_a_process(("MLPMixer",), tmp_path, "replicas")
