@@ -31,8 +31,8 @@ def saved_model_info(path: str | os.PathLike[str]) -> dict[str, Any]:
         "output", "logits" or "features"; "image_shape" of the model; "inputs", a list with a dict
         {"signature", "argument", "dtype", "range"} per signature, where range None means files or
         whatever the model takes, and files have "resize", the method that resizes them; "features",
-        "class_names" and "resize" as they were given; "versions" of the packages; "sha256" of each
-        file.
+        "class_names" and "resize" as they were given; "image_shapes", the further ones that it
+        takes (files of older versions lack it); "versions" of the packages; "sha256" of each file.
 
     Raises:
         ValueError: the description is missing, damaged, or of another format version.
@@ -86,6 +86,7 @@ def _describe(selection: Selection, inputs: list[dict[str, Any]]) -> dict[str, A
         "features": selection.features,
         "class_names": selection.class_names,
         "resize": selection.resize,
+        "image_shapes": selection.image_shapes,
         "versions": {
             "keras_mlp": sys.modules["keras_mlp"].__version__,
             "keras": keras.__version__,

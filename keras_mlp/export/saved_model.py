@@ -13,6 +13,7 @@ from keras_mlp.export.description import write_description
 from keras_mlp.export.endpoints import input_conventions, reusable
 from keras_mlp.export.folders import is_saved_model
 from keras_mlp.export.selection import select
+from keras_mlp.typing import ImageShape
 from keras_mlp.whole_files import check_replaceable, whole_folder, write_errors
 
 LABELS_FILE = "labels.txt"
@@ -26,6 +27,7 @@ def export_saved_model(
     features: Sequence[str] = (),
     class_names: Sequence[str] | None = None,
     resize: str | None = None,
+    image_shapes: Sequence[ImageShape] = (),
     overwrite: bool = False,
 ) -> pathlib.Path:
     """Writes a model as a SavedModel that plain TensorFlow serves and trains further.
@@ -71,6 +73,10 @@ def export_saved_model(
         resize: None to take only images of the model's size; "nearest", "bilinear", "bicubic" or
             "area" to take any height and width and resize with antialiasing. uint8 is rounded, as
             in image libraries; floats are not. XLA compiles only "nearest".
+        image_shapes: further shapes (H, W, channels) that the SavedModel takes, besides that of a
+            `VisionModel`: all endpoints but files take images of any of them, by one set of
+            variables, as `model.at` does, and each has signatures of its own, such as
+            `serving_default_48x64`.
         overwrite: replace an existing SavedModel, which remains until the new one is complete.
 
     Returns:
@@ -89,7 +95,12 @@ def export_saved_model(
     """
     check_tensorflow_backend()
     selection = select(
-        model, output=output, features=features, class_names=class_names, resize=resize
+        model,
+        output=output,
+        features=features,
+        class_names=class_names,
+        resize=resize,
+        image_shapes=image_shapes,
     )
     inputs = input_conventions(selection)
     path = pathlib.Path(path)

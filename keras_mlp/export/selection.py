@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import keras
 
@@ -11,6 +11,8 @@ from keras_mlp.export.pictures import RESIZE_METHODS
 from keras_mlp.models import VisionModel
 from keras_mlp.models.base import logits_model
 from keras_mlp.models.feature_taps import tap_names
+from keras_mlp.models.model_view import ModelView, check_size, resized_outputs
+from keras_mlp.typing import ImageShape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Selection:
         features: names of intermediate outputs to export for inference.
         class_names: one name per logit, or None.
         resize: how to resize images of another size; None to refuse them.
+        image_shapes: further image shapes that the same variables serve, by views of the model.
     """
 
     model: keras.Model
@@ -32,16 +35,33 @@ class Selection:
     features: list[str]
     class_names: list[str] | None
     resize: str | None
+    image_shapes: tuple[ImageShape, ...] = ()
 
     def inference_model(self) -> keras.Model:
         """Returns a functional model from images to (output, dict of features)."""
         if not self.features:
             return keras.Model(self.part.input, (self.part.output, {}))
         # Requests the output by its layer's name, so that blocks run once for it and all features.
-        last = next(each for each in self.model.layers if each.output is self.part.output)
-        taps = self.model.features(list(dict.fromkeys([*self.features, last.name]))).output
+        last = self._last_layer()
+        taps = self.model.features(list(dict.fromkeys([*self.features, last]))).output
         features = {name: taps[name] for name in self.features}
-        return keras.Model(self.part.input, (taps[last.name], features))
+        return keras.Model(self.part.input, (taps[last], features))
+
+    def at(self, image_shape: ImageShape) -> Self:
+        """The same parts of the model's view at another image shape."""
+        view = self.model.at(image_shape)
+        outputs = resized_outputs(self.model, self.part.output, view.input, view.patch_size)
+        return dataclasses.replace(self, model=view, part=keras.Model(view.input, outputs))
+
+    def _last_layer(self) -> str:
+        """The name of the layer that returns the output; a view has those of its base."""
+        if isinstance(self.model, ModelView):
+            own = logits_model(self.model.base)
+            output = own.output if self.key == "logits" else _pooled_features(self.model.base)
+            layers = self.model.base.layers
+        else:
+            output, layers = self.part.output, self.model.layers
+        return next(each.name for each in layers if each.output is output)
 
 
 def select(
@@ -51,6 +71,7 @@ def select(
     features: Sequence[str],
     class_names: Sequence[str] | None,
     resize: str | None,
+    image_shapes: Sequence[ImageShape] = (),
 ) -> Selection:
     """Returns the `Selection` that the arguments of `export_saved_model` describe.
 
@@ -66,7 +87,34 @@ def select(
     names = None if class_names is None else _class_names(part, class_names)
     if names is not None and key != "logits":
         raise ValueError(f"`class_names` name logits, and {model.name} is exported without them.")
-    return Selection(model, part, key, list(features), names, resize)
+    shapes = _further_shapes(model, image_shapes, resize)
+    return Selection(model, part, key, list(features), names, resize, shapes)
+
+
+def _further_shapes(
+    model: keras.Model, image_shapes: Any, resize: str | None
+) -> tuple[ImageShape, ...]:
+    """Returns the shapes besides the model's own, or raises ValueError if there is no view."""
+    if not isinstance(image_shapes, (list, tuple)):
+        raise ValueError(
+            f"`image_shapes` must be a list of (height, width, channels), got {image_shapes!r}."
+        )
+    if not image_shapes:
+        return ()
+    if not isinstance(model, VisionModel):
+        raise ValueError(
+            f"`image_shapes` needs a VisionModel; {model.name} is a {type(model).__name__}."
+        )
+    if resize is not None:
+        raise ValueError(
+            f"`resize`={resize!r} brings all images to one size, and `image_shapes` lists several: "
+            "leave one of them out."
+        )
+    shapes = [check_size(model, shape, None)[0] for shape in image_shapes]
+    twice = [shape for shape in shapes if shapes.count(shape) > 1]
+    if twice:
+        raise ValueError(f"`image_shapes` must differ, got {twice[0]} more than once.")
+    return tuple(shape for shape in shapes if shape != tuple(model.image_shape))
 
 
 def _part_to_export(model: keras.Model, output: str) -> tuple[keras.Model, str]:
