@@ -36,6 +36,9 @@ class Model:
             random weights. Their image size may differ from the model's.
         resize_method: how weights of a preset are adapted to another image size: `method` of
             `keras_mlp.with_image_shape`.
+        patch_sizes: patches that steps of the training are drawn from, besides `data.image_sizes`;
+            one number means a square. Empty for the model's own. The kernel of the patch embedding
+            is resized in every step (FlexiViT).
         head_bias: initial biases of a new classifier. About -log(classes) starts the sigmoid loss
             low.
     """
@@ -45,6 +48,7 @@ class Model:
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
     preset: str = ""
     resize_method: ResizeMethod = "interpolate"
+    patch_sizes: tuple[PositiveInt | tuple[PositiveInt, PositiveInt], ...] = ()
     head_bias: Finite = 0.0
 
 
@@ -79,6 +83,12 @@ class Data:
             that runs do not depend on the number of hosts. "files": only its own files, so that
             the order of the examples depends on the number of hosts.
         max_corrupt: how many damaged pictures are skipped and reported before they are an error.
+        image_sizes: sizes in pixels that steps of the training are drawn from, (height, width) or
+            one number for a square; empty for the model's own, at which everything is evaluated.
+            Images are loaded and augmented at the model's own size, and resized in the step. One
+            set of weights is trained through all of them (`model.at`). On TensorFlow only.
+        equal_cost: train on fewer images of a batch at sizes with more tokens than the model's own,
+            so that every step costs about the same; the rest of the batch is left out.
         service: address of a tf.data service that decodes and augments, such as
             "grpc://host:5000", which makes the order of the examples nondeterministic. "" uses
             this process.
@@ -99,6 +109,8 @@ class Data:
     shuffle_buffer: PositiveInt = 100_000
     shard: Literal["examples", "files"] = "examples"
     max_corrupt: NonNegativeInt = 0
+    image_sizes: tuple[PositiveInt | tuple[PositiveInt, PositiveInt], ...] = ()
+    equal_cost: bool = False
     service: str = ""
 
 

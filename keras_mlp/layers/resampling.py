@@ -25,6 +25,23 @@ def bilinear_matrix(size: int, new_size: int) -> Array:
     return linear_matrix(half_pixel_centres(size, new_size), size)
 
 
+def bilinear_antialias_matrix(size: int, new_size: int) -> Array:
+    """Returns the matrix of linear interpolation with antialiasing, as TensorFlow and PIL do it.
+
+    If the output is smaller, the triangle is widened. At the ends it is truncated and normalised.
+
+    Args:
+        size: number of inputs.
+        new_size: number of outputs.
+
+    Returns:
+        A float64 numpy array (new_size, size) whose rows sum to 1.
+    """
+    distances = np.arange(size) - half_pixel_centres(size, new_size)[:, None]
+    matrix = np.maximum(0.0, 1.0 - np.abs(distances / max(size / new_size, 1.0)))
+    return matrix / matrix.sum(axis=1, keepdims=True)
+
+
 def bicubic_antialias_matrix(size: int, new_size: int) -> Array:
     """Returns the matrix of bicubic interpolation with antialiasing, as timm and PyTorch do it.
 
