@@ -62,7 +62,7 @@ def compare(comparison: Comparison, workdir: str | pathlib.Path) -> dict[str, li
     # Each run has its own model and step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in architectures}
-    for names, seeds in _groups(architectures, _seeds(comparison)):
+    for names, seeds in _groups(architectures, seeds_of(comparison)):
         for name in names:
             print(f"\n== {name}, seed {', '.join(map(str, seeds))}", flush=True)
             keras.utils.clear_session()
@@ -73,7 +73,8 @@ def compare(comparison: Comparison, workdir: str | pathlib.Path) -> dict[str, li
     return results
 
 
-def _seeds(comparison: Comparison) -> list[int]:
+def seeds_of(comparison: Comparison) -> list[int]:
+    """The seeds of the runs of each architecture."""
     first = comparison.runtime.seed
     return list(comparison.seeds) or list(range(first, first + comparison.repeats))
 

@@ -315,6 +315,21 @@ class Comparison(Config):
 
 
 @dataclasses.dataclass
+class AnySize(Comparison):
+    """One model for all image sizes, against resized ones and one for each size.
+
+    Attributes:
+        sizes: test sizes, (height, width) in pixels or one number for a square.
+        separate_sizes: those at which a model of its own is trained.
+        data: `image_sizes` are those of the flexible model; the other models are trained without.
+        architectures and the other keys: as for `Comparison`.
+    """
+
+    sizes: tuple[PositiveInt | tuple[PositiveInt, PositiveInt], ...] = ()
+    separate_sizes: tuple[PositiveInt | tuple[PositiveInt, PositiveInt], ...] = ()
+
+
+@dataclasses.dataclass
 class _OtherSizes:
     architectures: tuple[str, ...] = ("MLPMixer", "ResMLP", "GMLP", "FFOnly")
     sizes: tuple[PositiveInt | tuple[PositiveInt, PositiveInt], ...] = ()

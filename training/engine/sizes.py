@@ -26,12 +26,13 @@ class Size:
     share: float
 
 
-def sizes_of(model: keras.Model, config: typing.Any) -> list[Size]:
+def sizes_of(model: keras.Model, config: typing.Any, key: str = "data.image_sizes") -> list[Size]:
     """The sizes that `data.image_sizes` and `model.patch_sizes` name; without any, the model's own.
 
     Args:
         model: the run's model.
         config: with the section `data` of `training.config.Config`, and `model` where there is one.
+        key: what an error calls the image sizes.
 
     Raises:
         ValueError: the model cannot have one of the sizes (the nearest that fit are named).
@@ -46,34 +47,34 @@ def sizes_of(model: keras.Model, config: typing.Any) -> list[Size]:
             f"its weights; {model.name} is a {type(model).__name__}."
         )
     own = tuple(model.image_shape[:2])
-    images = [check_pair("data.image_sizes", each) for each in config.data.image_sizes] or [own]
+    images = [check_pair(key, each) for each in config.data.image_sizes] or [own]
     patches = [check_pair("model.patch_sizes", each) for each in patch_sizes]
     patches = patches or [check_pair("patch_size", model.patch_size)]
     sizes = []
     for image, patch in itertools.product(images, patches):
-        view = _view(model, image, patch)
+        view = _view(model, image, patch, key)
         ratio = math.prod(model.grid) / math.prod(view.grid)
         sizes.append(Size(view, min(1.0, ratio) if config.data.equal_cost else 1.0))
     return sizes
 
 
 def _view(
-    model: keras_mlp.VisionModel, image: tuple[int, int], patch: tuple[int, int]
+    model: keras_mlp.VisionModel, image: tuple[int, int], patch: tuple[int, int], key: str
 ) -> keras.Model:
     try:
         return model.at((*image, model.image_shape[-1]), patch_size=patch)
     except ValueError as error:
-        raise ValueError(f"`data.image_sizes` holds {image}: {error}") from error
+        raise ValueError(f"`{key}` holds {image}: {error}") from error
 
 
-def check_sizes(config: Config) -> None:
+def check_sizes(config: Config, key: str = "data.image_sizes") -> None:
     """Raises ValueError if the model of a config cannot have its sizes, before it is built."""
     if config.data.image_sizes or config.model.patch_sizes:
         architecture = keras_mlp.ARCHITECTURES[config.model.architecture]
         model = keras_mlp.analysis.weightless(
             architecture.from_variant, config.model.variant, **_of_constructor(config)
         )
-        sizes_of(model, config)
+        sizes_of(model, config, key)
 
 
 def _of_constructor(config: Config) -> dict[str, typing.Any]:
