@@ -21,6 +21,7 @@ from keras_mlp.errors import first_line
 
 # Names in a workshop. What is written is called "new", plus the suffix of its destination.
 _LOCK, _OLD = "lock", "old"
+_WORKSHOP = re.compile(r"\.(.+)\.[0-9a-f]{32}\.partial")
 # The disk is full, over quota, broken or read-only.
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
@@ -152,11 +153,29 @@ def lock_file(stream: BinaryIO, *, wait: bool = True) -> bool:
     return True
 
 
+def remove_leftovers(folder: str | os.PathLike[str], name: str | None = None) -> None:
+    """Removes the workshops of writers that were killed.
+
+    Args:
+        folder: path of the folder that they wrote in. It need not exist.
+        name: of the file or folder that they wrote; None for any.
+    """
+    # What cannot be listed, locked or removed stays: its writer may be alive, or another user.
+    with contextlib.suppress(OSError):
+        for workshop in list(pathlib.Path(folder).iterdir()):
+            match = _WORKSHOP.fullmatch(workshop.name)
+            if match is None or name not in (None, match[1]):
+                continue
+            with contextlib.suppress(OSError), open(workshop / _LOCK, "r+b") as lock:
+                if lock_file(lock, wait=False):
+                    _remove_leftover(workshop, workshop.with_name(match[1]))
+
+
 @contextlib.contextmanager
 def _workshop(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields a new folder next to `path` that belongs to this process; removes it afterwards."""
     try:
-        _remove_leftovers(path)
+        remove_leftovers(path.parent, path.name)
         workshop, lock = _claim_workshop(path)
     except OSError as error:
         raise _os_error(f"Cannot write in {path.parent}", error) from error
@@ -183,17 +202,6 @@ def _claim_workshop(path: pathlib.Path) -> tuple[pathlib.Path, BinaryIO]:
         if (workshop / _LOCK).exists():
             return workshop, lock
         lock.close()  # another writer came between `open` and `lock_file`, and removed it
-
-
-def _remove_leftovers(path: pathlib.Path) -> None:
-    """Removes the workshops of writers of `path` that were killed."""
-    pattern = re.compile(re.escape(f".{path.name}.") + r"[0-9a-f]{32}\.partial")
-    # What cannot be listed, locked or removed stays: its writer may be alive, or another user.
-    with contextlib.suppress(OSError):
-        for workshop in [each for each in path.parent.iterdir() if pattern.fullmatch(each.name)]:
-            with contextlib.suppress(OSError), open(workshop / _LOCK, "r+b") as lock:
-                if lock_file(lock, wait=False):
-                    _remove_leftover(workshop, path)
 
 
 def _remove_leftover(workshop: pathlib.Path, path: pathlib.Path) -> None:

@@ -153,6 +153,7 @@ def test_a_failing_conversion_says_why(tmp_path):
 
 
 def test_a_trained_model_comes_with_its_test_split(tmp_path):
+    (tmp_path / "tfds").mkdir()
     data = {"name": "digits", "data_dir": str(tmp_path / "tfds"), "classes": []}
     toy(10).save(tmp_path / "model.keras")
     (tmp_path / "metrics.json").write_text(json.dumps({"config": {"data": data}}))

@@ -9,8 +9,10 @@ every test size. A run that was stopped continues where it was.
 """
 
 from training.command_line import Arguments, any_size_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     any_size_options(__doc__)
 
 import copy
@@ -31,12 +33,13 @@ from keras_mlp.whole_files import write_text
 from training.compare import seeds_of, single_run
 from training.config import AnySize, Config
 from training.engine.chosen import engine_module
-from training.engine.interruption import Interrupted, leave_resumable
+from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.sizes import check_sizes
 from training.engine.workdir import Workdir
 from training.models.from_config import model_image_shape
 from training.reports.pictures import draw_any_size
 from training.reports.provenance import provenance
+from training.terminal import set_up_terminal
 from training.train import train
 
 
@@ -59,27 +62,35 @@ def any_size(page: AnySize, workdir: str | pathlib.Path) -> list[dict[str, Any]]
         Interrupted: SIGTERM came; a checkpoint of the current run was saved.
     """
     runs = list(_runs(page))  # all are checked before the first trains for hours
-    folder = Workdir(workdir, page).path
     # Each run has its own model and step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    done = _read(folder)
-    for case, config, sizes in runs:
-        due = [size for size in sizes if {**case, "size": list(size)} not in map(_case, done)]
-        if not due:
-            continue
-        print(f"\n== {' '.join(map(str, case.values()))}", flush=True)
-        keras.utils.clear_session()
-        place = folder / case["architecture"] / f"seed{case['seed']}" / case["way"]
-        if case["way"] == "separate":
-            place = place / "x".join(map(str, sizes[0]))
-        train(config, place)
-        model = keras.models.load_model(place / "model.keras")
-        done += [{**case, "size": list(size), **_judge(model, size, config)} for size in due]
-        metrics = {"entries": done, **provenance()}
-        write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-        write_text(folder / "table.md", any_size_table(done) + "\n")
-    draw_any_size(folder / "any_size.png", done)
+    with Workdir(workdir, page) as owned:
+        folder = owned.path
+        done = _read(folder)
+        for case, config, sizes in runs:
+            due = [size for size in sizes if {**case, "size": list(size)} not in map(_case, done)]
+            if not due:
+                continue
+            print(f"\n== {' '.join(map(str, case.values()))}", flush=True)
+            done += _trained_and_judged(folder, case, config, due)
+            metrics = {"entries": done, **provenance()}
+            write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+            write_text(folder / "table.md", any_size_table(done) + "\n")
+        draw_any_size(folder / "any_size.png", done)
     return done
+
+
+def _trained_and_judged(
+    folder: pathlib.Path, case: dict[str, Any], config: Config, sizes: list[tuple[int, int]]
+) -> list[dict[str, Any]]:
+    """Trains a run, unless it is finished, and evaluates it; an entry for each size."""
+    keras.utils.clear_session()
+    place = folder / case["architecture"] / f"seed{case['seed']}" / case["way"]
+    if case["way"] == "separate":
+        place = place / "x".join(map(str, sizes[0]))
+    train(config, place)
+    model = keras.models.load_model(place / "model.keras")
+    return [{**case, "size": list(size), **_judge(model, size, config)} for size in sizes]
 
 
 def any_size_table(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -159,10 +170,14 @@ def main(arguments: Arguments = None) -> None:
         entries = any_size(options.config, options.workdir)
     except Interrupted:
         leave_resumable()
+    except LostWorker as error:
+        print(error, file=sys.stderr)
+        sys.exit(RESUMABLE)
     except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"error: {error}")
     print(any_size_table(entries))
 
 
 if __name__ == "__main__":
+    set_up_terminal()
     main()

@@ -37,7 +37,7 @@ def train_options(description: str | None, arguments: Arguments = None) -> argpa
     parser.add_argument(
         "--accept-changes",
         action="store_true",
-        help="continue in a folder that was made with another config",
+        help="continue the training of a folder that was made with another config",
     )
     return _with_config(parser.parse_args(arguments), Config)
 
@@ -144,6 +144,17 @@ def report_options(description: str | None, arguments: Arguments = None) -> argp
     parser.add_argument(
         "run", type=nonempty_path, help="folder of a finished run of training.train"
     )
+    options = parser.parse_args(arguments)
+    must_exist("RUN", options.run)
+    return options
+
+
+def back_to_best_options(
+    description: str | None, arguments: Arguments = None
+) -> argparse.Namespace:
+    """See `train_options`; there is no config."""
+    parser = program_parser("training.back_to_best", description)
+    parser.add_argument("run", type=nonempty_path, help="folder of a run of training.train")
     options = parser.parse_args(arguments)
     must_exist("RUN", options.run)
     return options

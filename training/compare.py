@@ -6,8 +6,10 @@ A comparison that was stopped continues where it was when the same command is gi
 """
 
 from training.command_line import Arguments, compare_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     compare_options(__doc__)
 
 import copy
@@ -26,9 +28,10 @@ from keras_mlp.arguments import check_choice
 from keras_mlp.whole_files import write_text
 from training.config import Comparison, Config
 from training.engine.chosen import engine_module
-from training.engine.interruption import Interrupted, leave_resumable
+from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.workdir import Workdir
 from training.models.arguments import check_model
+from training.terminal import set_up_terminal
 from training.train import train_seeds
 
 
@@ -48,7 +51,8 @@ def compare(comparison: Comparison, workdir: str | pathlib.Path) -> dict[str, li
         ValueError: an architecture or one of its arguments is unknown, or the config does not fit
             the data or the folder.
         FloatingPointError: the loss of a run is not finite.
-        Interrupted: SIGTERM came; a checkpoint of the current run was saved.
+        Interrupted: SIGTERM or Ctrl-C came; a checkpoint of the current run was saved.
+        OSError: a file cannot be written.
     """
     architectures = comparison.architectures or tuple(keras_mlp.ARCHITECTURES)
     for name in architectures:
@@ -58,18 +62,18 @@ def compare(comparison: Comparison, workdir: str | pathlib.Path) -> dict[str, li
     for name in architectures:  # all of them before the first trains for hours
         check_model(single_run(comparison, name, comparison.runtime.seed).model)
     engine_module().check_config(comparison)
-    folder = Workdir(workdir, comparison).path
     # Each run has its own model and step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in architectures}
-    for names, seeds in _groups(architectures, seeds_of(comparison)):
-        for name in names:
-            print(f"\n== {name}, seed {', '.join(map(str, seeds))}", flush=True)
-            keras.utils.clear_session()
-            runs = [single_run(comparison, name, seed) for seed in seeds]
-            folders = [folder / name / f"seed{seed}" for seed in seeds]
-            results[name] += train_seeds(runs, folders)
-            write_text(folder / "table.md", comparison_table(results) + "\n")
+    with Workdir(workdir, comparison) as folder:
+        for names, seeds in _groups(architectures, seeds_of(comparison)):
+            for name in names:
+                print(f"\n== {name}, seed {', '.join(map(str, seeds))}", flush=True)
+                keras.utils.clear_session()
+                runs = [single_run(comparison, name, seed) for seed in seeds]
+                folders = [folder.path / name / f"seed{seed}" for seed in seeds]
+                results[name] += train_seeds(runs, folders)
+                write_text(folder.path / "table.md", comparison_table(results) + "\n")
     return results
 
 
@@ -128,11 +132,14 @@ def main(arguments: Arguments = None) -> None:
         results = compare(options.config, options.workdir)
     except Interrupted:
         leave_resumable()
-    except (ValueError, FloatingPointError) as error:
+    except LostWorker as error:
+        print(error, file=sys.stderr)
+        sys.exit(RESUMABLE)
+    except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"error: {error}")
     print(f"\n{comparison_table(results)}\n\nruns: {pathlib.Path(options.workdir).resolve()}")
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    set_up_terminal()
     main()

@@ -6,8 +6,10 @@ digits 0 to 4 and fine-tunes its SavedModel on 5 to 9, which it has never seen.
 """
 
 from training.command_line import Arguments, demo_options
+from training.engine.interruption import Interrupted, end_on_ctrl_c, leave_resumable
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     demo_options(__doc__)
 
 import json
@@ -27,6 +29,7 @@ from training.config import Config, FineTuneConfig, load_config
 from training.data.pipeline import load_splits
 from training.finetune import finetune
 from training.reports.pictures import draw_run
+from training.terminal import set_up_terminal
 from training.train import train
 
 CONFIGS = pathlib.Path(__file__).parent / "configs"
@@ -107,9 +110,12 @@ def main(arguments: Arguments = None) -> None:
     options = demo_options(__doc__, arguments)
     try:
         demo(options.folder)
+    except Interrupted:
+        leave_resumable()
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
+    set_up_terminal()
     main()

@@ -9,13 +9,14 @@ Nothing is downloaded: without `data.data_dir` pictures are cut from two photogr
 """
 
 from training.command_line import dry_run_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     dry_run_options(__doc__)
 
 import dataclasses
 import gc
-import logging
 import math
 import pathlib
 import resource
@@ -34,6 +35,7 @@ from training.engine.chosen import engine_module
 from training.engine.optimizers import build_optimizer
 from training.engine.sizes import check_sizes
 from training.models.arguments import check_model
+from training.terminal import set_up_terminal
 from training.train import build_model, model_image_shape
 
 STEPS = 2
@@ -185,5 +187,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    set_up_terminal()
     main()

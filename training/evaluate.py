@@ -11,8 +11,10 @@ same as one line of JSON; writes `evaluation.json`, `confusion.png` and `reliabi
 """
 
 from training.command_line import SPLITS, evaluate_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     evaluate_options(__doc__)
 
 import json
@@ -35,6 +37,7 @@ from training.models.opened_model import OpenedModel, open_model
 from training.reports.evaluation_pictures import draw_confusion, draw_reliability
 from training.reports.judgement import Judgement
 from training.reports.provenance import provenance
+from training.terminal import set_up_terminal
 
 GOLDEN_TOLERANCE = 1e-5
 EVALUATION_FILE = "evaluation.json"
@@ -239,4 +242,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    set_up_terminal()
     main()

@@ -8,8 +8,10 @@ learns, from the given weights) and from scratch (everything learns, from random
 """
 
 from training.command_line import Arguments, finetune_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     finetune_options(__doc__)
 
 import json
@@ -31,6 +33,7 @@ from training.engine.stored_config import as_stored
 from training.engine.workdir import Workdir
 from training.models.starting_points import WAYS, open_starting_point
 from training.reports.provenance import provenance
+from training.terminal import set_up_terminal
 
 
 def finetune(
@@ -113,4 +116,5 @@ def main(arguments: Arguments = None) -> None:
 
 
 if __name__ == "__main__":
+    set_up_terminal()
     main()

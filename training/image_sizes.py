@@ -9,8 +9,10 @@ briefly and evaluated again. A run that was stopped continues where it was.
 """
 
 from training.command_line import Arguments, image_sizes_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     image_sizes_options(__doc__)
 
 import functools
@@ -34,6 +36,7 @@ from training.engine.chosen import Splits, engine_module
 from training.engine.workdir import Workdir
 from training.reports.pictures import draw_image_sizes
 from training.reports.provenance import provenance
+from training.terminal import set_up_terminal
 
 
 def image_sizes(
@@ -62,7 +65,8 @@ def image_sizes(
         )
     files = _find_models(config, source)
     sizes = [check_pair("sizes", size) for size in config.sizes]
-    folder = Workdir(workdir, config).path
+    owned = Workdir(workdir, config)  # as long as this function runs
+    folder = owned.path
     # Each model has its own step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     done = _read(folder)
@@ -182,4 +186,5 @@ def main(arguments: Arguments = None) -> None:
 
 
 if __name__ == "__main__":
+    set_up_terminal()
     main()

@@ -5,12 +5,15 @@
 The options after `--` go to `training.train` in each worker, with `multi_worker_mirrored` as the
 strategy. Each worker gets an equal share of the cores if there are enough: workers that compete for
 all cores wait for each other. When one dies, the others cannot continue: all are ended and started
-again from the newest checkpoint. A SIGTERM is passed on, and the same command resumes the run.
+again from the newest checkpoint. SIGTERM and Ctrl-C are passed on as SIGTERM, and the same command
+resumes the run; a second Ctrl-C ends it at once.
 """
 
 from training.command_line import launch_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     launch_options(__doc__)
 
 import functools
@@ -25,7 +28,7 @@ import time
 import types
 from collections.abc import Callable, Sequence
 
-from training.engine.interruption import RESUMABLE
+from training.engine.interruption import BY_CTRL_C, RESUMABLE
 
 
 class Cluster:
@@ -95,9 +98,11 @@ def supervise(commands: Sequence[Sequence[str]], *, restarts: int, patience: flo
     asked: list[int] = []
 
     def note(number: int, frame: types.FrameType | None) -> None:
+        if number == signal.SIGINT and signal.SIGINT in asked:
+            raise SystemExit(BY_CTRL_C)
         asked.append(number)
 
-    before = signal.signal(signal.SIGTERM, note)
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         for attempt in range(restarts + 1):
             cluster = Cluster(commands)
@@ -113,11 +118,12 @@ def supervise(commands: Sequence[Sequence[str]], *, restarts: int, patience: flo
                 )
         return code
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _wait(cluster: Cluster, asked: list[int], patience: float) -> int:
-    """Waits for a cluster and returns its code; passes on a SIGTERM that this process received."""
+    """Waits for a cluster and returns its code; passes on what asked this process to end."""
     while (code := cluster.code()) is None:
         if asked:
             cluster.ask_to_end()

@@ -7,8 +7,10 @@ it too; write it again when the run's folder has new pictures or a new evaluatio
 """
 
 from training.command_line import Arguments, report_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     report_options(__doc__)
 
 import json
@@ -20,6 +22,7 @@ from typing import Any
 from keras_mlp.json_files import read_json, read_json_lines
 from keras_mlp.whole_files import write_text
 from training.config import Config
+from training.engine.explosion import described
 from training.engine.stored_config import as_stored, flat
 from training.evaluate import CONFUSION_FILE, EVALUATION_FILE, RELIABILITY_FILE
 from training.reports.curves import learning_curves
@@ -92,6 +95,8 @@ def _summary(metrics: Mapping[str, Any]) -> list[str]:
         ("Test accuracy", f"{test['accuracy']:.2%} of {test['examples']:,} images"),
         ("Test accuracy, top 5", f"{test['top5_accuracy']:.2%}" if "top5_accuracy" in test else ""),
         ("Test loss", f"{test['loss']:.4f}"),
+        ("Diverged", described(metrics["diverged"]) if metrics.get("diverged") else ""),
+        ("Best checkpoint", _best(metrics.get("best_checkpoint"))),
         ("Parameters", f"{metrics['parameters']:,}"),
         ("Training images", f"{metrics['train_examples']:,}"),
         ("Steps", f"{metrics['steps']:,}"),
@@ -104,6 +109,17 @@ def _summary(metrics: Mapping[str, Any]) -> list[str]:
         ("Command", metrics["command"]),
     ]
     return [paragraph(what, quiet=True), table([row for row in rows if row[1] != ""])]
+
+
+def _best(judged: Mapping[str, Any] | None) -> str:
+    if not judged:
+        return ""
+    if judged["by"] == "train":
+        return f"step {judged['step']:,}, by the training loss {judged['loss']:.4f} after it"
+    return (
+        f"step {judged['step']:,}, by the validation accuracy {judged['accuracy']:.2%} and loss "
+        f"{judged['loss']:.4f}"
+    )
 
 
 def _versions(metrics: Mapping[str, Any]) -> str:

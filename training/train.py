@@ -5,12 +5,15 @@ command is given again, and ends where it would have ended.
 """
 
 from training.command_line import train_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     train_options(__doc__)
 
+import contextlib
 import json
-import logging
+import math
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -23,17 +26,20 @@ from keras_mlp.json_files import read_json
 from keras_mlp.whole_files import whole_file, write_text
 from training.config import Config
 from training.engine.chosen import Engine, Run, Split, engine_module
+from training.engine.curve import Curve
+from training.engine.explosion import LossLimits, described
 from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.optimizers import build_optimizer
 from training.engine.sizes import check_sizes
 from training.engine.stored_config import as_stored
-from training.engine.workdir import Workdir
+from training.engine.workdir import Workdir, check_same_config
 from training.evaluate import evaluate_model, store_golden, write_evaluation
 from training.models.arguments import check_model
 from training.models.from_config import build_model, model_image_shape
 from training.report import METRICS_WAY_OUT, write_report
 from training.reports.pictures import draw_predictions
 from training.reports.provenance import provenance
+from training.terminal import set_up_terminal
 
 
 def train(
@@ -57,8 +63,8 @@ def train(
 
     Raises:
         ValueError: the config does not fit the data, the devices or the folder.
-        FloatingPointError: the loss is no longer finite; the last checkpoint is kept.
-        Interrupted: the process received SIGTERM; a checkpoint was saved.
+        FloatingPointError: the loss is no longer finite; the last checkpoint is kept, and the best.
+        Interrupted: the process received SIGTERM or Ctrl-C; a checkpoint was saved.
         OSError: a file cannot be written; the last whole checkpoint is kept.
     """
     (metrics,) = train_seeds([config], [workdir], accept_changes=accept_changes)
@@ -66,14 +72,17 @@ def train(
 
 
 def train_seeds(
-    configs: list[Config], workdirs: Sequence[str | pathlib.Path], *, accept_changes: bool = False
+    configs: list[Config],
+    workdirs: Sequence[str | pathlib.Path],
+    *,
+    accept_changes: bool | None = None,
 ) -> list[dict[str, Any]]:
     """Trains configs that differ only in their seed: at once on JAX, elsewhere one by one.
 
     Args:
         configs: checked `training.config.Config`s, equal but for `runtime.seed`.
         workdirs: one path for each.
-        accept_changes: as for `train`.
+        accept_changes: as for `train`; None for a program that has no such option.
 
     Returns:
         The metrics of each. `train` lists the errors.
@@ -107,7 +116,8 @@ def _finished(config: Config, workdir: str | pathlib.Path) -> dict[str, Any] | N
     metrics_file = pathlib.Path(workdir) / "metrics.json"
     if not metrics_file.exists():
         return None
-    Workdir(workdir, config)
+    # Not locked: every worker of a cluster comes here.
+    check_same_config(metrics_file.parent, config, "That run is finished: choose another folder.")
     print(f"{workdir} holds this run, finished.")
     return read_json(metrics_file, METRICS_WAY_OUT, _headline)
 
@@ -116,14 +126,24 @@ def _train_group(
     engine: Engine,
     configs: list[Config],
     workdirs: Sequence[str | pathlib.Path],
-    accept_changes: bool,
+    accept_changes: bool | None,
+) -> list[dict[str, Any]]:
+    """Trains runs at once in folders that are theirs while they train."""
+    with contextlib.ExitStack() as stack:
+        folders = [
+            stack.enter_context(
+                Workdir(workdir, config, chief=engine.chief, accept_changes=accept_changes)
+            )
+            for config, workdir in zip(configs, workdirs, strict=True)
+        ]
+        return _train_in(folders, engine, configs)
+
+
+def _train_in(
+    folders: list[Workdir], engine: Engine, configs: list[Config]
 ) -> list[dict[str, Any]]:
     """Loads the data, builds models and optimizers, trains, and writes the results."""
     config = configs[0]
-    folders = [
-        Workdir(workdir, own, chief=engine.chief, accept_changes=accept_changes)
-        for own, workdir in zip(configs, workdirs, strict=True)
-    ]
     _check_batch(config, engine.replicas)
     keras.utils.set_random_seed(config.runtime.seed)
     splits = engine.load_splits(config, model_image_shape(config.model))
@@ -134,10 +154,13 @@ def _train_group(
         for own, folder in zip(configs, folders, strict=True)
     ]
     facts = engine.fit(runs, splits, total_steps)
+    limits = LossLimits(config.optimizer.loss, len(splits.classes))
     all_metrics = []
     for run in runs:
+        test = engine.evaluate(run.model, splits.test, config.data.batch_size)
         metrics = {
-            "test": engine.evaluate(run.model, splits.test, config.data.batch_size),
+            "test": test,
+            **_health(Curve(run.folder, limits, total_steps), test, total_steps),
             "parameters": run.model.count_params(),
             "classes": splits.classes,
             "steps": total_steps,
@@ -154,6 +177,21 @@ def _train_group(
         all_metrics.append(metrics)
     engine.finish()
     return all_metrics
+
+
+def _health(curve: Curve, test: dict[str, Any], total_steps: int) -> dict[str, Any]:
+    """Whether a loss exploded, and the best checkpoint; warns of the test loss.
+
+    Raises:
+        FloatingPointError: the test loss is not finite.
+    """
+    curve.watch("test", total_steps, test["loss"])
+    if not math.isfinite(test["loss"]):
+        exceeded = curve.limits.exceeded("test", total_steps, test["loss"])
+        assert exceeded is not None
+        raise FloatingPointError(described(exceeded) + curve.way_out())
+    diverged = curve.limits.first_exceeded(curve.history, test, total_steps)
+    return {"diverged": diverged, "best_checkpoint": curve.best.judged}
 
 
 def _new_run(
@@ -224,10 +262,13 @@ def _draw_predictions(
 
 def _headline(metrics: dict[str, Any]) -> str:
     accuracy, loss, examples = (metrics["test"][key] for key in ("accuracy", "loss", "examples"))
-    return (
-        f"test accuracy {accuracy:.2%}, loss {loss:.4f} on {examples} images\n"
-        f"{metrics['parameters']:,} parameters, {metrics['wall_seconds']:.0f} s of training"
-    )
+    lines = [
+        f"test accuracy {accuracy:.2%}, loss {loss:.4f} on {examples} images",
+        f"{metrics['parameters']:,} parameters, {metrics['wall_seconds']:.0f} s of training",
+    ]
+    if diverged := metrics.get("diverged"):  # runs of earlier versions do not say
+        lines.append(described(diverged))
+    return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -245,5 +286,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    set_up_terminal()
     main()

@@ -8,6 +8,7 @@ import keras
 
 from keras_mlp.layers import (
     ConvNormReLU,
+    DistilledHead,
     FFNBlock,
     GroupedDense,
     PermuteMLP,
@@ -120,7 +121,8 @@ def _kernel_macs(layer: keras.layers.Layer, output_shape: Shape) -> int:
         return 0
     # The groups of a GroupedDense are not positions: each has numbers of its own.
     positions = 1 if isinstance(layer, GroupedDense) else math.prod(output_shape[1:-1])
-    return positions * math.prod(layer.kernel.shape)
+    kernels = 2 if isinstance(layer, DistilledHead) else 1
+    return kernels * positions * math.prod(layer.kernel.shape)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,6 +5,7 @@ from keras_mlp.layers.affine import Affine
 from keras_mlp.layers.class_token import ClassToken, GridTokens, PrependClassToken
 from keras_mlp.layers.conv_norm_relu import ConvNormReLU
 from keras_mlp.layers.dense import Dense
+from keras_mlp.layers.distilled_head import DistilledHead
 from keras_mlp.layers.ffn_block import FFNBlock
 from keras_mlp.layers.grid_position_embedding import GridPositionEmbedding
 from keras_mlp.layers.grouped_conv2d import GroupedConv2D
@@ -31,6 +32,7 @@ __all__ = [
     "ClassToken",
     "ConvNormReLU",
     "Dense",
+    "DistilledHead",
     "FFNBlock",
     "GridPositionEmbedding",
     "GridTokens",

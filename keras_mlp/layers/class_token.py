@@ -58,25 +58,31 @@ class ClassToken(keras.layers.Layer):
     """Selects the class token, the first token of a sequence.
 
     Args:
+        count: number of first tokens R to select and join along the channels; 2 with a distillation
+            token.
         **kwargs: arguments of `keras.layers.Layer`.
 
-    Shapes: (B, 1 + S, C) -> (B, C).
+    Shapes: (B, R + S, C) -> (B, R * C).
 
     >>> tuple(ClassToken()(numpy.ones((2, 5, 8))).shape)
     (2, 8)
     """
 
+    def __init__(self, count: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.count = check_positive_int("count", count)
+
     def call(self, inputs: Tensor) -> Tensor:
-        return inputs[:, 0]
+        if self.count == 1:
+            return inputs[:, 0]
+        return ops.concatenate([inputs[:, i] for i in range(self.count)], axis=-1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, _, channels = input_shape
-        return (batch, channels)
+        return (batch, self.count * channels)
 
     def get_config(self) -> Config:
-        # Needed although it adds nothing: the config that Keras makes by itself cannot hold a
-        # `dtype` given as a policy.
-        return super().get_config()
+        return {**super().get_config(), "count": self.count}
 
 
 @keras.saving.register_keras_serializable("keras_mlp")

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_mlp.arguments import check_channel_values, check_choice, check_pair, patch_grid
-from keras_mlp.layers import ClassToken, GridTokens, PixelNormalization
+from keras_mlp.layers import ClassToken, DistilledHead, GridTokens, PixelNormalization
 from keras_mlp.models.block import Block
 from keras_mlp.models.careful_model import CarefulModel
 from keras_mlp.models.checkpoint_layout import CheckpointLayout
@@ -69,7 +69,8 @@ class VisionModel(CarefulModel):
         ValueError: an argument is out of range, or the patch does not divide the image.
 
     Attributes:
-        variants: from the name of a size in the paper to the arguments that make it.
+        variants: from the name of a size to the arguments that make it. The sizes are the paper's;
+            `nano` and `pico` are ours, for images of 8 to 32 pixels.
         token_mixing: how the blocks mix tokens, for the tools that need to know.
         checkpoint_layouts: from the name of a source of weights to how it names them.
         timm: timm's counterpart; None if there is none.
@@ -371,6 +372,7 @@ def feature_head(
     kernel_initializer: Initializer,
     bias_initializer: Initializer = "zeros",
     front_tokens: int = 0,
+    class_tokens: int = 1,
     after_pooling: tuple[keras.layers.Layer, ...] = (),
 ) -> Tensor:
     """Logits, probabilities, pooled features or a feature map, as the arguments ask.
@@ -381,6 +383,8 @@ def feature_head(
         kernel_initializer, bias_initializer: of the classifier.
         front_tokens: number of tokens in front of those of the grid. With `pooling` "token" the
             first is a class token.
+        class_tokens: number of tokens that `pooling` "token" selects: 2 with a distillation token,
+            each with a classifier of its own.
         after_pooling: layers between the pooled features and the classifier.
 
     Returns:
@@ -388,7 +392,7 @@ def feature_head(
     """
     dtype, pooling = arguments.dtype, arguments.pooling
     if pooling == "token":
-        pooled = ClassToken(dtype=dtype, name="pool")(tokens)
+        pooled = ClassToken(class_tokens, dtype=dtype, name="pool")(tokens)
     else:
         if front_tokens:
             tokens = GridTokens(front_tokens, dtype=dtype, name="grid_tokens")(tokens)
@@ -404,7 +408,8 @@ def feature_head(
         pooled = layer(pooled)
     if not arguments.include_top:
         return pooled
-    head = keras.layers.Dense(
+    classifier = keras.layers.Dense if class_tokens == 1 else DistilledHead
+    head = classifier(
         arguments.num_classes,
         kernel_initializer=kernel_initializer,
         bias_initializer=bias_initializer,

@@ -74,6 +74,7 @@ _CHECKS: dict[str, Check] = {
     **dict.fromkeys(
         (
             "class_token",
+            "distillation_token",
             "norm_after_pooling",
             "gelu_approximate",
             "weighted",

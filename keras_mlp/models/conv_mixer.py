@@ -157,7 +157,6 @@ class ConvMixer(VisionModel):
         "768/32": _size(224, 7, 32, 768, 7, "relu"),
         "1024/20": _size(224, 14, 20, 1024, 9),
         "1536/20": _size(224, 7, 20, 1536, 9),
-        # Ours, for small images: not in the paper.
         "nano/4": _size(32, 4, 15, 256, 5),
         "pico/4": _size(28, 4, 12, 128, 5),
         "pico/2": _size(8, 2, 7, 128, 3),

@@ -175,7 +175,6 @@ class FFOnly(VisionModel):
         "linear_tiny": _size(16, 12, 192),
         "linear_base": _size(16, 12, 768),
         "linear_large": _size(32, 24, 1024),
-        # Ours, for small images: not in the paper.
         "nano/4": _size(4, 7, 128, image_side=32, positions=8),
         "pico/4": _size(4, 4, 64, image_side=28, positions=7),
         "pico/2": _size(2, 4, 64, image_side=8, positions=4),

@@ -162,7 +162,6 @@ class GMLP(VisionModel):
         "Ti/16": _size(16, 30, 128),
         "S/16": _size(16, 30, 256),
         "B/16": _size(16, 30, 512),
-        # Ours, for small images: not in the paper.
         "nano/4": _size(4, 12, 96, image_side=32),
         "pico/4": _size(4, 8, 48, image_side=28),
         "pico/2": _size(2, 6, 48, image_side=8),

@@ -162,7 +162,6 @@ class MLPMixer(VisionModel):
         "L/32": _published(32, 24, 1024),
         "L/16": _published(16, 24, 1024),
         "H/14": _published(14, 32, 1280),
-        # Ours, for small images: not in the paper.
         "nano/4": size(32, 4, 8, 128, token_mlp_dim=64, channel_mlp_dim=512),
         "pico/4": size(28, 4, 6, 64, token_mlp_dim=64, channel_mlp_dim=256),
         "pico/2": size(8, 2, 4, 64, token_mlp_dim=32, channel_mlp_dim=256),

@@ -229,7 +229,6 @@ class RepMLPNet(VisionModel):
         "B256": _size(256, (2, 2, 12, 2), *_B),
         "D256": _size(256, (2, 2, 18, 2), *_D),
         "L256": _size(256, (2, 2, 18, 2), *_L),
-        # Ours, for small images: not in the paper.
         "nano/4": _size(32, (4, 6), (64, 128), (4, 16)),
         "pico/4": _size(28, (6,), (64,), (4,)),
         "pico/2": _size(8, (2, 4), (32, 64), (4, 16), patch_size=2),

@@ -160,7 +160,6 @@ class ResMLP(VisionModel):
         "S36": _size(16, 36, 384, 1e-6),
         "B24/16": _size(16, 24, 768, 1e-6),
         "B24/8": _size(8, 24, 768, 1e-6),
-        # Ours, for small images: not in the paper.
         "nano/4": _size(4, 8, 128, 0.1, image_side=32),
         "pico/4": _size(4, 6, 64, 0.1, image_side=28),
         "pico/2": _size(2, 4, 64, 0.1, image_side=8),

@@ -159,7 +159,6 @@ class VisionPermutator(VisionModel):
         "S/7": size(224, 7, (4, 3, 8, 3), (192, 384, 384, 384), downsample=(True, False, False)),
         "M/7": size(224, 7, (4, 3, 14, 3), (256, 256, 512, 512), downsample=(False, True, False)),
         "L/7": size(224, 7, (8, 8, 16, 4), (256, 512, 512, 512), downsample=(True, False, False)),
-        # Ours, for small images: not in the paper.
         "nano/4": size(32, 4, (3, 5), (64, 128), downsample=(True,)),
         "pico/4": size(28, 4, (6,), (56,), downsample=()),
         "pico/2": size(8, 2, (3,), (64,), downsample=()),

@@ -2,7 +2,7 @@
 
 Each block applies self-attention, then a channel MLP, both pre-norm with a residual connection. A
 class token and a learned position embedding. DeiT (arXiv:2012.12877) is the same network with other
-weights.
+weights; its distilled models have a second token and a second classifier.
 """
 
 import re
@@ -230,6 +230,7 @@ def _timm() -> CheckpointLayout:
     names: dict[str, str | Converted] = {
         "stem/projection": "patch_embed.proj",
         "class_token/token": "cls_token",
+        "distillation_token/token": "dist_token",
         "register_tokens/token": "reg_token",
         "position_embedding/embeddings": "pos_embed",
         "block_{i}/norm1": "blocks.{i}.norm1",
@@ -243,6 +244,10 @@ def _timm() -> CheckpointLayout:
         "fc_norm": "fc_norm",
         "pre_logits": "pre_logits.fc",
         "head": "head",
+        "head/distillation_kernel": Converted(
+            "head_dist.weight", np.transpose, invert=lambda weight, model: weight.T
+        ),
+        "head/distillation_bias": "head_dist.bias",
     }
     for index, part in enumerate(("query", "key", "value")):
         for kind, tensor in (("kernel", "weight"), ("bias", "bias")):
@@ -271,9 +276,10 @@ def _options_that_differ(model: VisionModel, tensors: dict[str, Array]) -> list[
     needed: dict[str, Any] = {
         "qkv_bias": "blocks.0.attn.qkv.bias" in tensors,
         "class_token": "cls_token" in tensors,
+        "distillation_token": "dist_token" in tensors,
         "reg_tokens": tensors["reg_token"].shape[1] if "reg_token" in tensors else 0,
     }
-    if positions is not None and positions.ndim == 3 and model.class_token + model.reg_tokens:
+    if positions is not None and positions.ndim == 3 and _front_tokens(model):
         needed["no_embed_class"] = positions.shape[1] == grid
     lines = [
         f"arguments: the file needs `{name}`={value}, the model has {getattr(model, name)}"
@@ -287,10 +293,6 @@ def _options_that_differ(model: VisionModel, tensors: dict[str, Array]) -> list[
         lines.append(
             "norm_pre: the file is of CLIP's image model, which has a norm before the blocks and "
             "often QuickGELU; ViT has neither"
-        )
-    if "dist_token" in tensors:
-        lines.append(
-            "dist_token: the file is of a distilled DeiT, whose second classifier ViT does not have"
         )
     return lines
 
@@ -317,6 +319,9 @@ class ViT(VisionModel):
         layer_scale_init_value: initial value of a learned factor per channel on the residual
             branches; None for no such factors, as in the paper.
         qkv_bias: add biases to queries, keys and values; False for MIIL's weights.
+        distillation_token: prepend a second learned token after the class token, with a classifier
+            of its own, as in DeiT's distilled models. Logits are the mean of both classifiers;
+            pooled features are both tokens, (B, 2 C).
         reg_tokens: number of learned register tokens (arXiv:2309.16588) after the class token,
             which take part in attention and in no pooling.
         no_embed_class: add positions to the grid alone, before the class token and registers are
@@ -328,7 +333,8 @@ class ViT(VisionModel):
 
     Raises:
         ValueError: an argument is out of range, the patch does not divide the image, the heads do
-            not divide the channels, or there is no class token to pool.
+            not divide the channels, there is no class token to pool, or a distillation token
+            lacks the class token, or pooling, that its classifier goes with.
 
     >>> model = ViT.from_variant("nano/4", num_classes=10)
     >>> tuple(model(numpy.zeros((2, 32, 32, 3), "uint8")).shape)
@@ -347,7 +353,6 @@ class ViT(VisionModel):
         "L/32": _size(32, 24, 1024, 16),
         "L/16": _size(16, 24, 1024, 16),
         "H/14": _size(14, 32, 1280, 16),
-        # Ours, for small images: not in the paper.
         "nano/4": _size(4, 6, 128, 4, image_side=32),
         "pico/4": _size(4, 5, 64, 4, image_side=28),
         "pico/2": _size(2, 4, 64, 4, mlp_ratio=2, image_side=8),
@@ -424,6 +429,7 @@ class ViT(VisionModel):
         },
         has=lambda model: (
             model.representation_size is None
+            and not model.distillation_token  # timm has it as another class
             and not (model.pooling is None and model.norm_after_pooling)
         ),
     )
@@ -443,6 +449,7 @@ class ViT(VisionModel):
         representation_size: int | None = None,
         layer_scale_init_value: float | None = None,
         qkv_bias: bool = True,
+        distillation_token: bool = False,
         reg_tokens: int = 0,
         no_embed_class: bool = False,
         dropout_rate: float = 0.0,
@@ -461,6 +468,7 @@ class ViT(VisionModel):
     ) -> None:
         arguments = checked(locals(), **_CHECKS)
         head_dim(arguments.hidden_dim, arguments.num_heads)
+        _check_distillation(arguments)
         pixels, x = image_input(arguments)
         x = PatchEmbedding(patch_size, hidden_dim, dtype=arguments.dtype, name="stem")(x)
         x = _with_front_tokens(x, arguments)
@@ -476,13 +484,38 @@ class ViT(VisionModel):
             x if norm_after_pooling else norm(x),
             arguments,
             kernel_initializer="zeros",
-            front_tokens=arguments.class_token + arguments.reg_tokens,
+            front_tokens=_front_tokens(arguments),
+            class_tokens=1 + arguments.distillation_token,
             after_pooling=(*([norm] if norm_after_pooling else []), *_pre_logits(arguments)),
         )
         super().__init__(pixels, outputs, arguments)
 
     def arguments_of_copies(self, copies: int) -> Config:
         self._refuse_copies()
+
+
+def _check_distillation(arguments: Arguments) -> None:
+    """Raises ValueError unless a distillation token has what its classifier reads."""
+    if not arguments.distillation_token:
+        return
+    needed: dict[str, Any] = {
+        "class_token": True,
+        "norm_after_pooling": False,
+        "representation_size": None,
+    }
+    if arguments.include_top:
+        needed["pooling"] = "token"
+    for name, value in needed.items():
+        if getattr(arguments, name) != value:
+            raise ValueError(
+                f"`distillation_token`=True needs `{name}`={value!r}, as in the authors' code: got "
+                f"{getattr(arguments, name)!r}."
+            )
+
+
+def _front_tokens(model: Any) -> int:
+    """The number of tokens in front of the grid, of a model or of its arguments."""
+    return model.class_token + model.distillation_token + model.reg_tokens
 
 
 def _with_front_tokens(x: Tensor, arguments: Arguments) -> Tensor:
@@ -496,6 +529,12 @@ def _with_front_tokens(x: Tensor, arguments: Arguments) -> Tensor:
             arguments.reg_tokens,
             dtype=arguments.dtype,
             name="register_tokens",
+        )(x)
+    if arguments.distillation_token:
+        x = PrependClassToken(
+            keras.initializers.TruncatedNormal(stddev=0.02),
+            dtype=arguments.dtype,
+            name="distillation_token",
         )(x)
     if arguments.class_token:
         x = PrependClassToken(dtype=arguments.dtype, name="class_token")(x)

@@ -130,8 +130,11 @@ def place(model: VisionModel, checkpoint: Checkpoint, include_head: bool) -> str
     weights = [each for each in model.weights if include_head or not _is_head(each.path)]
     arrays, problems = _converted(model, weights, layout, tensors)
     used = {layout.origin(weight.path, model).name for weight in weights}
+    # A classifier that is left out may be one that the model does not have.
+    left_out = {each.path for each in model.weights if _is_head(each.path)}
     if not include_head:
-        used |= {layout.origin(f"head/{kind}", model).name for kind in ("kernel", "bias")}
+        left_out |= {"head/kernel", "head/bias"}
+    used |= {layout.origin(path, model).name for path in left_out}
     problems += [f"unused: {name}" for name in _unused(tensors, used, layout)]
     problems += layout.check(model, tensors)
     if problems:

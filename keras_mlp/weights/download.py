@@ -6,6 +6,7 @@ import http.client
 import os
 import pathlib
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +18,9 @@ from keras_mlp.whole_files import lock_file, move_into_place
 _BLOCK = 1 << 20
 _TIMEOUT = 30.0  # seconds without a byte
 _ATTEMPTS = 3
+_ELSEWHERE = (
+    "Set `cache_dir`, or the environment variable KERAS_MLP_CACHE, to a folder that can be written"
+)
 
 
 class _Interrupted(OSError):
@@ -24,9 +28,18 @@ class _Interrupted(OSError):
 
 
 def cache_folder(cache_dir: str | os.PathLike[str] | None = None) -> pathlib.Path:
-    """Returns the cache of weights: `cache_dir`, $KERAS_MLP_CACHE or ~/.keras/keras_mlp."""
+    """Returns the cache of weights: `cache_dir`, $KERAS_MLP_CACHE or ~/.keras/keras_mlp.
+
+    Raises:
+        ValueError: the folder is below the home folder, and there is none.
+    """
     chosen = cache_dir or os.environ.get("KERAS_MLP_CACHE") or "~/.keras/keras_mlp"
-    return pathlib.Path(chosen).expanduser()
+    try:
+        return pathlib.Path(chosen).expanduser()
+    except RuntimeError as error:
+        raise ValueError(
+            f"There is no home folder for the cache of weights, {chosen}. {_ELSEWHERE}."
+        ) from error
 
 
 def download(
@@ -56,12 +69,14 @@ def download(
     """
     path = pathlib.Path(path)
     if not path.is_file():
+        way_out = _ELSEWHERE
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _check_writable(path.parent)
+            way_out = "Call again"
             _bring(url, path, sha256, verbose)
         except (OSError, http.client.HTTPException) as error:
             raise OSError(
-                f"{url} could not be downloaded to {path.parent}: {_reason(error)} Call again, or "
+                f"{url} could not be downloaded to {path.parent}: {_reason(error)} {way_out}, or "
                 f"get the file by other means and save it as {path}."
             ) from error
     elif not _has_digest(path, sha256):
@@ -70,6 +85,13 @@ def download(
             "it to download it again."
         )
     return path
+
+
+def _check_writable(folder: pathlib.Path) -> None:
+    """Makes a folder if needed; raises OSError if files cannot be written in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def _reason(error: Exception) -> str:

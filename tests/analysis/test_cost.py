@@ -139,6 +139,7 @@ TOYS = {
         ViT,
         {**ROWS["ViT"].toy, "representation_size": 7, "layer_scale_init_value": 0.1},
     ),
+    "ViT distilled": (ViT, {**ROWS["ViT"].toy, "distillation_token": True}),
     "ViP summed": (
         VisionPermutator,
         {**ROWS["VisionPermutator"].toy, "weighted": False, "qkv_bias": True},

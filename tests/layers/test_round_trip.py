@@ -11,9 +11,10 @@ from keras_mlp.models import ARCHITECTURES
 CASES = {
     "MLP": ({"hidden_dim": 6, "output_dim": 5, "bias_initializer": "ones"}, (4, 8)),
     "Affine": ({}, (4, 8)),
-    "ClassToken": ({}, (5, 8)),
+    "ClassToken": ({"count": 2}, (5, 8)),
     "ConvNormReLU": ({"filters": 6, "patch_size": (2, 3)}, (4, 6, 3)),
     "Dense": ({"units": 6, "activation": layers.gelu}, (4, 8)),
+    "DistilledHead": ({"units": 6, "bias_initializer": "ones"}, (8,)),
     "FFNBlock": ({"hidden_dim": 6}, (4, 6, 8)),
     "GridPositionEmbedding": ({"grid": (2, 3), "stored_grid": 4}, (7, 8)),
     "GridTokens": ({}, (5, 8)),

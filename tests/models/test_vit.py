@@ -45,6 +45,7 @@ TIMM = [
     ),
     ("vit_timm_no_qkv_bias", {"qkv_bias": False}),
     ("vit_timm_registers", {"reg_tokens": 3}),
+    ("vit_timm_distilled", {"distillation_token": True}),
     ("vit_timm_deit3", {"no_embed_class": True, "layer_scale_init_value": 1e-6}),
     (
         "vit_timm_registers_gap",
@@ -212,6 +213,35 @@ def test_parameter_count_at_384_pixels(variant, parameters):
     assert count == parameters
 
 
+@pytest.mark.parametrize(
+    ("variant", "parameters"), [("Ti/16", 5_910_800), ("S/16", 22_436_432), ("B/16", 87_338_192)]
+)
+def test_parameter_count_of_the_distilled_models(variant, parameters):
+    with keras.StatelessScope(initialize_variables=False):
+        count = ViT.from_variant(variant, distillation_token=True).count_params()
+    keras.utils.clear_session()  # drops the variables, which have no values
+    assert count == parameters
+
+
+def test_another_number_of_classes_leaves_out_both_distilled_classifiers(tmp_path):
+    oracle = Oracle("vit_timm_distilled")
+    path = oracle.write_checkpoint(tmp_path, ".safetensors")
+    sizes = {"image_shape": (16, 24, 3), "patch_size": 8, "num_layers": 2, "hidden_dim": 24}
+    model = ViT.from_preset(
+        str(path),
+        **sizes,
+        variant="pico/2",
+        num_heads=3,
+        channel_mlp_dim=48,
+        num_classes=4,
+        distillation_token=True,
+    )
+    assert not np.asarray(model.get_layer("head").distillation_kernel).any()
+    token = model.get_layer("distillation_token").token
+    np.testing.assert_array_equal(token, oracle.weights["dist_token"])
+    assert model.get_layer("head").input.shape == (None, 48)
+
+
 @pytest.mark.parametrize("class_token", [True, False])
 @pytest.mark.parametrize("norm_after_pooling", [True, False])
 def test_the_mean_leaves_out_the_class_token(norm_after_pooling, class_token):
@@ -332,6 +362,7 @@ def test_reads_the_authors_names_of_deit_iii(tmp_path):
     [
         ("vit_timm_no_qkv_bias", ["needs `qkv_bias`=False"]),
         ("vit_timm_registers", ["needs `reg_tokens`=3"]),
+        ("vit_timm_distilled", ["needs `distillation_token`=True"]),
         ("vit_timm_deit3", ["needs `no_embed_class`=True", "`layer_scale_init_value` to be a n"]),
         ("vit_timm_gap_rect", ["needs `class_token`=False"]),
     ],
@@ -344,16 +375,24 @@ def test_a_file_of_another_kind_of_vit_says_which_arguments_it_needs(name, lines
         assert line in str(error.value)
 
 
-def test_a_distilled_deit_is_refused_by_name(tmp_path):
-    oracle = Oracle("vit_timm_cls")
-    oracle.weights["dist_token"] = oracle.weights["cls_token"]
-    with pytest.raises(ValueError, match="distilled DeiT, whose second classifier"):
-        load_checkpoint(vit_like(oracle), oracle.write_checkpoint(tmp_path, ".npz"))
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"pooling": "avg"},
+        {"norm_after_pooling": True},
+        {"representation_size": 8},
+        {"class_token": False, "pooling": "avg"},
+    ],
+)
+def test_a_distillation_token_needs_a_class_token_beside_it(other):
+    with pytest.raises(ValueError, match="`distillation_token`=True needs `"):
+        tiny(**{"distillation_token": True, **other})
 
 
 KINDS = {
     "qkv": {"qkv_bias": False},
     "registers": {"reg_tokens": 2},
+    "distilled": {"distillation_token": True},
     "deit3": {"no_embed_class": True, "layer_scale_init_value": 0.5},
     "all": {"qkv_bias": False, "reg_tokens": 1, "no_embed_class": True, "class_token": False},
 }
@@ -371,7 +410,12 @@ def test_kinds_of_vit_are_saved_resized_and_tapped(kind, tmp_path):
     np.testing.assert_array_equal(predict(copy, images), predict(model, images))
     larger = with_image_shape(model, shape)
     assert larger.get_layer("position_embedding").embeddings.shape[1] == (
-        24 + (0 if model.no_embed_class else model.class_token + model.reg_tokens)
+        24
+        + (
+            0
+            if model.no_embed_class
+            else model.class_token + model.distillation_token + model.reg_tokens
+        )
     )
     maps = model.features(["block_1"])(images)["block_1"]
     assert maps.shape == (2, 4, 6, 16)

@@ -1,11 +1,14 @@
 """Splits, the resumable stream, and augmentation on the embedded dataset."""
 
 import dataclasses
+import os
+import re
 import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_datasets as tfds
 
 from training.config import Augment, Data
 from training.data.augmentation import augment_image
@@ -218,3 +221,34 @@ def test_half_of_the_images_are_mirrored():
         bool(augment_image(image, (0, i), Augment(flip=True))[0, 0, 0] == 3) for i in range(400)
     ]
     assert 160 < sum(mirrored) < 240
+
+
+@pytest.mark.parametrize(
+    ("name", "data_dir", "message"),
+    [
+        ("digits", "typo", "`data.data_dir` typo is not a folder. `mkdir -p typo` makes it."),
+        ("cifar10", "typo", "tfds.builder('cifar10', data_dir='typo').download_and_prepare()"),
+        ("digits", "", "`data.data_dir` must not be empty"),
+        ("digits", "file", "is not a folder"),
+    ],
+)
+def test_a_mistyped_folder_is_not_made(name, data_dir, message, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=re.escape(message)):
+        find_dataset(name, data_dir)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("default", "message"),
+    [("~/tensorflow_datasets", "There is no home folder"), ("file/of", "cannot be prepared in")],
+)
+def test_a_home_that_cannot_be_written_names_the_way_out(default, message, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", default)
+    with pytest.raises(ValueError, match=f"{message}.*TFDS_DATA_DIR"):
+        find_dataset("digits")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 
+import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from tests.own_process import ROOT, run_in_own_process
 from tests.training.jax_steps import STEPS, config
 from training.config import Augment, Data, Runtime
 from training.engine.jax import limits
-from training.engine.jax.checkpoints import Checkpoints
+from training.engine.jax.checkpoints import Checkpoints, newest_common
+from training.engine.jax.program import State
 from training.engine.optimizers import build_optimizer
 from training.engine.tensorflow.trainer import Trainer
 from training.train import train
@@ -145,6 +147,28 @@ def test_a_run_leaves_what_one_on_tensorflow_leaves(alone):
     assert set(history[0]["train"]) == {"loss", "accuracy", "learning_rate", "gradient_norm"}
     assert history[1]["validation"]["examples"] == 144
     assert history[1]["train"]["loss"] < history[0]["train"]["loss"]
+
+
+def test_the_best_checkpoint_is_kept(alone):
+    metrics = json.loads((alone / "metrics.json").read_text())
+    history = [json.loads(line) for line in (alone / "history.jsonl").read_text().splitlines()]
+    best = max(history, key=lambda entry: entry["validation"]["accuracy"])
+    judged = json.loads((alone / "checkpoints" / "best" / "judged.json").read_text())
+    assert judged == metrics["best_checkpoint"] and metrics["diverged"] is None
+    assert judged["step"] == best["step"] and judged["by"] == "validation"
+    with np.load(alone / "checkpoints" / "best" / f"step-{best['step']}.npz") as kept:
+        assert len(kept.files) > 10
+
+
+def test_a_damaged_checkpoint_pushes_out_none(tmp_path):
+    state = State([], [], [], [], jnp.ones(5), jnp.array(-1, jnp.int32))
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    checkpoints.save(1, state)
+    (tmp_path / "step-9.npz").write_bytes(b"torn")
+    assert newest_common([checkpoints], [state])[0] == 1
+    checkpoints.save(2, state)
+    assert checkpoints.steps() == [2, 9]
+    assert newest_common([checkpoints], [state])[0] == 2
 
 
 def test_a_stopped_run_ends_as_one_that_never_stopped(alone, tmp_path):

@@ -24,6 +24,7 @@ from training.config import Runtime
 from training.data.pipeline import load_splits, training_stream
 from training.engine.interruption import RESUMABLE
 from training.engine.optimizers import build_optimizer
+from training.engine.step_files import step_files
 from training.engine.tensorflow.checkpoints import CheckpointManager
 from training.engine.tensorflow.trainer import Trainer
 from training.engine.workdir import Workdir
@@ -205,6 +206,25 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(
     assert np.asarray(manager.weight).max() == 0.25
     (message,) = [record.getMessage() for record in caplog.records]
     assert "step-2 cannot be read" in message and "\n" not in message
+
+
+@pytest.mark.parametrize("text", [None, "", "model_checkpo", 'model_checkpoint_path: "step-1"'])
+def test_checkpoints_are_found_without_the_list_of_them(manager, tmp_path, text):
+    folder = tmp_path / "checkpoints"
+    (folder / "checkpoint").unlink()
+    if text is not None:
+        (folder / "checkpoint").write_text(text)
+    (folder / "step-9_temp").mkdir()
+    again = CheckpointManager(
+        manager.checkpoint.model, manager.checkpoint.optimizer, folder, keep=2
+    )
+    assert not (folder / "step-9_temp").exists()
+    manager.weight.assign(manager.weight * 0)
+    assert again.restore_or_initialize().endswith("step-2")
+    assert np.asarray(manager.weight).max() == 0.5
+    again.save(checkpoint_number=3)
+    assert list(step_files(folder)) == [2, 3]
+    assert tf.train.latest_checkpoint(folder) == str(folder / "step-3")
 
 
 def test_only_damaged_checkpoints_are_an_error(manager, tmp_path):

@@ -5,6 +5,7 @@ breaks later ones.
 """
 
 import json
+import os
 
 import pytest
 import tensorflow as tf
@@ -115,3 +116,49 @@ def test_a_tpu_is_connected_by_its_name(monkeypatch):
     monkeypatch.setattr(tf.distribute, "TPUStrategy", lambda resolver: ("strategy", resolver))
     made = build_strategy(Runtime(strategy="tpu", tpu="v3-8"))
     assert asked[0] == "v3-8" and asked[1] is asked[2] is made[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "it is not JSON (Expecting property name"),
+        ("3", "it is 3"),
+        ("{}", "it lacks 'cluster'"),
+        ('{"cluster": {"worker": ["a:1"]}}', "it lacks 'task'"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker"}}', "it lacks 'index'"),
+        (
+            '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+            "'worker' 1, but \"cluster\" has 1",
+        ),
+        (
+            '{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}',
+            "'worker' must be a list",
+        ),
+        (
+            '{"cluster": {"ps": ["a:1"]}, "task": {"type": "ps", "index": 0}}',
+            "\"cluster\" has 'ps'",
+        ),
+    ],
+)
+def test_a_wrong_tf_config_is_one_clear_error(text, message, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(ValueError, match="The environment variable TF_CONFIG is wrong") as error:
+        build_strategy(Runtime(strategy="multi_worker_mirrored"))
+    assert message in str(error.value) and "\n" not in str(error.value)
+    assert "training.launch" in str(error.value)
+
+
+def test_a_tf_config_that_is_not_json_is_named_on_one_machine_too(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "worker0")
+    with pytest.raises(ValueError, match="The environment variable TF_CONFIG is wrong"):
+        build_strategy(Runtime(strategy="mirrored"))
+
+
+def test_slurm_s_variables_without_srun_are_one_clear_error(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    for name in [name for name in os.environ if name.startswith("SLURM_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    with pytest.raises(ValueError, match=r"variables that Slurm sets .*by `srun`") as error:
+        build_strategy(Runtime(strategy="multi_worker_mirrored"))
+    assert "\n" not in str(error.value)

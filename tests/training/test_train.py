@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.util import event_pb2
 
 from keras_mlp import saved_model_info
 from tests.training import processes
@@ -58,11 +59,35 @@ def test_the_learning_curve_is_written(run):
     assert list((run[0] / "tensorboard").rglob("events*"))
 
 
+def test_training_and_validation_share_charts_in_tensorboard(run):
+    curves = {}
+    for part in ("train", "validation"):
+        (file,) = (run[0] / "tensorboard" / part).glob("events*")
+        for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
+            event = event_pb2.Event.FromString(record)
+            for value in event.summary.value:
+                curves.setdefault((part, value.tag), []).append(event.step)
+    shared = {"epoch_loss", "epoch_accuracy"}  # as keras.callbacks.TensorBoard calls them
+    own = {"epoch_learning_rate", "epoch_gradient_norm", "batch_loss"}
+    assert {("train", tag) for tag in shared | own} <= curves.keys()
+    assert {tag for part, tag in curves if part == "validation"} == shared | {"epoch_top5_accuracy"}
+    assert curves["train", "epoch_loss"] == curves["validation", "epoch_loss"] == [1, 3]
+    assert curves["train", "batch_loss"][-1] == round(4 * 1293 / 64)
+
+
 def test_a_finished_run_is_not_trained_again(run, capsys):
     before = (run[0] / "metrics.json").read_text()
     program.main(run[1])
     assert "finished" in capsys.readouterr().out
     assert (run[0] / "metrics.json").read_text() == before
+
+
+def test_a_finished_run_of_another_config_is_refused_whatever_is_accepted(run):
+    before = (run[0] / "config.json").read_text()
+    with pytest.raises(SystemExit, match=r"epochs: 4 there, 5 here.*That run is finished") as stop:
+        program.main([*run[1], "--set", "epochs=5", "--accept-changes"])
+    assert "`--accept-changes`" not in str(stop.value)
+    assert (run[0] / "config.json").read_text() == before
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"test": {"accuracy": 0.5}}', '{"test": "good"}'])
@@ -81,6 +106,17 @@ def test_damaged_metrics_are_named_with_a_way_out_that_works(text, run, blank, t
         program.main(arguments)
         after = json.loads((workdir / "metrics.json").read_text())
         assert after["test"] == before["test"] and after["steps"] == before["steps"]
+
+
+def test_a_run_goes_on_without_its_learning_curve(run, blank, tmp_path):
+    workdir = shutil.copytree(run[0], tmp_path / "run")
+    arguments = [str(workdir) if each == str(run[0]) else each for each in run[1]]
+    before = json.loads((workdir / "metrics.json").read_text())
+    for name in ("metrics.json", "history.jsonl"):
+        (workdir / name).unlink()
+    program.main(arguments)
+    after = json.loads((workdir / "metrics.json").read_text())
+    assert after["test"] == before["test"] and (workdir / "history.jsonl").read_text() == ""
 
 
 def test_keras_file_and_saved_model_agree_with_the_metrics(run, config):

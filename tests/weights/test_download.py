@@ -124,8 +124,20 @@ def test_says_that_nobody_answers(tmp_path):
 def test_says_that_the_folder_cannot_be_written(server, tmp_path):
     (tmp_path / "cache").write_text("a file in the place of the folder")
     assert "File exists" in refusal(server, tmp_path / "cache")
-    assert "Not a directory" in refusal(server, tmp_path / "cache" / "deeper")
+    message = refusal(server, tmp_path / "cache" / "deeper")
+    assert "Not a directory" in message
+    assert "Set `cache_dir`, or the environment variable KERAS_MLP_CACHE" in message
     assert server.ranges == []
+
+
+def test_says_what_to_do_without_a_home_folder(monkeypatch):
+    def no_home(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("KERAS_MLP_CACHE", raising=False)
+    monkeypatch.setattr(pathlib.Path, "expanduser", no_home)
+    with pytest.raises(ValueError, match=r"no home folder for .*KERAS_MLP_CACHE"):
+        cache_folder()
 
 
 def test_two_processes_bring_it_once(server, tmp_path):

@@ -18,6 +18,14 @@ log = logging.getLogger(__name__)
 BLOCK = 8
 
 
+def all_damaged(use: str) -> ValueError:
+    """The error of a split, for "training" or "evaluation", that has damaged pictures only."""
+    return ValueError(
+        f"Every picture read for {use} is damaged: the warnings above name them. Check the files; "
+        "`data.max_corrupt` is for a few damaged ones."
+    )
+
+
 def attempt_each(
     examples: tf.data.Dataset, decode: Callable[..., Any], otherwise: Callable[..., Any]
 ) -> tf.data.Dataset:

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_mlp.arguments import describe_choices
+from keras_mlp.errors import first_line
 from training.config import Data
 from training.data import checks
 from training.data.arrays import ArrayFile
@@ -16,6 +17,12 @@ from training.data.imagenet_records import ImageNetRecords
 
 FOLDERS: dict[str, type[ImageFolder] | type[ImageNetRecords]] = dict(
     zip(checks.PICTURES, (ImageFolder, ImageNetRecords), strict=True)
+)
+
+
+_OTHER_FOLDER = (
+    "Set `data.data_dir`, or the environment variable TFDS_DATA_DIR, to a folder that can be "
+    "written."
 )
 
 
@@ -149,14 +156,9 @@ def find_dataset(name: str, data_dir: str | None = None) -> tfds.core.DatasetBui
         ValueError: the name is unknown, the dataset is not prepared, or its examples are not
             labelled 8-bit images.
     """
+    _check_data_dir(name, data_dir)
     if name == "digits":
-        from training.data.digits import Digits
-
-        builder = Digits(data_dir=data_dir)
-        if not builder.is_prepared():
-            tfds.disable_progress_bar()  # takes a second
-            builder.download_and_prepare()
-        return builder
+        return _embedded_digits(data_dir)
     known = tfds.list_builders(with_community_datasets=False)
     if name not in known:
         near = describe_choices(name, ["digits", *FOLDERS, *known]).split("Allowed:")[0]
@@ -164,11 +166,7 @@ def find_dataset(name: str, data_dir: str | None = None) -> tfds.core.DatasetBui
     builder = tfds.builder(name, data_dir=data_dir)
     if not builder.is_prepared():
         root = pathlib.Path(os.fspath(builder.data_dir)).parents[1]
-        raise ValueError(
-            f"{name} is not prepared in {root}. On a machine with network access, run: "
-            f'python -c "import tensorflow_datasets as tfds; '
-            f"tfds.builder('{name}', data_dir='{root}').download_and_prepare()\""
-        )
+        raise ValueError(f"{name} is not prepared in {root}. {_preparation(name, str(root))}")
     missing = {"image", "label"} - set(builder.info.features)
     if missing:
         raise ValueError(
@@ -179,4 +177,46 @@ def find_dataset(name: str, data_dir: str | None = None) -> tfds.core.DatasetBui
         raise ValueError(f"{name} does not hold images with 8 bits per channel.")
     if not isinstance(label, tfds.features.ClassLabel):
         raise ValueError(f"The labels of {name} are not classes.")
+    return builder
+
+
+def _check_data_dir(name: str, data_dir: str | None) -> None:
+    """Raises ValueError unless the folder exists: TFDS would make what may be a mistyped name."""
+    if data_dir == "":
+        raise ValueError(
+            "`data.data_dir` must not be empty: leave it at None for the default of TFDS, or use . "
+            "for the current folder."
+        )
+    folder = os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR)
+    if folder.startswith("~"):
+        raise ValueError(f"There is no home folder, which {folder} is in. {_OTHER_FOLDER}")
+    if data_dir is not None and not tf.io.gfile.isdir(folder):  # may be a bucket
+        way_out = f"`mkdir -p {data_dir}` makes it." if name == "digits" else ""
+        raise ValueError(
+            f"`data.data_dir` {data_dir} is not a folder. {way_out or _preparation(name, data_dir)}"
+        )
+
+
+def _preparation(name: str, data_dir: str) -> str:
+    """A sentence with the command that prepares a dataset."""
+    return (
+        "On a machine with network access, run: "
+        f'python -c "import tensorflow_datasets as tfds; '
+        f"tfds.builder('{name}', data_dir='{data_dir}').download_and_prepare()\""
+    )
+
+
+def _embedded_digits(data_dir: str | None) -> tfds.core.DatasetBuilder:
+    from training.data.digits import Digits
+
+    try:
+        builder = Digits(data_dir=data_dir)
+        if not builder.is_prepared():
+            tfds.disable_progress_bar()  # takes a second
+            builder.download_and_prepare()
+    except OSError as error:
+        folder = data_dir or tfds.core.constants.DATA_DIR
+        raise ValueError(
+            f"The digits cannot be prepared in {folder}: {first_line(error)}. {_OTHER_FOLDER}"
+        ) from error
     return builder

@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras_mlp.typing import Array, Tensor
 from training.config import Augment, Data
 from training.data.checks import check_data, kept_for_training
-from training.data.corrupt import Ledger, attempt_each
+from training.data.corrupt import Ledger, all_damaged, attempt_each
 from training.data.decoding import Decoder
 from training.data.sources import Source, open_source
 from training.engine.tensorflow.strategies import WHOLE, Share
@@ -113,7 +113,10 @@ class Split:
     def first(self, count: int) -> tuple[Array, Array]:
         """The first images and labels of pictures that are not damaged, as arrays."""
         examples = self.examples.filter(lambda image, label: label >= 0).take(count)
-        images, labels = zip(*examples.as_numpy_iterator(), strict=True)
+        found = list(examples.as_numpy_iterator())
+        if not found:
+            raise all_damaged("evaluation")
+        images, labels = zip(*found, strict=True)
         return np.stack(images), np.array(labels)
 
     def batches(self, batch_size: int) -> Iterator[tuple[Array, Array]]:

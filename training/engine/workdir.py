@@ -1,4 +1,4 @@
-"""The folder of a run: its config and its learning curve."""
+"""The folder of a run: its owner, its config and its learning curve."""
 
 import contextlib
 import json
@@ -9,25 +9,35 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from keras_mlp.json_files import read_json, read_json_lines
-from keras_mlp.whole_files import write_text
+from keras_mlp.whole_files import remove_leftovers, write_text
+from training.engine.folder_lock import FolderLock
 from training.engine.stored_config import as_stored, flat
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
+CONFIG_FILE = "config.json"
+# What makes a folder that of a run. Without any of them a try has failed before it trained.
+_RESULTS = ("history.jsonl", "metrics.json", "model.keras", "checkpoints/step-*.*")
+
+
 class Workdir:
-    """A folder that belongs to one config.
+    """A folder that belongs to one config, and to one process at a time.
+
+    A folder without a result, such as that of a run that failed at once, may be used with another
+    config. What killed writers left in the folder is removed.
 
     Args:
         path: path of the folder, which is created if it does not exist.
         config: a config of `training.config`; the folder must have been made with the same one.
         chief: False for a worker, which only reads.
-        accept_changes: continue with a config other than the folder was made with.
+        accept_changes: continue with a config other than the folder was made with; None for a
+            program that cannot.
 
     Raises:
-        ValueError: the folder cannot be written to, holds a damaged `config.json`, or holds a run
-            of another config; the keys that differ are listed.
+        ValueError: the folder cannot be written to, is in use by another run, holds a damaged
+            `config.json`, or holds a run of another config; the keys that differ are listed.
     """
 
     def __init__(
@@ -36,8 +46,10 @@ class Workdir:
         config: "DataclassInstance",
         *,
         chief: bool = True,
-        accept_changes: bool = False,
+        accept_changes: bool | None = None,
     ) -> None:
+        if not os.fspath(path):
+            raise ValueError("`--workdir` must not be empty; use . for the current folder.")
         self.path = pathlib.Path(path)
         self.chief = chief
         if not chief:
@@ -46,9 +58,24 @@ class Workdir:
             self.path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
                 pass
+            self._lock = FolderLock(self.path)
         except OSError as error:
             raise ValueError(f"`--workdir` {path} cannot be written to: {error}.") from None
-        self._claim(config, accept_changes)
+        try:
+            self._claim(config, accept_changes)
+        except BaseException:
+            self._lock.release()
+            raise
+        for folder in (self.path, self.checkpoints):
+            remove_leftovers(folder)
+
+    def __enter__(self) -> "Workdir":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Lets other runs use the folder. The end of the process does so too."""
+        if self.chief:
+            self._lock.release()
 
     @property
     def checkpoints(self) -> pathlib.Path:
@@ -95,27 +122,43 @@ class Workdir:
                 f"`--workdir` {self.path} is gone or cannot be written: {error.strerror}."
             ) from error
 
-    def _claim(self, config: "DataclassInstance", accept_changes: bool) -> None:
-        file = self.path / "config.json"
-        new = as_stored(config)
-        if file.exists():
-            here = _values(new)
-            # A key that is newer than the folder has its default there: what programs did before.
-            defaults = _values(as_stored(type(config)()))
-            way_out = "Remove it to continue here with this config, or choose another folder."
-            there = {**defaults, **_values(read_json(file, way_out, _values))}
-            absent = object()
-            differing = [
-                f"{key}: {_shown(there, key)} there, {_shown(here, key)} here"
-                for key in {**here, **there}
-                if there.get(key, absent) != here.get(key, absent)
-            ]
-            if differing and not accept_changes:
-                raise ValueError(
-                    f"`--workdir` {self.path} holds a run of another config "
-                    f"({', '.join(differing)}). `--accept-changes` continues anyway."
-                )
-        write_text(file, json.dumps(new, indent=2) + "\n")
+    def _claim(self, config: "DataclassInstance", accept_changes: bool | None) -> None:
+        if not accept_changes and any(
+            file.stat().st_size for name in _RESULTS for file in self.path.rglob(name)
+        ):
+            way_out = "Choose another folder"
+            if accept_changes is not None:
+                way_out += ", or continue its training with this config by `--accept-changes`"
+            check_same_config(self.path, config, f"{way_out}.")
+        write_text(self.path / CONFIG_FILE, json.dumps(as_stored(config), indent=2) + "\n")
+
+
+def check_same_config(path: pathlib.Path, config: "DataclassInstance", way_out: str) -> None:
+    """Raises ValueError if a folder was made with another config, or its `config.json` is damaged.
+
+    Args:
+        path: of the folder. One without that file passes.
+        config: a config of `training.config`.
+        way_out: a sentence that tells the user what to do with a folder of another config.
+    """
+    file = path / CONFIG_FILE
+    if not file.exists():
+        return
+    here = _values(as_stored(config))
+    # A key that is newer than the folder has its default there: what programs did before.
+    defaults = _values(as_stored(type(config)()))
+    repair = "Remove it to continue here with this config, or choose another folder."
+    there = {**defaults, **_values(read_json(file, repair, _values))}
+    absent = object()
+    differing = [
+        f"{key}: {_shown(there, key)} there, {_shown(here, key)} here"
+        for key in {**here, **there}
+        if there.get(key, absent) != here.get(key, absent)
+    ]
+    if differing:
+        raise ValueError(
+            f"`--workdir` {path} holds a run of another config ({', '.join(differing)}). {way_out}"
+        )
 
 
 def _shown(values: dict[str, Any], key: str) -> str:

@@ -29,8 +29,19 @@ _NAMES = {
 }
 
 
+def _name(variant: str, family: str = "vit", distilled: bool = False) -> str:
+    name = _NAMES[variant][0].replace("vit", family, 1)
+    return name.replace("_patch", "_distilled_patch") if distilled else name
+
+
 def _vit(
-    variant: str, tag: str, naming: str, size: int = 224, family: str = "vit", **facts: Any
+    variant: str,
+    tag: str,
+    naming: str,
+    size: int = 224,
+    family: str = "vit",
+    distilled: bool = False,
+    **facts: Any,
 ) -> Preset:
     common = {
         "num_classes": 1000,
@@ -42,7 +53,9 @@ def _vit(
         "licence": "Apache-2.0",
         "top1_by": facts.get("top1") and "timm",
     }
-    name = _NAMES[variant][0].replace("vit", family, 1)
+    name = _name(variant, family, distilled)
+    if distilled:
+        common["arguments"] = {"distillation_token": True}
     return Preset(
         f"{name}_{size}.{tag}", "ViT", variant, naming, image_size=size, **{**common, **facts}
     )
@@ -129,14 +142,15 @@ def _timm(variant: str) -> Preset:
     return _vit(variant, tag, "timm", url=url, suffix=".safetensors", gelu_approximate=False)
 
 
-def _deit(variant: str, size: int, sha256: str, top1: float) -> Preset:
-    name = _NAMES[variant][0].replace("vit", "deit", 1)
+def _deit(variant: str, size: int, sha256: str, top1: float, *, distilled: bool = False) -> Preset:
+    name = _name(variant, "deit", distilled)
     return _vit(
         variant,
         "fb_in1k",
         "timm",
         size,
         family="deit",
+        distilled=distilled,
         url=f"{_DEIT}{name}_{size}-{sha256}.pth",
         sha256=sha256,
         pixel_mean=IMAGENET_MEAN,
@@ -214,4 +228,8 @@ PRESETS = (
     _deit("S/16", 224, "cd65a155", 79.86),
     _deit("B/16", 224, "b5f2ef4d", 81.98),
     _deit("B/16", 384, "8de9b5d1", 83.11),
+    _deit("Ti/16", 224, "b40b3cf7", 74.50, distilled=True),
+    _deit("S/16", 224, "649709d9", 81.22, distilled=True),
+    _deit("B/16", 224, "df68dfff", 83.39, distilled=True),
+    _deit("B/16", 384, "d0272ac0", 85.42, distilled=True),
 )

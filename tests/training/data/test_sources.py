@@ -161,6 +161,26 @@ def test_one_damaged_picture_too_many_is_one_error_that_names_it(damaged):
     assert file in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_only_damaged_pictures_are_one_clear_error(split, folder, tmp_path):
+    root = shutil.copytree(folder, tmp_path / "damaged")
+    for file in (root / split).glob("*/*"):
+        file.write_bytes(b"not a picture")
+    sizes = {"patch_size": 8, "num_layers": 1, "hidden_dim": 8, "channel_mlp_dim": 8}
+    config = Config(
+        model=Model(variant="pico/4", arguments={"image_shape": SHAPE, **sizes}),
+        data=data_of(root, max_corrupt=100),
+        runtime=Runtime(export=False, steps_per_loop=1),
+    )
+    use = {"train": "training", "test": "evaluation"}[split]
+    with pytest.raises(ValueError, match=f"Every picture read for {use} is damaged") as error:
+        train(config, tmp_path / "run")
+    assert "\n" not in str(error.value) and not (tmp_path / "run" / "metrics.json").exists()
+    if split == "test":
+        with pytest.raises(ValueError, match="Every picture read for evaluation"):
+            load_splits(config.data, SHAPE).test.first(4)
+
+
 @pytest.mark.slow
 def test_a_folder_is_trained_on_with_everything_random_and_one_damaged_picture(damaged, tmp_path):
     root, _ = damaged

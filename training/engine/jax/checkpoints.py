@@ -2,7 +2,6 @@
 
 import logging
 import pathlib
-import re
 import typing
 
 import jax
@@ -11,10 +10,9 @@ import numpy as np
 
 from keras_mlp.whole_files import whole_file
 from training.engine.jax.program import State
+from training.engine.step_files import step_files
 
 log = logging.getLogger(__name__)
-
-_NAME = re.compile(r"step-(\d+)\.npz")
 
 
 class Checkpoints:
@@ -34,13 +32,12 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Steps of the checkpoints, oldest first."""
-        if not self.folder.is_dir():
-            return []
-        found = (_NAME.fullmatch(path.name) for path in self.folder.iterdir())
-        return sorted(int(match[1]) for match in found if match)
+        return list(step_files(self.folder))
 
     def save(self, step: int, state: State) -> None:
-        """Writes a state, and removes what is older than the last `keep`.
+        """Writes a state, and removes those before it but for the last `keep`.
+
+        Checkpoints of later steps, which could not be read, count for nothing.
 
         Raises:
             OSError: it cannot be written; those before are kept.
@@ -50,7 +47,7 @@ class Checkpoints:
             self.folder.mkdir(parents=True, exist_ok=True)
             with whole_file(self._path(step)) as path:
                 np.savez(path, **arrays)
-            for old in self.steps()[: -self.keep]:
+            for old in [each for each in self.steps() if each <= step][: -self.keep]:
                 self._path(old).unlink()
         except OSError as error:
             kept = self.steps()

@@ -11,6 +11,8 @@ import numpy as np
 from keras_mlp.whole_files import whole_file
 from training.data.in_memory import ArraySplits
 from training.engine.chosen import Run
+from training.engine.curve import Curve
+from training.engine.explosion import LossLimits
 from training.engine.interruption import Interrupted, StopSignal
 from training.engine.jax.checkpoints import Checkpoints, newest_common
 from training.engine.jax.session import Session, longest_chunk
@@ -62,9 +64,9 @@ def run_steps(
     start, states = newest_common(checkpoints, session.states())
     if start:
         session.go_on_from(start, states)
-    histories = [run.folder.read_history(start) for run in runs]
-    before = histories[0][-1]["seconds"] if histories[0] else 0.0
-    began = time.monotonic() - before
+    limits = LossLimits(config.optimizer.loss, len(splits.classes))
+    curves = [Curve(run.folder, limits, start) for run in runs]
+    began = time.monotonic() - curves[0].seconds
     for number, run in enumerate(runs):
         _draw_first(session, number, run, splits.classes)
 
@@ -77,8 +79,7 @@ def run_steps(
     try:
         with StopSignal() as stop:
             session.compile()
-            done = histories[0][-1]["step"] if histories[0] else 0
-            points = points_of_curve(config, steps_per_epoch, done, total_steps)
+            points = points_of_curve(config, steps_per_epoch, start, total_steps)
             # The first steps of a process are slower than those after them.
             traced = points[:2][-1:] if config.runtime.profile else []
             for point in points:
@@ -87,18 +88,22 @@ def run_steps(
                         began_steps = time.monotonic()
                         session.run(min(session.program.longest, point - session.step))
                         working += time.monotonic() - began_steps
-                        shown = session.means()[0]
-                        bar.show(session.step, shown["loss"], shown["accuracy"])
+                        means = session.means()
+                        bar.show(session.step, means[0]["loss"], means[0]["accuracy"])
+                        for curve, shown in zip(curves, means, strict=True):
+                            curve.watch("train", session.step, shown["loss"])
                         if stop.noted and session.step < point:
                             save()
                             raise Interrupted
-                _write_point(session, runs, splits, point, steps_per_epoch, began)
+                _add_point(session, curves, splits, point, steps_per_epoch, began)
                 session.forget_sums()
                 save()
-                if stop.noted and point < total_steps:
+                for curve in curves:
+                    curve.saved()
+                if stop.noted:
                     raise Interrupted
     except NotFinite as error:
-        raise _with_batch(error, session, runs[0]) from None
+        raise _with_batch(error, session, runs[0], curves[0].way_out()) from None
     finally:
         bar.close()
     images = (session.step - start) * batch_size
@@ -118,9 +123,9 @@ def _traced(folder: Workdir, is_traced: bool) -> contextlib.AbstractContextManag
     return jax.profiler.trace(str(folder.path / "profile"))
 
 
-def _write_point(
+def _add_point(
     session: Session,
-    runs: list[Run],
+    curves: list[Curve],
     splits: ArraySplits,
     step: int,
     steps_per_epoch: float,
@@ -128,18 +133,18 @@ def _write_point(
 ) -> None:
     """One point of every run's learning curve."""
     judged = session.evaluate(splits.validation) if splits.validation else None
-    for number, run in enumerate(runs):
+    for number, curve in enumerate(curves):
         entry: dict[str, typing.Any] = {"step": step, "epoch": step / steps_per_epoch}
         entry["train"] = session.means()[number]
         if judged:
             entry["validation"] = judged[number]
-        run.folder.append_history({**entry, "seconds": time.monotonic() - began})
+        curve.add({**entry, "seconds": time.monotonic() - began})
 
 
 def _draw_first(session: Session, number: int, run: Run, classes: list[str]) -> None:
-    """A picture of the first batch, unless there is one."""
+    """A picture of the first batch, unless there is one of this run."""
     path = run.folder.path / "first_batch.png"
-    if path.exists():
+    if path.exists() and session.step:
         return
     images, shares = session.batch(session.step, number)
     # A label that is not mixed is one class.
@@ -151,13 +156,14 @@ def _draw_first(session: Session, number: int, run: Run, classes: list[str]) -> 
         log.warning("%s cannot be written: %s", path, error)
 
 
-def _with_batch(error: NotFinite, session: Session, run: Run) -> NotFinite:
-    """The error, with the batch that was to blame stored beside the run."""
+def _with_batch(error: NotFinite, session: Session, run: Run, way_out: str) -> NotFinite:
+    """The error, with a way out, after storing the batch that caused it in the run's folder."""
     images, labels = session.batch(error.step)
     path = run.folder.path / "not_finite.npz"
     with whole_file(path) as beside:
         np.savez_compressed(beside, images=images, labels=labels)
-    return NotFinite(error.step, f" The batch of that step, as the model saw it, is in {path}.")
+    batch = f" The batch of that step, as the model saw it, is in {path}."
+    return NotFinite(error.step, batch + way_out)
 
 
 def _memory(device: typing.Any) -> dict[str, float]:

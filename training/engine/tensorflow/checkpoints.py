@@ -11,6 +11,8 @@ import keras
 import tensorflow as tf
 
 from keras_mlp.errors import first_line
+from keras_mlp.whole_files import write_text
+from training.engine.step_files import step_files
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +22,8 @@ class CheckpointManager(tf.train.CheckpointManager):
 
     A checkpoint is written under a temporary name, so a run that is killed while it writes finds
     the previous one. A checkpoint that cannot be read is skipped, with a warning, for the previous
-    one.
+    one. Checkpoints are found by their names: TensorFlow's list of them, the file `checkpoint`, is
+    written from what is there.
 
     On several hosts, all must save at the same time and restore the same checkpoint: only those of
     the chief are kept; the others write to a temporary folder.
@@ -49,12 +52,15 @@ class CheckpointManager(tf.train.CheckpointManager):
         self.shared = str(folder)
         # Removed with this object.
         self.thrown_away = None if chief else tempfile.TemporaryDirectory()
+        if chief:
+            self._write_list()
         super().__init__(
             tf.train.Checkpoint(model=model, optimizer=optimizer, seeds=seeds, **(state or {})),
             self.thrown_away.name if self.thrown_away else self.shared,
             max_to_keep=keep,
             checkpoint_name="step",
         )
+        self._remove_leftovers()
 
     def save(self, checkpoint_number: int | None = None, **kwargs: Any) -> str | None:
         """Saves as the base class does, and removes half-written files of this or another try."""
@@ -65,6 +71,23 @@ class CheckpointManager(tf.train.CheckpointManager):
             self._remove_leftovers()
             raise
         return path
+
+    def _write_list(self) -> None:
+        """Writes `checkpoint`, which the base class starts from, for the checkpoints on the disk.
+
+        It may be damaged or gone; the base class would then forget them, and later replace them.
+        """
+        file = pathlib.Path(self.shared) / "checkpoint"
+        found = step_files(file.parent)
+        if not found:
+            file.unlink(missing_ok=True)
+            return
+        lines = [f'model_checkpoint_path: "step-{max(found)}"']
+        lines += [f'all_model_checkpoint_paths: "step-{step}"' for step in found]
+        # The base class removes only what has a time.
+        for files in found.values():
+            lines.append(f"all_model_checkpoint_timestamps: {files[0].stat().st_mtime}")
+        write_text(file, "\n".join([*lines, "last_preserved_timestamp: 0.0", ""]))
 
     def _remove_leftovers(self) -> None:
         # Nobody else writes here: other hosts have folders of their own.
@@ -80,8 +103,7 @@ class CheckpointManager(tf.train.CheckpointManager):
         Raises:
             ValueError: there are checkpoints, but none can be read.
         """
-        state = tf.train.get_checkpoint_state(self.shared)
-        paths: list[str] = list(state.all_model_checkpoint_paths) if state else []
+        paths = [f"{self.shared}/step-{step}" for step in step_files(pathlib.Path(self.shared))]
         for path in reversed(paths):
             try:
                 self.checkpoint.restore(path).assert_existing_objects_matched()

@@ -7,6 +7,7 @@ import keras
 import orbit
 import tensorflow as tf
 
+from training.data.corrupt import all_damaged
 from training.data.splits import Split, evaluation_batches
 from training.engine.tensorflow.strategies import Share, distribute, read
 
@@ -56,6 +57,8 @@ class Evaluator(orbit.StandardEvaluator):
 
     def eval_end(self) -> dict[str, Any]:
         loss, correct, top5, examples = read(self.sums).tolist()
+        if not examples:
+            raise all_damaged("evaluation")
         means = {
             "loss": loss / examples,
             "accuracy": correct / examples,

@@ -1,5 +1,6 @@
 """Short training inside a process: no checkpoints, no curve, one device."""
 
+import math
 import time
 from typing import Any
 
@@ -7,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from training.config import Config
+from training.data.corrupt import all_damaged
 from training.data.pipeline import training_stream
 from training.data.splits import Split
 from training.engine.optimizers import build_optimizer
@@ -26,6 +28,9 @@ def fit(
             `training.config.Config`.
         seed: of order and augmentation.
         layer_decay: as for `training.engine.optimizers.build_optimizer`.
+
+    Raises:
+        ValueError: all pictures are damaged.
     """
     steps_per_epoch = split.size / config.data.batch_size
     steps = max(1, round(config.epochs * steps_per_epoch))
@@ -39,6 +44,7 @@ def fit(
     )
     trainer = _trainer(model, optimizer, split, config, seed)
     trainer.train(tf.constant(steps))
+    trainer.epoch_metrics()  # an error if all pictures are damaged
     if trainer.averages:
         trainer.averages.take()
 
@@ -52,6 +58,8 @@ def try_steps(
     for _ in range(count):
         began = time.monotonic()
         loss = trainer.train(tf.constant(1))["loss"]
+        if math.isnan(loss):
+            raise all_damaged("training")
         found.append((loss, time.monotonic() - began))
     return found
 

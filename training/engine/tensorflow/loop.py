@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -17,6 +18,8 @@ from training.config import Config
 from training.data.first_batch import with_first_seen
 from training.data.pipeline import training_stream
 from training.data.splits import Splits
+from training.engine.curve import Curve
+from training.engine.explosion import LossLimits
 from training.engine.interruption import Interrupted, StopSignal
 from training.engine.not_finite import NotFinite
 from training.engine.points import points_of_curve
@@ -31,6 +34,7 @@ from training.engine.tensorflow.strategies import (
     read,
     total,
 )
+from training.engine.tensorflow.tensorboard import TensorBoard
 from training.engine.tensorflow.trainer import Trainer
 from training.engine.workdir import Workdir
 from training.reports.pictures import draw_batch
@@ -70,8 +74,9 @@ def run_steps(
     strategy = trainer.strategy
     manager.restore_or_initialize()
     start = _agreed_step(strategy, trainer.step)
-    history = folder.read_history(start)
-    began = time.monotonic() - (history[-1]["seconds"] if history else 0.0)
+    limits = LossLimits(config.optimizer.loss, len(splits.classes))
+    curve = Curve(folder, limits, start)
+    began = time.monotonic() - curve.seconds
 
     def stream_from(step: int) -> Stream:
         return lambda share: training_stream(
@@ -85,7 +90,7 @@ def run_steps(
             service=config.data.service,
         )
 
-    shown = _drawn(stream_from(start), folder, splits.classes)
+    shown = _drawn(stream_from(start), folder, splits.classes, is_new=start == 0)
     trainer.train_dataset = distribute(strategy, shown)
     with strategy.scope():
         evaluator = splits.validation and Evaluator(
@@ -95,10 +100,15 @@ def run_steps(
     bar = ProgressBar(start, total_steps, config.data.batch_size, shown=folder.chief)
     with contextlib.ExitStack() as stack:
         stack.callback(bar.close)
+        board = stack.enter_context(TensorBoard(folder))
         stop = stack.enter_context(StopSignal())
 
         def show(outputs: dict[str, Any]) -> None:
-            bar.show(int(read(trainer.step)), outputs["loss"], outputs["accuracy"])
+            step = int(read(trainer.step))
+            bar.show(step, outputs["loss"], outputs["accuracy"])
+            if not math.isnan(outputs["loss"]):  # as after damaged pictures only
+                curve.watch("train", step, outputs["loss"])
+            board.add_loop(step, outputs)
 
         def end_if_asked(outputs: dict[str, Any]) -> None:
             # After each loop of steps all hosts agree whether one of them was asked to end.
@@ -111,12 +121,13 @@ def run_steps(
             evaluator=evaluator,
             global_step=trainer.step,
             steps_per_loop=config.runtime.steps_per_loop,
-            summary_dir=str(folder.path / "tensorboard") if folder.chief else None,
             train_actions=[show, end_if_asked],
         )
         stack.enter_context(folder.log("orbit.log"))  # orbit prints
         try:
-            done = history[-1]["step"] if history else 0
+            # A run that ended at a point may not have made it; one without its curve may have.
+            made = start if trainer.is_at_point() else start - 1
+            done = max(curve.last_step, made)
             for boundary in points_of_curve(config, steps_per_epoch, done, total_steps):
                 controller.train(boundary, checkpoint_at_completion=False)
                 entry: dict[str, Any] = {"step": boundary, "epoch": boundary / steps_per_epoch}
@@ -124,20 +135,25 @@ def run_steps(
                 if evaluator:
                     with trainer.averaged():
                         entry["validation"] = controller.evaluate()
-                folder.append_history({**entry, "seconds": time.monotonic() - began})
+                curve.add({**entry, "seconds": time.monotonic() - began})
+                board.add_point(entry)
                 _save(manager, boundary)
+                curve.saved()
+            end_if_asked({})
         except Interrupted:
             _save(manager, int(trainer.step.numpy()))
             raise
         except NotFinite as error:
-            raise (_with_batch(error, folder, stream_from) if folder.chief else error) from None
+            if not folder.chief:
+                raise
+            raise _with_batch(error, folder, stream_from, curve.way_out()) from None
     return time.monotonic() - began
 
 
-def _drawn(make: Stream, folder: Workdir, classes: list[str]) -> Stream:
-    """Wraps `make` to save a picture of the first batch, unless there is one."""
+def _drawn(make: Stream, folder: Workdir, classes: list[str], *, is_new: bool) -> Stream:
+    """Wraps `make` to save a picture of the first batch, unless there is one of this run."""
     path = folder.path / "first_batch.png"
-    if not folder.chief or path.exists():
+    if not folder.chief or (path.exists() and not is_new):
         return make
 
     def draw(images: Array, labels: Array) -> None:
@@ -173,11 +189,12 @@ def _save(manager: CheckpointManager, step: int) -> None:
 
 
 def _with_batch(
-    error: NotFinite, folder: Workdir, stream_from: Callable[[int], Stream]
+    error: NotFinite, folder: Workdir, stream_from: Callable[[int], Stream], way_out: str
 ) -> NotFinite:
-    """The error, after storing the batch that caused it in the run's folder."""
+    """The error, with a way out, after storing the batch that caused it in the run's folder."""
     images, labels = next(iter(stream_from(error.step)(WHOLE).take(1).as_numpy_iterator()))
     path = folder.path / "not_finite.npz"
     with whole_file(path) as file:
         np.savez_compressed(file, images=images, labels=labels)
-    return NotFinite(error.step, f" The batch of that step, as the model saw it, is in {path}.")
+    batch = f" The batch of that step, as the model saw it, is in {path}."
+    return NotFinite(error.step, batch + way_out)

@@ -1,8 +1,10 @@
 """tf.distribute strategies by name, and each host's part in them."""
 
+import contextlib
 import dataclasses
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -31,13 +33,15 @@ def build_strategy(runtime: Runtime) -> tf.distribute.Strategy:
         devices = [tf.config.LogicalDeviceConfiguration()] * runtime.virtual_cpus
         tf.config.set_logical_device_configuration(cpu, devices)
     if runtime.strategy == "multi_worker_mirrored":
-        return tf.distribute.MultiWorkerMirroredStrategy(_cluster())
+        return _multi_worker_strategy()
     if runtime.strategy == "tpu":
         return _tpu_strategy(runtime.tpu)
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     devices = gpus or [device.name for device in tf.config.list_logical_devices("CPU")]
     if runtime.strategy == "one_device":
         return tf.distribute.OneDeviceStrategy(devices[0])
+    if os.environ.get("TF_CONFIG"):  # MirroredStrategy reads it, to ignore what it says
+        parsed_tf_config(os.environ["TF_CONFIG"])
     # On virtual CPUs the collective reduction of the default fails; a plain sum does not.
     reduction = None if gpus else tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy(devices, cross_device_ops=reduction)
@@ -46,12 +50,79 @@ def build_strategy(runtime: Runtime) -> tf.distribute.Strategy:
 def _cluster() -> Any:
     """The cluster resolver that the environment describes."""
     if os.environ.get("TF_CONFIG"):
+        check_tf_config(os.environ["TF_CONFIG"])
         return tf.distribute.cluster_resolver.TFConfigClusterResolver()
     if "SLURM_PROCID" in os.environ:
-        return tf.distribute.cluster_resolver.SlurmClusterResolver()
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver
+        # Outside `srun` some of its variables are missing.
+        with _explained("The variables that Slurm sets", "Start the program by `srun`"):
+            slurm = resolver()
+            slurm.cluster_spec()
+            return slurm
     raise ValueError(
         '`runtime.strategy="multi_worker_mirrored"` needs the variable TF_CONFIG, or those that '
         "Slurm's srun sets; `python -m training.launch` starts workers on this machine."
+    )
+
+
+def _multi_worker_strategy() -> tf.distribute.Strategy:
+    resolver = _cluster()
+    with _explained("TF_CONFIG or Slurm", "Check that this host has its address and a free port"):
+        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+
+
+@contextlib.contextmanager
+def _explained(source: str, way_out: str) -> Iterator[None]:
+    """Turns what TensorFlow raises into a ValueError that says where the cluster comes from."""
+    try:
+        yield
+    except (RuntimeError, LookupError, OSError, tf.errors.OpError, ValueError) as error:
+        raise ValueError(
+            f"{source} describe no cluster that starts: {first_line(error).rstrip('.')}. {way_out}."
+        ) from error
+
+
+def parsed_tf_config(text: str) -> dict[str, Any]:
+    """The JSON of a value of TF_CONFIG; raises ValueError if it is not an object."""
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise _wrong_tf_config(f"it is not JSON ({error})") from None
+    if not isinstance(config, dict):
+        raise _wrong_tf_config(f"it is {config!r}")
+    return config
+
+
+def check_tf_config(text: str) -> None:
+    """Raises ValueError unless a value of TF_CONFIG describes a cluster and this process in it."""
+    config = parsed_tf_config(text)
+    try:
+        hosts, task = config["cluster"], config["task"]
+        kind, index = task["type"], int(task["index"])
+        for name, addresses in hosts.items():
+            if name not in ("chief", "worker"):
+                raise ValueError(f'"cluster" has {name!r}; only "chief" and "worker" train')
+            if not isinstance(addresses, list) or not all(
+                isinstance(address, str) and ":" in address for address in addresses
+            ):
+                raise ValueError(f'{name!r} must be a list of "HOST:PORT", got {addresses!r}')
+        count = len(hosts.get(kind, ()))
+        if not 0 <= index < count:
+            raise ValueError(
+                f'"task" is {kind!r} {index}, but "cluster" has {count} of them, counted from 0'
+            )
+    except KeyError as error:
+        raise _wrong_tf_config(f"it lacks {error}") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _wrong_tf_config(first_line(error)) from None
+
+
+def _wrong_tf_config(reason: str) -> ValueError:
+    return ValueError(
+        f"The environment variable TF_CONFIG is wrong: {reason}. It must be JSON like "
+        '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", '
+        '"index": 0}}, with an index of its own on every host. Unset it on one machine and where '
+        "Slurm starts the workers; `python -m training.launch` starts workers on this machine."
     )
 
 

@@ -11,6 +11,7 @@ import orbit
 import tensorflow as tf
 
 from keras_mlp.typing import Array, Tensor
+from training.data.corrupt import all_damaged
 from training.engine.not_finite import NotFinite
 from training.engine.optimizers import learning_rate
 from training.engine.sizes import Size, sizes_of
@@ -108,10 +109,20 @@ class Trainer(orbit.StandardTrainer):
         return self._means(read(self.sums))
 
     def epoch_metrics(self) -> dict[str, float]:
-        """Means since the last call, for the learning curve."""
+        """Means since the last call, for the learning curve.
+
+        Raises:
+            ValueError: all pictures since then were damaged.
+        """
         means = self._means(read(self.epoch_sums))
+        if math.isnan(means["accuracy"]):
+            raise all_damaged("training")
         self.epoch_sums.assign(tf.zeros(5))
         return means
+
+    def is_at_point(self) -> bool:
+        """Whether no step was made since the last `epoch_metrics`."""
+        return not read(self.epoch_sums)[-1]
 
     def averaged(self) -> contextlib.AbstractContextManager[None]:
         """A `with` block in which the model has the averaged weights, if there are any."""
@@ -120,8 +131,9 @@ class Trainer(orbit.StandardTrainer):
     def _means(self, sums: Array) -> dict[str, float]:
         loss, correct, examples, norm, steps = (float(value) for value in sums)
         means = {
-            "loss": loss / examples,
-            "accuracy": correct / examples,
+            # A loop of steps may have met damaged pictures only.
+            "loss": loss / examples if examples else math.nan,
+            "accuracy": correct / examples if examples else math.nan,
             "learning_rate": float(read(learning_rate(self.optimizer))),
         }
         # Infinite after a float16 gradient overflowed, which JSON cannot store.
