@@ -79,6 +79,11 @@ def select(
         ValueError: as `export_saved_model` does.
     """
     check_choice("output", output, ("logits", "features"))
+    if isinstance(model, ModelView):
+        raise ValueError(
+            f"`model` {model.name} is a view of {model.base.name}: export `view.base` with "
+            "`image_shapes`, or `keras_mlp.with_image_shape(view.base, view.image_shape)`."
+        )
     check_choice("resize", resize, (None, *RESIZE_METHODS))
     part, key = _part_to_export(model, output)
     _check_ends(part)

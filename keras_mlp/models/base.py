@@ -320,6 +320,11 @@ def check_model(model: Any) -> VisionModel:
     """Returns `model`, or raises ValueError unless it is a model of this package."""
     if isinstance(model, VisionModel):
         return model
+    if isinstance(model, ModelView):
+        raise ValueError(
+            f"`model` {model.name} is a view of {model.base.name}: give `view.base`, or a model of "
+            "the view's size, `keras_mlp.with_image_shape(view.base, view.image_shape)`."
+        )
     if isinstance(model, keras.Model) and any(isinstance(each, Block) for each in model.layers):
         raise ValueError(
             f"`model` {model.name} holds layers of keras_mlp, but is a plain {type(model).__name__}"

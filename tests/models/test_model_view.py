@@ -285,6 +285,26 @@ def test_feature_maps_and_probabilities(architecture):
     )
 
 
+VARIATIONS = {
+    "ViT with registers": ("ViT", {"reg_tokens": 2, "no_embed_class": True}),
+    "ViT with two classifiers": ("ViT", {"distillation_token": True}),
+    "ViT, mean": ("ViT", {"class_token": False, "pooling": "avg", "norm_after_pooling": True}),
+    "aMLP": ("GMLP", {"attention_dim": 4}),
+    "FFOnly, own grid": ("FFOnly", {"position_grid": None, "token_mlp_dim": None}),
+    "ViP with biases": ("VisionPermutator", {"qkv_bias": True, "weighted": False}),
+    "RepMLPNet, deployed": ("RepMLPNet", {"deployed": True}),
+}
+
+
+@pytest.mark.parametrize("variation", VARIATIONS)
+def test_variations_of_the_architectures(variation):
+    architecture, arguments = VARIATIONS[variation]
+    model = toy(architecture, **arguments)
+    view, baked = model.at((24, 32, 3)), with_image_shape(model, (24, 32, 3))
+    images = some_pixels(view)
+    np.testing.assert_allclose(predict(view, images), predict(baked, images), rtol=0, atol=2e-5)
+
+
 def test_partitions_of_repmlpnet_stay_as_large():
     sizes = {"partition_size": (2, (2, 3)), "official_reassembly": False}
     model = toy("RepMLPNet", **sizes)
@@ -296,6 +316,16 @@ def test_partitions_of_repmlpnet_stay_as_large():
         model.at((24, 48, 3))
     with pytest.raises(ValueError, match="`official_reassembly`=True puts together"):
         toy("RepMLPNet", partition_size=(2, (2, 3))).at((32, 48, 3))
+
+
+def test_tools_that_need_the_model_itself_say_so(tmp_path):
+    view = factory("MLPMixer")(name="toy").at((24, 32, 3))
+    with pytest.raises(ValueError, match=r"toy_at_24x32 is a view of toy: give `view\.base`"):
+        keras_mlp.enable_lora(view, 2)
+    with pytest.raises(
+        ValueError, match=r"is a view of toy: export `view\.base` with `image_shapes`"
+    ):
+        keras_mlp.export_saved_model(view, tmp_path / "saved")
 
 
 def test_images_of_another_size_are_refused_with_the_way_out():
