@@ -12,7 +12,7 @@ TEST := $(PYTEST) --dist worksteal
 # Full-size models are a group: two at once may not fit the memory.
 SWEEP := $(PYTEST) --dist loadgroup -m sweep
 
-.PHONY: demo test test-all test-fast coverage test-formats test-clients lint format install clean
+.PHONY: demo test test-all test-fast coverage test-formats test-clients docs lint format install clean
 
 demo: install
 	$(BIN)/python -m training.demo --folder demo
@@ -61,6 +61,17 @@ test-clients: .venv-clients/.installed
 	.venv-clients/bin/python -m pip install --quiet --editable ".[hub,serving]" "pytest>=8,<10"
 	touch $@
 
+# The site, in site/; a link or an anchor that leads nowhere is an error. Look at it with
+# `python3 -m http.server -d site`.
+docs: .venv-docs/.installed
+	NO_MKDOCS_2_WARNING=1 TF_CPP_MIN_LOG_LEVEL=3 PYTHONPATH=. \
+		.venv-docs/bin/python -m mkdocs build --strict
+
+.venv-docs/.installed: setup.cfg
+	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --editable ".[docs]"
+	touch $@
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -81,4 +92,4 @@ $(READY): setup.cfg pyproject.toml
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) .venv-formats .venv-tfjs .venv-clients demo
+	rm -rf $(VENV) .venv-formats .venv-tfjs .venv-clients .venv-docs site demo

@@ -4,8 +4,9 @@ python -m examples.finetune_folder --images FOLDER --output tuned
     FOLDER/cat/1.jpg  FOLDER/cat/2.png  FOLDER/dog/1.jpg  ...
 
 It prints the accuracy on held-out images. The output is a folder with `model.keras` and
-`saved_model/`, a SavedModel for serving, with the names of the classes. Without `--images` it
-writes and uses a small folder of digits, 160 of them to train on.
+`saved_model/`, a SavedModel for serving, both with the names of the classes. Without `--images` it
+writes and uses a small folder of digits, 160 of them to train on. `training.finetune --folder` does
+this in one command, with checkpoints and a report; this program shows the parts.
 """
 
 import argparse
@@ -17,22 +18,12 @@ from typing import TYPE_CHECKING
 import keras
 
 import keras_mlp
-from examples.digit_images import digit_images
+from examples.digit_images import write_digits
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 SOURCE = "saved_models/mixer_fashion_mnist/model.keras"
-
-
-def write_digits(folder: pathlib.Path, per_class: int = 20) -> pathlib.Path:
-    """Writes some digits as PNG files, in one subfolder per class; returns `folder`."""
-    images, _, labels, _ = digit_images((32, 32, 1))
-    for digit in range(10):
-        (folder / str(digit)).mkdir(parents=True)
-        for at, image in enumerate(images[labels == digit][:per_class]):
-            keras.utils.save_img(folder / str(digit) / f"{at}.png", image, scale=False)
-    return folder
 
 
 def read_images(
@@ -56,7 +47,8 @@ def finetune(
     source: keras_mlp.VisionModel, train: "tf.data.Dataset", test: "tf.data.Dataset", epochs: int
 ) -> tuple[keras_mlp.VisionModel, float]:
     """Trains the source with a new head for the classes of `train`; returns its accuracy too."""
-    model = keras_mlp.with_new_head(source, num_classes=len(train.class_names))
+    names = train.class_names
+    model = keras_mlp.with_new_head(source, num_classes=len(names), class_names=names)
     # Layers near the images learn more slowly than the new head.
     optimizer = keras_mlp.layer_decay(
         model, lambda scale: keras.optimizers.AdamW(3e-3 * scale), decay=0.8
@@ -88,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.output.mkdir(parents=True, exist_ok=True)
         model.save(options.output / "model.keras")
         path = options.output / "saved_model"
-        keras_mlp.export_saved_model(model, path, class_names=train.class_names, overwrite=True)
+        keras_mlp.export_saved_model(model, path, overwrite=True)
 
 
 if __name__ == "__main__":

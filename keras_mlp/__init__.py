@@ -3,7 +3,12 @@
 from keras_mlp import analysis, layers
 from keras_mlp.deploy import deploy
 from keras_mlp.depth import freeze_through, layer_decay
-from keras_mlp.export import export_at_sizes, export_saved_model, saved_model_info
+from keras_mlp.export import (
+    export_at_sizes,
+    export_saved_model,
+    load_saved_model,
+    saved_model_info,
+)
 from keras_mlp.lora import enable_lora, merge_lora
 from keras_mlp.models import *  # noqa: F403  (every architecture and its block)
 from keras_mlp.models import __all__ as _models
@@ -32,6 +37,7 @@ __all__ = [
     "layer_decay",
     "layers",
     "load_checkpoint",
+    "load_saved_model",
     "merge_lora",
     "presets",
     "save_checkpoint",

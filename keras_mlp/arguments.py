@@ -2,7 +2,8 @@
 
 import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import keras
@@ -70,11 +71,54 @@ def check_choice(name: str, value: _T, choices: Iterable[Any]) -> _T:
     return value
 
 
+def check_class_names(value: Any, owner: str, outputs: Any) -> tuple[str, ...]:
+    """Returns names of classes as a tuple, or raises ValueError unless each logit has one line.
+
+    Args:
+        value: the names.
+        owner: what has the logits, for the error.
+        outputs: shape of the logits, (B, K).
+    """
+    if not isinstance(value, (list, tuple)) or len(outputs) != 2 or len(value) != outputs[-1]:
+        found = f"{len(value)} names" if isinstance(value, (list, tuple)) else repr(value)
+        raise ValueError(
+            f"`class_names` must be a list of one name per logit of {owner}, which gives "
+            f"{outputs}; got {found}."
+        )
+    return tuple(check_class_name("class_names", name) for name in value)
+
+
 def check_name(value: Any) -> str | None:
     """Returns `value` if it can be the `name` of a model, or raises ValueError."""
     if value is not None and (not isinstance(value, str) or not value or "/" in value):
         raise ValueError(f"`name` must be a string without '/', or None, got {_shown(value)}.")
     return value
+
+
+def check_class_name(name: str, value: Any) -> str:
+    """Returns `value` if it can name a class, or raises ValueError."""
+    fault = class_name_fault(value)
+    if fault:
+        raise ValueError(f"`{name}` must be strings of one line each, got {value!a}: {fault}.")
+    return value
+
+
+def class_name_fault(value: Any) -> str | None:
+    """Returns why a value cannot name a class, or None if it can.
+
+    Class names are lines of text files and parts of tables, pages and terminal output: they have
+    no line breaks, no control characters, and no bytes that are not UTF-8, as a path may have.
+    """
+    if not isinstance(value, str):
+        return "it is not a string"
+    if not value.strip():
+        return "it is empty"
+    refused = {"Cc": "a control character", "Cs": "not UTF-8", "Zl": "a line break"}
+    refused["Zp"] = refused["Zl"]
+    for each in value:
+        if fault := refused.get(unicodedata.category(each)):
+            return f"{each!a} is {fault}"
+    return None
 
 
 def check_dtype(value: Any) -> keras.DTypePolicy:
@@ -198,48 +242,6 @@ def check_pooling(pooling: str | None, include_top: bool, class_token: bool) -> 
     """Raises ValueError unless `pooling` is allowed; None is, only without a classifier."""
     kinds = ("token", "avg") if class_token else ("avg",)
     check_choice("pooling", pooling, kinds if include_top else (*kinds, None))
-
-
-# Arguments with the same meaning and range in every architecture that has them.
-_SHARED: dict[str, Callable[[str, Any], Any]] = {
-    "num_classes": check_positive_int,
-    "channel_mlp_dim": check_positive_int,
-    "reduction": check_positive_int,
-    "dropout_rate": check_rate,
-    "drop_path_rate": check_rate,
-    "layer_norm_epsilon": check_positive,
-    "skip_lam": check_positive,
-    "class_token": check_bool,
-    "norm_after_pooling": check_bool,
-    "gelu_approximate": check_bool,
-    "weighted": check_bool,
-    "qkv_bias": check_bool,
-    "official_reassembly": check_bool,
-    "deployed": check_bool,
-    "remat": check_bool,
-    "include_top": check_bool,
-    "include_preprocessing": check_bool,
-}
-
-
-def check_shared(arguments: Mapping[str, Any], class_token: bool = False) -> None:
-    """Checks the arguments that architectures share, before any layer is built.
-
-    Args:
-        arguments: from the names of the constructor's arguments to their values.
-        class_token: whether the architecture always has a class token. An argument `class_token`
-            takes precedence.
-
-    Raises:
-        ValueError: an argument is out of range.
-    """
-    for name, check in _SHARED.items():
-        if name in arguments:
-            check(name, arguments[name])
-    class_token = arguments.get("class_token", class_token)
-    check_pooling(arguments["pooling"], arguments["include_top"], class_token)
-    check_name(arguments["name"])
-    check_dtype(arguments["dtype"])
 
 
 def describe_choices(value: Any, choices: Iterable[Any]) -> str:

@@ -98,7 +98,9 @@ def _deployed(model: keras.Model) -> tuple[keras.Model, list[str]]:
 def _deployed_form(model: VisionModel) -> VisionModel:
     """Returns the deployed form of a keras_mlp model, without the weights."""
     config = _deployed_config(model)
-    return type(model).from_config({**config, "frozen": ()})
+    deployed = type(model).from_config({**config, "frozen": ()})
+    deployed.weights_source = model.weights_source
+    return deployed
 
 
 def _freeze_like(model: keras.Model, copy: keras.Model) -> None:

@@ -97,6 +97,7 @@ def merge_lora(model: VisionModel) -> VisionModel:
         values[f"{layer.path}/kernel"] = np.asarray(values[f"{layer.path}/kernel"]) + _update(layer)
     for weight in merged.weights:
         weight.assign(values[weight.path])
+    merged.weights_source = model.weights_source
     return merged
 
 

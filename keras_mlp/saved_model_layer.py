@@ -13,6 +13,8 @@ from keras.src.saving.serialization_lib import in_safe_mode
 
 from keras_mlp.errors import first_line
 from keras_mlp.export import INFO_FILE, check_tensorflow_backend, saved_model_info, sha256_of
+from keras_mlp.export.reading import assign_stored, rebuilt
+from keras_mlp.models import VisionModel
 from keras_mlp.typing import Config, Shape, Tensor
 
 
@@ -95,6 +97,21 @@ class SavedModelLayer(keras.layers.Layer):
             lambda spec: keras.KerasTensor(spec.shape, dtype=spec.dtype.name),
             self._trace(inputs)[1],
         )
+
+    def to_model(self) -> VisionModel:
+        """The Keras model that was exported, with the present weights of this layer.
+
+        Returns:
+            A new `VisionModel`, as from `load_saved_model`: it does not need the folder.
+
+        Raises:
+            ValueError: `export_saved_model` did not write the SavedModel from a `VisionModel`.
+        """
+        info = saved_model_info(self.folder)
+        model = rebuilt(self.folder, info)
+        arrays = [keras.ops.convert_to_numpy(variable) for variable in self._loaded.variables]
+        assign_stored(self.folder, model, info, arrays)
+        return model
 
     def get_config(self) -> Config:
         return {**super().get_config(), "path": self.folder}

@@ -40,6 +40,13 @@ def saved_model_names(folder: str | pathlib.Path) -> list[str]:
     return [*OUTPUTS, *(f"{SIZES}/{name}" for name in sizes)]
 
 
+def check_output(output: pathlib.Path) -> None:
+    """Raises ValueError unless a path is that of a folder, or of one that can be created."""
+    there = next(each for each in (output, *output.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise ValueError(f"`--output` {output} is not a folder: {there} is a file.")
+
+
 def read_dict(
     file: str | pathlib.Path,
     keys: Sequence[str],

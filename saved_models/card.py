@@ -10,15 +10,17 @@ from saved_models.command_line import card_options
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     card_options(__doc__)
 
+import html
 import math
 import pathlib
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from keras_mlp.whole_files import write_text
 from saved_models.artefact import CARD, CLASSIFIER, KERAS_MODEL, read_metrics
-from saved_models.datasets import Dataset, dataset_facts
+from saved_models.datasets import Dataset, dataset_facts, is_own
 from saved_models.golden import GOLDEN_IMAGES, TOLERANCE, tolerance_of
 from saved_models.learning import unmoved
 from saved_models.manifest import manifest_problems, name_problems, replace_in_manifest
@@ -82,6 +84,12 @@ def write_card(folder: str | pathlib.Path) -> None:
     write_text(pathlib.Path(folder) / CARD, card(read_metrics(folder, card)))
 
 
+def escaped(text: str) -> str:
+    """Text that neither Markdown nor HTML reads as markup: for what users may choose freely."""
+    # Entities for what HTML reads, backslashes for what Markdown reads.
+    return re.sub(r"[\\`*_{}\[\]|~#!$@:.=^\"]", r"\\\g<0>", html.escape(text, quote=False))
+
+
 def kind(metrics: dict[str, Any]) -> str:
     """Architecture and variant, such as "MLPMixer pico/4"."""
     return f"{metrics['architecture']} {metrics['training']['config']['model']['variant']}"
@@ -94,10 +102,21 @@ def dataset(metrics: dict[str, Any]) -> Dataset:
 
 def _summary(metrics: dict[str, Any]) -> str:
     return (
-        f"{kind(metrics)}, trained from random weights on {dataset(metrics).title}: test accuracy "
+        f"{kind(metrics)}, {_origin(metrics)} on {dataset(metrics).title}: test accuracy "
         f"{metrics['test']['accuracy']:.2%} on {metrics['test']['examples']:,} images. One run, "
         "one seed."
     )
+
+
+def _origin(metrics: dict[str, Any]) -> str:
+    """What the training started from."""
+    model = metrics["training"]["config"]["model"]
+    source = model.get("source") or model.get("preset")
+    if not source or model.get("start") == "from scratch":
+        return "trained from random weights"
+    if model.get("start") == "frozen":
+        return f"a new classifier on the frozen layers of `{source}`, trained"
+    return f"fine-tuned from `{source}`"
 
 
 def _facts(metrics: dict[str, Any]) -> str:
@@ -107,13 +126,17 @@ def _facts(metrics: dict[str, Any]) -> str:
         "parameters": f"{cost['parameters']:,}",
         "multiply-accumulates per image": f"{cost['macs']:,}",
         "image": f"{height} x {width}, {channels} channel{'s' if channels > 1 else ''}",
-        "classes": f"{len(metrics['classes'])}, in `labels.txt`: {', '.join(metrics['classes'])}",
+        "classes": f"{len(metrics['classes'])}, in `labels.txt`: {_names(metrics['classes'])}",
         "feature vector": f"{metrics['feature_dim']} numbers",
         "`classifier/`": f"{metrics['bytes'][CLASSIFIER] / 1e6:.2f} MB",
         "`feature_vector/`": f"{metrics['bytes']['feature_vector'] / 1e6:.2f} MB",
         "`model.keras`": f"{metrics['bytes'][KERAS_MODEL] / 1e6:.2f} MB",
     }
     return "\n".join(["| | |", "|---|---|", *(f"| {key} | {row} |" for key, row in rows.items())])
+
+
+def _names(classes: Sequence[str]) -> str:
+    return ", ".join(" ".join(escaped(name).split()) for name in classes)
 
 
 def _interface(metrics: dict[str, Any]) -> str:
@@ -146,13 +169,20 @@ def _result(metrics: dict[str, Any]) -> str:
         f"{run['wall_seconds'] / 60:.1f} minutes on {hardware['cpu']}, {cores}{gpus}; "
         f"{_backend(run['versions'])}, Keras {run['versions']['keras']}; "
         f"{run['date'][:10]}, commit {run['commit']}:",
-        f"```\n{run['command']}\n```",
+        _code(run["command"]),
         f"The artefact was made on {metrics['made']['date'][:10]}, commit "
         f"{metrics['made']['commit']}:",
-        f"```\n{metrics['made']['command']}\n```",
+        _code(metrics["made"]["command"]),
         *_sizes(metrics),
     ]
     return "\n\n".join(lines)
+
+
+def _code(text: str) -> str:
+    """A block of code, whose fence is longer than any run of backticks in the text."""
+    runs = re.findall("`+", text)
+    fence = "`" * max(3, 1 + max(map(len, runs), default=0))
+    return f"{fence}\n{text}\n{fence}"
 
 
 def _sizes(metrics: dict[str, Any]) -> list[str]:
@@ -203,9 +233,10 @@ def _form(metrics: dict[str, Any]) -> list[str]:
 def _data(metrics: dict[str, Any]) -> str:
     data, name = dataset(metrics), metrics["training"]["config"]["data"]["name"]
     share = metrics["training"]["config"]["data"]["validation_percent"]
+    where = f'`data.name="{name}"`' if is_own(name) else f"`{name}` in TFDS"
     held_out = f" {share}% of the train split was held out of training." if share else ""
     return (
-        f"{data.title} (`{name}` in TFDS): {data.images}. Source: {data.source}. Licence of the "
+        f"{data.title} ({where}): {data.images}. Source: {data.source}. Licence of the "
         f"data: {data.licence}.{held_out} Code and weights: Apache-2.0, like this repository."
     )
 

@@ -44,7 +44,6 @@ def make_options(description: str | None, arguments: Arguments = None) -> argpar
     add("--overwrite", action="store_true", help="replace an artefact that is there")
     options = parser.parse_args(arguments)
     must_exist("RUN", options.run)
-    must_exist("--output", options.output)
     return options
 
 
@@ -80,7 +79,6 @@ def publish_options(description: str | None, arguments: Arguments = None) -> arg
     add("--owner", default=OWNER, metavar="SLUG", help="user or team at Kaggle")
     options = parser.parse_args(arguments)
     must_exist("PATH", options.path)
-    must_exist("--output", options.output)
     return options
 
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from training.data.checks import OWN_PICTURES
+
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
@@ -42,7 +44,20 @@ DATASETS = {
 }
 
 
+# `data.name`s of training.config that are kinds of files, not data sets of TFDS.
+_OWN_FILES = ("arrays", "image_folder", OWN_PICTURES)
+
+
+def is_own(name: str) -> bool:
+    """Whether a `data.name` stands for files of whoever trained, not for a data set of TFDS."""
+    return name in _OWN_FILES
+
+
 def dataset_facts(name: str) -> Dataset:
     """The `Dataset` with a TFDS name; for one that is not listed here, a pointer to its page."""
+    if is_own(name):
+        return Dataset(
+            "the maker's own pictures", "ask the maker", "not published", "not described"
+        )
     page = f"https://www.tensorflow.org/datasets/catalog/{name}"
     return DATASETS.get(name) or Dataset(name, "see its source", page, "see its source")

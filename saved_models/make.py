@@ -24,11 +24,13 @@ from keras_mlp.deploy import has_training_form
 from keras_mlp.golden import write_golden
 from keras_mlp.whole_files import check_replaceable, whole_folder, write_text
 from saved_models import artefact
+from saved_models.artefact import check_output
 from saved_models.card import write_card
 from saved_models.golden import GOLDEN_IMAGES, keras_outputs
 from saved_models.manifest import write_manifest
 from saved_models.measure import measure
 from saved_models.run import Run, without_paths
+from training.data.checks import check_names
 from training.data.splits import Split
 from training.reports.provenance import provenance
 
@@ -47,7 +49,7 @@ def make(
 
     Args:
         run: workdir of a finished `training.train`, with `model.keras` and `metrics.json`.
-        output: existing folder to create the artefact's folder in.
+        output: folder to create the artefact's folder in; it is created if it does not exist.
         form: form of a RepMLPNet's SavedModels: "deployed", folded by `keras_mlp.deploy`, or
             "training". `model.keras` is always in the training form. Other architectures have one
             form.
@@ -68,12 +70,14 @@ def make(
     check_choice("form", form, FORMS)
     finished = Run(run, data_dir)
     path = _destination(output, name or finished.name, overwrite)
+    classes = finished.metrics["classes"]
+    check_names(classes, f"`RUN` {run}")
     models = _models(finished.model, form, sizes)
     split = finished.test_split()
-    classes = finished.metrics["classes"]
+    path.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(path) as folder:
         finished.save(folder / artefact.KERAS_MODEL)
-        _write_saved_models(models, classes, folder)
+        _write_saved_models(models, classes, folder, finished.upright)
         write_text(folder / artefact.LABELS, "".join(f"{name}\n" for name in classes))
         _write_golden(finished.model, split, folder)
         metrics = {
@@ -96,8 +100,7 @@ def blocks_of(model: keras_mlp.VisionModel) -> list[str]:
 
 def _destination(output: str | pathlib.Path, name: str, overwrite: bool) -> pathlib.Path:
     output = pathlib.Path(output)
-    if not output.is_dir():
-        raise ValueError(f"`--output` {output} is not a folder.")
+    check_output(output)
     if not re.fullmatch(r"[a-z0-9]+([_-][a-z0-9]+)*", name):
         raise ValueError(
             f"`--name` must be lower-case letters and digits, with single _ or -, got {name!r}."
@@ -130,15 +133,24 @@ def _in_form(model: keras_mlp.VisionModel, form: str) -> keras_mlp.VisionModel:
 
 
 def _write_saved_models(
-    models: dict[str, keras_mlp.VisionModel], classes: Sequence[str], folder: pathlib.Path
+    models: dict[str, keras_mlp.VisionModel],
+    classes: Sequence[str],
+    folder: pathlib.Path,
+    upright: bool,
 ) -> None:
     for name, model in models.items():
         (folder / name).parent.mkdir(exist_ok=True)
         keras_mlp.export_saved_model(
-            model, folder / name, features=blocks_of(model), class_names=classes
+            model,
+            folder / name,
+            features=blocks_of(model),
+            class_names=classes,
+            upright=upright,
         )
     classifier = models[artefact.CLASSIFIER]
-    keras_mlp.export_saved_model(classifier, folder / artefact.FEATURE_VECTOR, output="features")
+    keras_mlp.export_saved_model(
+        classifier, folder / artefact.FEATURE_VECTOR, output="features", upright=upright
+    )
 
 
 def _write_golden(model: keras_mlp.VisionModel, split: Split, folder: pathlib.Path) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 from keras_mlp.whole_files import whole_folder
 from saved_models import artefact
 from saved_models.archive import pack
+from saved_models.artefact import check_output
 from saved_models.card import card, dataset, kind
 from saved_models.manifest import manifest_problems, read_manifest
 
@@ -40,7 +41,8 @@ def publish(
 
     Args:
         path: folder of the artefact.
-        output: existing folder to write in; a folder of the same name in it is replaced.
+        output: folder to write in, created if it does not exist; a folder of the artefact's name
+            in it is replaced.
         owner: owner of the model on Kaggle.
 
     Returns:
@@ -54,9 +56,9 @@ def publish(
     problems = manifest_problems(path)
     if problems:
         raise ValueError(f"{path} is damaged: {problems[0]}")
-    if not output.is_dir():
-        raise ValueError(f"`--output` {output} is not a folder.")
+    check_output(output)
     metrics, name = artefact.read_metrics(path, card), read_manifest(path)["name"]
+    output.mkdir(parents=True, exist_ok=True)
     with whole_folder(output / name) as folder:
         _write_json(folder / KAGGLE / "model-metadata.json", model_metadata(metrics, path, owner))
         for part in artefact.saved_model_names(path):

@@ -9,6 +9,7 @@ from typing import Any
 import keras_mlp
 from saved_models.artefact import KERAS_MODEL, METRICS, load_keras_model, read_dict
 from training.config import Data
+from training.data.checks import PICTURES
 from training.data.pipeline import load_splits
 from training.data.splits import Split
 from training.report import METRICS_WAY_OUT
@@ -18,7 +19,7 @@ class Run:
     """A run's model and metrics.
 
     Args:
-        path: the run's folder, the workdir of `training.train`.
+        path: the run's folder, the workdir of `training.train` or `training.finetune`.
         data_dir: where TFDS keeps prepared datasets; None for the folder in the run's config.
 
     Attributes:
@@ -49,12 +50,17 @@ class Run:
         self.metrics = without_paths(metrics)
         self._file, stored = path / KERAS_MODEL, load_keras_model(path)
         self.model = _in_float32(stored, path)
-        self._is_stored = self.model is stored
+        self._is_stored = self.model is stored and stored.class_names is not None
+        self.model.class_names = metrics["classes"]
 
     @property
     def name(self) -> str:
-        """The artefact's default name, such as "mixer_fashion_mnist"."""
-        return f"{short_name(type(self.model))}_{self._data.name}"
+        """The artefact's default name, such as "mixer_digits"; pictures give their folder's."""
+        name = self._data.name
+        if name in PICTURES and self._data.data_dir:
+            folder = pathlib.Path(self._data.data_dir).resolve().name
+            name = "_".join(re.findall("[a-z0-9]+", folder.lower())) or name
+        return f"{short_name(type(self.model))}_{name}"
 
     def save(self, path: pathlib.Path) -> None:
         """Writes the model's `.keras` file: the run's own, if it computes in float32."""
@@ -66,6 +72,11 @@ class Run:
     @property
     def batch_size(self) -> int:
         return self._data.batch_size
+
+    @property
+    def upright(self) -> bool:
+        """Whether the run turned its pictures as their EXIF orientation asks."""
+        return self._data.upright
 
     def test_split(self) -> Split:
         """The test split as the run read it; ValueError if the data is missing."""
@@ -105,9 +116,15 @@ def without_paths(metrics: dict[str, Any]) -> dict[str, Any]:
     command = shlex.join(_shortened(word) for word in shlex.split(metrics["command"]))
     command = re.sub(r" --set data\.data_dir=\S+| --data-dir \S+", "", command)
     metrics = {**metrics, "command": command}
+    if "source" in metrics:  # of training.finetune
+        metrics["source"] = _shortened(metrics["source"])
     if "config" in metrics:
         config = metrics["config"]
-        metrics["config"] = {**config, "data": {**config["data"], "data_dir": None}}
+        config = {**config, "data": {**config["data"], "data_dir": None}}
+        if config.get("model", {}).get("source"):
+            source = _shortened(config["model"]["source"])
+            config["model"] = {**config["model"], "source": source}
+        metrics["config"] = config
     return metrics
 
 

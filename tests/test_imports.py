@@ -7,7 +7,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-PACKAGES = ("keras_mlp", "training", "saved_models", "examples", "benchmarks")
+PACKAGES = ("keras_mlp", "training", "saved_models", "examples", "benchmarks", "documentation")
 
 # From the bottom up: a part imports from its own row and from the rows above it in this table.
 ROWS = (
@@ -32,6 +32,7 @@ ROWS = (
     ("saved_models",),
     ("examples",),
     ("benchmarks",),
+    ("documentation",),
 )
 RANK = {part: rank for rank, row in enumerate(ROWS) for part in row}
 

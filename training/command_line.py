@@ -12,7 +12,17 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from training.config import AnySize, Comparison, Config, FineTuneConfig, ImageSizes, load_config
+from training.config import (
+    AnySize,
+    Comparison,
+    Config,
+    Data,
+    FineTuneConfig,
+    ImageSizes,
+    check_config,
+    load_config,
+)
+from training.overrides import apply_override
 
 SPLITS = ("test", "validation", "train")
 Arguments = Sequence[str] | None
@@ -57,14 +67,54 @@ def compare_options(description: str | None, arguments: Arguments = None) -> arg
 
 
 def finetune_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
-    """See `train_options`; `config` is a `FineTuneConfig`."""
+    """See `train_options`; `config` is a `FineTuneConfig`, or None if there is a `folder`."""
     parser = program_parser("training.finetune", description)
-    _add_source(parser, "a .keras file or the folder of a SavedModel")
-    _add_config(parser)
+    add = parser.add_argument
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument("--folder", type=nonempty_path, help="pictures, FOLDER/CLASS/*.jpg")
+    _add_config(parser, data)
+    add(
+        "--source",
+        type=nonempty_path,
+        help="a .keras file; the folder of a run, an artefact or a SavedModel; or the name of "
+        "published weights",
+    )
     _add_workdir(parser)
-    options = _with_config(parser.parse_args(arguments), FineTuneConfig)
-    must_exist("--source", options.source)
+    add("--epochs", type=int, metavar="N", help="passes over the training pictures")
+    add("--image-size", type=int, metavar="N", help="side of the model's images, in pixels")
+    add("--channels", type=int, choices=(1, 3), help="1 for grey images, 3 for colour")
+    add("--compare", action="store_true", help="train the source frozen and from scratch, too")
+    add(
+        "--accept-changes",
+        action="store_true",
+        help="continue in a folder that was made with another config",
+    )
+    options = parser.parse_args(arguments)
+    if options.epochs is not None:
+        options.overrides.append(f"epochs={options.epochs}")
+    if options.config is not None:
+        return _with_page(options)
+    if options.image_size is not None and options.image_size < 1:
+        end_with_error(f"`--image-size` must be a positive integer, got {options.image_size}.")
+    must_exist("--folder", options.folder)
+    try:  # the keys and values; what they are for is known later
+        config = Config()
+        for override in options.overrides:
+            apply_override(config, override)
+        check_config(config)
+    except ValueError as error:
+        end_with_error(error)
     return options
+
+
+def _with_page(options: argparse.Namespace) -> argparse.Namespace:
+    """The options of a fine-tuning by a page."""
+    if not options.source:
+        end_with_error("`--config` needs `--source`, the model to fine-tune.")
+    for name in ("image_size", "channels", "compare", "accept_changes"):
+        if getattr(options, name):
+            end_with_error(f"`--{name.replace('_', '-')}` is for `--folder`.")
+    return _with_config(options, FineTuneConfig)
 
 
 def image_sizes_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
@@ -108,14 +158,37 @@ def evaluate_options(description: str | None, arguments: Arguments = None) -> ar
     data.add_argument(
         "--folder", type=nonempty_path, help="a folder of pictures, FOLDER/CLASS/*.jpg"
     )
+    parser.add_argument(
+        "--upright",
+        action="store_true",
+        help="turn pictures of the folder as their EXIF orientation asks",
+    )
+    parser.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        help="largest height times width of a picture of the folder (89,478,485)",
+    )
     parser.add_argument("--split", default="test", choices=SPLITS, help="of the config's data")
     parser.add_argument(
         "--output", type=nonempty_path, help="folder for evaluation.json and pictures"
     )
     options = parser.parse_args(arguments)
     must_exist("--source", options.source)
+    if options.output and pathlib.Path(options.output).is_file():
+        end_with_error(f"`--output` {options.output} is a file: name a folder.")
+    if options.max_pixels is not None and options.max_pixels < 1:
+        end_with_error(f"`--max-pixels` must be a positive integer, got {options.max_pixels}.")
     if options.config is not None:
-        return _with_config(options, Config)
+        if options.upright or options.max_pixels is not None:
+            end_with_error(
+                "`--upright` and `--max-pixels` are for `--folder`; with `--config` set "
+                "`data.upright` and `data.max_pixels` by `--set`."
+            )
+        options = _with_config(options, Config)
+    options.max_pixels = options.max_pixels or Data.max_pixels
+    if options.config is not None:
+        return options
     if options.overrides or options.split != "test":
         end_with_error("`--set` and `--split` are for `--config`; `--folder` does not use them.")
     must_exist("--folder", options.folder)
@@ -142,10 +215,23 @@ def report_options(description: str | None, arguments: Arguments = None) -> argp
     """See `train_options`; there is no config."""
     parser = program_parser("training.report", description)
     parser.add_argument(
-        "run", type=nonempty_path, help="folder of a finished run of training.train"
+        "runs",
+        type=nonempty_path,
+        nargs="+",
+        metavar="RUN",
+        help="folder of a finished run of training.train; several are compared on one page",
+    )
+    parser.add_argument(
+        "--output",
+        type=nonempty_path,
+        metavar="FILE.html",
+        help="the page; RUN/report.html by default, comparison.html for several runs",
     )
     options = parser.parse_args(arguments)
-    must_exist("RUN", options.run)
+    for run in options.runs:
+        must_exist("RUN", run)
+    if options.output and not options.output.endswith(".html"):
+        end_with_error(f"`--output` {options.output} must end with .html.")
     return options
 
 

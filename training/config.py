@@ -19,6 +19,7 @@ from training.field_types import (
 from training.overrides import apply_override, leaves
 
 ResizeMethod = Literal["interpolate", "block_diagonal", "reinitialize"]
+Way = Literal["fine-tuned", "frozen", "from scratch"]
 Seed = Annotated[int, Range(0, 2**31 - 2)]
 LayerDecay = Annotated[float, Range(1e-6, 1)]
 
@@ -41,6 +42,13 @@ class Model:
             is resized in every step (FlexiViT).
         head_bias: initial biases of a new classifier. About -log(classes) starts the sigmoid loss
             low.
+        source: a trained model to start from, with a new classifier: a `.keras` file, the folder
+            of a run, an artefact or a SavedModel of keras_mlp, or the name of published weights;
+            "" for none. `architecture` and `variant` are then those of that model ("own size" for
+            a size without a name), and `arguments` may be `image_shape`, `dropout_rate`,
+            `drop_path_rate` and `remat`.
+        start: what of the source trains: "fine-tuned", everything; "frozen", only the new
+            classifier; "from scratch", everything, from new random weights.
     """
 
     architecture: str = "MLPMixer"
@@ -50,6 +58,8 @@ class Model:
     resize_method: ResizeMethod = "interpolate"
     patch_sizes: tuple[PositiveInt | tuple[PositiveInt, PositiveInt], ...] = ()
     head_bias: Finite = 0.0
+    source: str = ""
+    start: Way = "fine-tuned"
 
 
 @dataclasses.dataclass
@@ -59,10 +69,16 @@ class Data:
     Attributes:
         name: "digits" (embedded); "arrays", the `.npz` file `data_dir` that
             `training.data.arrays` writes; the name of a stock TFDS dataset of labelled images;
-            "image_folder", pictures in `data_dir/SPLIT/CLASS/`; or "imagenet_tfrecord", the files
-            `data_dir/SPLIT-*-of-*` that the TensorFlow Model Garden writes for ImageNet.
+            "pictures", those in `data_dir/CLASS/`, split by a seed, or in `data_dir/train/CLASS/`;
+            "image_folder", pictures in `data_dir/SPLIT/CLASS/` (JPEG, PNG, WebP, GIF or BMP); or
+            "imagenet_tfrecord", the files `data_dir/SPLIT-*-of-*` that the TensorFlow Model Garden
+            writes for ImageNet.
         data_dir: folder of the files; None for the default of TFDS.
         train_split, test_split: names of the splits.
+        validation_split: name of the split for the learning curve and for tuning; "" to hold out
+            `validation_percent` of the train split.
+        split_seed: which pictures of each class of "pictures" are held out, for the splits that
+            have no folder.
         validation_percent: percentage of the train split, its last examples, held out from
             training for the learning curve and for tuning.
         classes: labels to keep, renumbered from 0 in this order; empty keeps all.
@@ -75,6 +91,11 @@ class Data:
         crop: center crop used for evaluation (and for training without `augment.crop`), as a share
             of the shorter side, like timm's `crop_pct`. 0 resizes the whole picture, which
             stretches it if its aspect ratio differs from the model's.
+        upright: turn and mirror pictures as their EXIF orientation asks, with which cameras and
+            telephones say how they were held. False reads them as they are stored, like Keras'
+            and torchvision's readers of folders; `export_saved_model` has the same argument.
+        max_pixels: largest height times width of a picture, which is read from its header: one
+            that is larger counts as damaged and is not decoded. The default is 256 MiB as RGB.
         interpolation: how pictures are resized to the model's size, always with antialiasing.
         shuffle_buffer: number of examples that the order of an epoch is drawn from; a smaller
             split is shuffled completely. The buffer holds encoded pictures: 100,000 of ImageNet
@@ -98,6 +119,8 @@ class Data:
     data_dir: str | None = None
     train_split: str = "train"
     test_split: str = "test"
+    validation_split: str = ""
+    split_seed: Seed = 0
     validation_percent: Annotated[int, Range(0, 90)] = 10
     classes: tuple[NonNegativeInt, ...] = ()
     num_classes: NonNegativeInt = 0
@@ -105,6 +128,8 @@ class Data:
     batch_size: PositiveInt = 128
     cache: bool = True
     crop: Share = 0.0
+    upright: bool = False
+    max_pixels: PositiveInt = 89_478_485
     interpolation: Literal["bilinear", "bicubic", "lanczos3"] = "bilinear"
     shuffle_buffer: PositiveInt = 100_000
     shard: Literal["examples", "files"] = "examples"

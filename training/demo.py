@@ -112,7 +112,7 @@ def main(arguments: Arguments = None) -> None:
         demo(options.folder)
     except Interrupted:
         leave_resumable()
-    except (ValueError, OSError) as error:
+    except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"error: {error}")
 
 

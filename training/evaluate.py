@@ -5,8 +5,9 @@
 
 The source is a `.keras` file, the folder of a SavedModel, which plain TensorFlow loads, or the
 folder of an artefact of `saved_models`. Pictures are `FOLDER/CLASS/*.jpg`, where CLASS is one of
-the model's class names. Golden outputs beside the source are compared too. Prints a table, then the
-same as one line of JSON; writes `evaluation.json`, `confusion.png` and `reliability.png` into
+the model's class names. Golden outputs beside the source are compared too. Prints tables of the
+classes, of the pairs that are confused most and of the whole, which is also the last line, as JSON;
+writes `evaluation.json`, `confusion.png` and `reliability.png` into
 `--output`.
 """
 
@@ -17,6 +18,7 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     end_on_ctrl_c()
     evaluate_options(__doc__)
 
+import contextlib
 import json
 import pathlib
 import sys
@@ -29,14 +31,19 @@ import numpy as np
 
 from keras_mlp.arguments import check_choice
 from keras_mlp.errors import first_line
+from keras_mlp.export.picture_headers import MAX_PIXELS
 from keras_mlp.golden import GOLDEN_FILE, write_golden
 from keras_mlp.whole_files import write_text
 from training.config import Config
+from training.data.checks import check_names
 from training.engine.chosen import Split, engine_module
 from training.models.opened_model import OpenedModel, open_model
 from training.reports.evaluation_pictures import draw_confusion, draw_reliability
+from training.reports.evaluation_rows import class_rows, pair_rows
 from training.reports.judgement import Judgement
-from training.reports.provenance import provenance
+from training.reports.mistakes import Mistakes
+from training.reports.printed import text_table
+from training.reports.provenance import device_name, provenance
 from training.terminal import set_up_terminal
 
 GOLDEN_TOLERANCE = 1e-5
@@ -44,6 +51,7 @@ EVALUATION_FILE = "evaluation.json"
 CONFUSION_FILE = "confusion.png"
 RELIABILITY_FILE = "reliability.png"
 FOLDER_BATCH_SIZE = 64
+PRINTED_CLASSES = 20
 _HEADLINE = (
     *("examples", "loss", "accuracy", "top5_accuracy", "calibration_error"),
     *("images_per_second", "golden_difference"),
@@ -81,7 +89,20 @@ def check_golden(model: Callable[..., Any], folder: str | pathlib.Path) -> float
             ]  # an artefact's; a run's
     except Exception as error:  # a damaged archive can raise anything
         raise ValueError(f"{path} cannot be read: {first_line(error)}") from error
-    difference = float(np.abs(np.asarray(model(images, training=False)) - expected).max())
+    way_out = "Remove it, or write it again with the model."
+    try:
+        outputs = np.asarray(model(images, training=False))
+    except Exception as error:  # each backend has its own for images of another shape or dtype
+        given = f"{images.dtype} {images.shape}"
+        raise ValueError(
+            f"{path} does not fit the model: its images are {given}. {way_out}"
+        ) from error
+    if outputs.shape != expected.shape:
+        raise ValueError(
+            f"{path} does not fit the model: it holds outputs {expected.shape}, the model gives "
+            f"{outputs.shape}. {way_out}"
+        )
+    difference = float(np.abs(outputs - expected).max())
     if not difference <= GOLDEN_TOLERANCE:
         raise ValueError(f"Outputs differ from those in {path} by {difference:.1e}.")
     return difference
@@ -93,6 +114,9 @@ def evaluate_source(
     *,
     split: str = "test",
     folder: str | pathlib.Path | None = None,
+    upright: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    say: Callable[[str], object] = lambda line: None,
 ) -> dict[str, Any]:
     """Evaluates a saved model and compares its golden outputs.
 
@@ -101,6 +125,8 @@ def evaluate_source(
         config: the `training.config.Config` whose data is used; or None.
         split: "test", "validation" or "train".
         folder: path of a folder of pictures, instead of a config's data; or None.
+        upright, max_pixels: of the pictures of `folder`, as in `training.config.Data`.
+        say: function that takes a line on what is evaluated, before the work starts.
 
     Returns:
         The dict of `evaluate_model`, with `source`, `data` and `golden_difference`, None if no
@@ -114,6 +140,11 @@ def evaluate_source(
         raise ValueError("Either `--config` or `--folder` must be given, not both or none.")
     check_choice("--split", split, SPLITS)
     opened = open_model(source)
+    if None in opened.image_shape:
+        raise ValueError(
+            f"`--source` {source} takes images {opened.image_shape}: pictures are read at one size "
+            "only. Save the model with a fixed image size."
+        )
     if folder is not None:
         if keras.backend.backend() != "tensorflow":
             raise ValueError(
@@ -124,18 +155,25 @@ def evaluate_source(
         from training.data.class_folders import load_folder  # imports TensorFlow
 
         data, classes = str(folder), _known_classes(opened, source)
-        examples, batch_size = load_folder(folder, classes, opened.image_shape), FOLDER_BATCH_SIZE
+        size = opened.image_shape
+        examples = load_folder(folder, classes, size, turn=upright, max_pixels=max_pixels)
+        batch_size = FOLDER_BATCH_SIZE
+        explained: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
     else:
         assert config is not None  # one of the two is given
         splits = engine_module().load_splits(config.data, opened.image_shape)
         data, classes = f"{config.data.name}, {split}", splits.classes
         examples, batch_size = getattr(splits, split), config.data.batch_size
+        explained = splits.explained()
         if examples is None:
             raise ValueError("`--split` validation is empty: `data.validation_percent` is 0.")
+    say(f"{source} on {data}: {examples.size:,} images, {len(classes)} classes, {device_name()}")
+    with explained:
+        judged = evaluate_model(opened.call, examples, classes, batch_size)
     return {
         "source": str(source),
         "data": data,
-        **evaluate_model(opened.call, examples, classes, batch_size),
+        **judged,
         "golden_difference": check_golden(opened.call, opened.golden.parent),
     }
 
@@ -155,13 +193,14 @@ def evaluate_model(
         A dict: `examples`, `loss`, `accuracy`, `top5_accuracy` and `calibration_error` as in
         `Judgement.summary`; `images_per_second`, which includes reading them and excludes the first
         batch, None if there was only one batch; `classes`; `per_class`; `confusion`, lists of
-        counts, one row for each true class; `reliability`; and the keys of `provenance`.
+        counts, one row for each true class; `reliability`; `mistakes`, those with the highest
+        confidence, as in `Mistakes.most_confident`; and the keys of `provenance`.
 
     Raises:
         ValueError: the split is empty, or the model has other classes or logits that are not
             finite.
     """
-    judgement, images_per_second = _judge(model, split, len(classes), batch_size)
+    judgement, mistakes, images_per_second = _judge(model, split, len(classes), batch_size)
     return {
         **judgement.summary(),
         "images_per_second": images_per_second,
@@ -169,6 +208,7 @@ def evaluate_model(
         "per_class": judgement.per_class(),
         "confusion": judgement.confusion.tolist(),
         "reliability": judgement.reliability(),
+        "mistakes": mistakes.most_confident(),
         **provenance(),
     }
 
@@ -191,19 +231,21 @@ def write_evaluation(evaluation: dict[str, Any], folder: str | pathlib.Path) -> 
 
 def _judge(
     model: Any, split: Split, num_classes: int, batch_size: int
-) -> tuple[Judgement, float | None]:
-    """The `Judgement` of a split, and the images per second after the first batch."""
+) -> tuple[Judgement, Mistakes, float | None]:
+    """`Judgement` and `Mistakes` of a split, and the images per second after the first batch."""
     call = engine_module().compiled(model)
-    judgement = Judgement(num_classes)
+    judgement, mistakes = Judgement(num_classes), Mistakes()
     began, first = None, 0
     for images, labels in split.batches(batch_size):
         counted = labels >= 0  # without what fills up the last batch
-        judgement.add(call(images)[counted], labels[counted])
+        logits, labels = call(images)[counted], labels[counted]
+        judgement.add(logits, labels)
+        mistakes.add(np.asarray(images)[counted], logits, labels)
         if began is None:
             began, first = time.perf_counter(), judgement.examples
     if began is None or judgement.examples == first:
-        return judgement, None
-    return judgement, (judgement.examples - first) / (time.perf_counter() - began)
+        return judgement, mistakes, None
+    return judgement, mistakes, (judgement.examples - first) / (time.perf_counter() - began)
 
 
 def _known_classes(opened: OpenedModel, source: str | pathlib.Path) -> list[str]:
@@ -212,6 +254,7 @@ def _known_classes(opened: OpenedModel, source: str | pathlib.Path) -> list[str]
             f"`--folder` needs names of the model's classes: there are none in or beside {source} "
             "(labels.txt, metrics.json)."
         )
+    check_names(opened.classes, f"`--source` {source}")
     return opened.classes
 
 
@@ -227,17 +270,37 @@ def _table(evaluation: dict[str, Any]) -> str:
     return "\n".join(f"{name:<20}{value:>12}" for name, value in rows)
 
 
+def _class_tables(evaluation: dict[str, Any]) -> str:
+    """Precision, recall and number of images of the classes, and the most confused pairs."""
+    number = len(evaluation["classes"])
+    rows = class_rows(evaluation, PRINTED_CLASSES)
+    title = "class" if number == len(rows) else f"class ({len(rows)} of {number}, lowest recall)"
+    tables = [text_table((title, "precision", "recall", "images"), rows, numbers=(1, 2, 3))]
+    if pairs := pair_rows(evaluation):
+        header = ("truth", "most often taken for", "images", "share of truth")
+        tables.append(text_table(header, pairs, numbers=(2, 3)))
+    return "\n\n".join(tables)
+
+
 def main(arguments: list[str] | None = None) -> None:
     options = evaluate_options(__doc__, arguments)
     try:
         evaluation = evaluate_source(
-            options.source, options.config, split=options.split, folder=options.folder
+            options.source,
+            options.config,
+            split=options.split,
+            folder=options.folder,
+            upright=options.upright,
+            max_pixels=options.max_pixels,
+            say=lambda line: print(line, flush=True),
         )
         if options.output:
             write_evaluation(evaluation, options.output)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
-    print(_table(evaluation))
+    print(f"\n{_class_tables(evaluation)}\n\n{_table(evaluation)}")
+    if options.output:
+        print(f"written to {pathlib.Path(options.output) / EVALUATION_FILE}")
     print(json.dumps({key: evaluation[key] for key in _HEADLINE if key in evaluation}))
 
 

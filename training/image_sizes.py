@@ -180,7 +180,7 @@ def main(arguments: Arguments = None) -> None:
     options = image_sizes_options(__doc__, arguments)
     try:
         entries = image_sizes(options.config, options.source, options.workdir)
-    except (ValueError, OSError) as error:
+    except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"error: {error}")
     print(size_table(entries))
 

@@ -10,10 +10,8 @@ resumes the run; a second Ctrl-C ends it at once.
 """
 
 from training.command_line import launch_options
-from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
-    end_on_ctrl_c()
     launch_options(__doc__)
 
 import functools

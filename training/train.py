@@ -25,7 +25,7 @@ import keras_mlp
 from keras_mlp.json_files import read_json
 from keras_mlp.whole_files import whole_file, write_text
 from training.config import Config
-from training.engine.chosen import Engine, Run, Split, engine_module
+from training.engine.chosen import Engine, Run, Split, Splits, engine_module
 from training.engine.curve import Curve
 from training.engine.explosion import LossLimits, described
 from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
@@ -38,7 +38,8 @@ from training.models.arguments import check_model
 from training.models.from_config import build_model, model_image_shape
 from training.report import METRICS_WAY_OUT, write_report
 from training.reports.pictures import draw_predictions
-from training.reports.provenance import provenance
+from training.reports.printed import result_lines, starting_line
+from training.reports.provenance import device_name, provenance
 from training.terminal import set_up_terminal
 
 
@@ -150,9 +151,11 @@ def _train_in(
     steps_per_epoch = splits.train.size / config.data.batch_size
     total_steps = max(1, round(config.epochs * steps_per_epoch))
     runs = [
-        _new_run(engine, own, folder, len(splits.classes), total_steps, steps_per_epoch)
+        _new_run(engine, own, folder, splits.classes, total_steps, steps_per_epoch)
         for own, folder in zip(configs, folders, strict=True)
     ]
+    if engine.chief:
+        _say_start(runs[0], splits)
     facts = engine.fit(runs, splits, total_steps)
     limits = LossLimits(config.optimizer.loss, len(splits.classes))
     all_metrics = []
@@ -179,6 +182,13 @@ def _train_in(
     return all_metrics
 
 
+def _say_start(run: Run, splits: Splits) -> None:
+    held_out = splits.validation.size if splits.validation else 0
+    sizes = splits.train.size, held_out, splits.test.size, len(splits.classes)
+    model, data = as_stored(run.config)["model"], run.config.data.name
+    print(starting_line(model, run.model.count_params(), data, sizes, device_name()), flush=True)
+
+
 def _health(curve: Curve, test: dict[str, Any], total_steps: int) -> dict[str, Any]:
     """Whether a loss exploded, and the best checkpoint; warns of the test loss.
 
@@ -198,14 +208,15 @@ def _new_run(
     engine: Engine,
     config: Config,
     folder: Workdir,
-    num_classes: int,
+    classes: list[str],
     total_steps: int,
     steps_per_epoch: float,
 ) -> Run:
     """Builds the model, with the initial weights of the config's seed, and its optimizer."""
     keras.utils.set_random_seed(config.runtime.seed)
     with engine.scope():
-        model = build_model(config.model, num_classes, config.runtime.dtype)
+        model = build_model(config.model, len(classes), config.runtime.dtype)
+        model.class_names = classes
         optimizer = build_optimizer(
             config.optimizer,
             model,
@@ -235,7 +246,11 @@ def _write_results(run: Run, test: Split, metrics: dict[str, Any]) -> None:
         if keras.backend.backend() == "tensorflow":
             for name, output in (("saved_model", "logits"), ("features", "features")):
                 keras_mlp.export_saved_model(
-                    model, folder.path / name, output=output, overwrite=True
+                    model,
+                    folder.path / name,
+                    output=output,
+                    upright=config.data.upright,
+                    overwrite=True,
                 )
             store_golden(model, test, folder.path / "saved_model")
         else:
@@ -282,7 +297,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(RESUMABLE)
     except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"error: {error}")
-    print(_headline(metrics))
+    print(f"{_headline(metrics)}\n{result_lines(pathlib.Path(options.workdir))}")
 
 
 if __name__ == "__main__":

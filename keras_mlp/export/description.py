@@ -30,9 +30,11 @@ def saved_model_info(path: str | os.PathLike[str]) -> dict[str, Any]:
         `ARCHITECTURES[class_name].from_config` rebuilds a `VisionModel` (None for other models);
         "output", "logits" or "features"; "image_shape" of the model; "inputs", a list with a dict
         {"signature", "argument", "dtype", "range"} per signature, where range None means files or
-        whatever the model takes, and files have "resize", the method that resizes them; "features",
-        "class_names" and "resize" as they were given; "image_shapes", the further ones that it
-        takes (files of older versions lack it); "versions" of the packages; "sha256" of each file.
+        whatever the model takes, and files have "resize", the method that resizes them,
+        "max_pixels" and "upright" (a file without these two keys is older, and has no bound);
+        "features", "class_names" and "resize" as they were given; "image_shapes", the
+        further ones that it takes (files of older versions lack it); "versions" of the packages;
+        "sha256" of each file.
 
     Raises:
         ValueError: the description is missing, damaged, or of another format version.

@@ -23,7 +23,8 @@ def input_conventions(selection: Selection) -> list[dict[str, Any]]:
     takes_pixels = any(kind["dtype"] == "uint8" for kind in inputs)
     if takes_pixels and channels in DECODED_CHANNELS and None not in (height, width):
         encoded = {"signature": "serving_bytes", "argument": "encoded", "dtype": "string"}
-        inputs.append({**encoded, "range": None, "resize": selection.resize or "bilinear"})
+        how = {"resize": selection.resize or "bilinear", "max_pixels": selection.max_pixels}
+        inputs.append({**encoded, "range": None, **how, "upright": selection.upright})
     if selection.features:
         inputs.append({**inputs[0], "signature": "serving_features"})
     return inputs
@@ -93,8 +94,7 @@ def reusable(selection: Selection, inputs: list[dict[str, Any]]) -> tuple[Any, d
     if selection.features:
         holder.features = _traced(features, zip(specs))
     part = selection.part
-    variables = {id(each): each.value for each in (*part.variables, *model.variables)}
-    holder.variables = list(variables.values())
+    holder.variables = [variable.value for variable in stored_variables(part, model)]
     holder.trainable_variables = [weight.value for weight in part.trainable_weights]
     holder.regularization_losses = [_traced(loss, [()]) for loss in _losses(part)]
     signatures = _signatures(selection, inputs, call, features)
@@ -124,6 +124,16 @@ class _Size:
 
     def takes(self, images: Tensor) -> bool:
         return tuple(images.shape[1:]) == tuple(self.selection.part.input.shape[1:])
+
+
+def stored_variables(part: keras.Model, model: keras.Model) -> list[keras.Variable]:
+    """The variables of a SavedModel, in the order in which it stores them.
+
+    Args:
+        part: the model to the output.
+        model: the model to the output and the features.
+    """
+    return list({id(each): each for each in (*part.variables, *model.variables)}.values())
 
 
 def _graphs(selection: Selection, model: keras.Model) -> tuple[Any, Any]:
@@ -208,7 +218,8 @@ def _from_files(
     serve: Callable[[Tensor], dict[str, Tensor]], selection: Selection, method: str
 ) -> Callable[[Tensor], dict[str, Tensor]]:
     shape = selection.part.input.shape[1:]
-    return lambda encoded: serve(decoded(encoded, shape, method))
+    bound, turn = selection.max_pixels, selection.upright
+    return lambda encoded: serve(decoded(encoded, shape, method, bound, turn))
 
 
 def _traced(function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from keras_mlp.export.picture_headers import MAX_PIXELS, orientation_of, upright, within_bound
 from keras_mlp.typing import Tensor
 
 # Those that do not change an image which already has the size.
@@ -9,7 +10,13 @@ RESIZE_METHODS = ("nearest", "bilinear", "bicubic", "area")
 DECODED_CHANNELS = (1, 3, 4)
 
 
-def decoded(encoded: Tensor, image_shape: tuple[int, int, int], method: str) -> Tensor:
+def decoded(
+    encoded: Tensor,
+    image_shape: tuple[int, int, int],
+    method: str,
+    max_pixels: int = MAX_PIXELS,
+    turn: bool = False,
+) -> Tensor:
     """Decodes image files to pixels.
 
     Args:
@@ -17,12 +24,15 @@ def decoded(encoded: Tensor, image_shape: tuple[int, int, int], method: str) -> 
             to match C. Alpha is kept with 4 channels only, and the upper 8 of 16 bits.
         image_shape: (H, W, C) of the result, C one of `DECODED_CHANNELS`.
         method: how to resize, see `resized`.
+        max_pixels: largest number of pixels of a file, checked before it is decoded.
+        turn: turn and mirror JPEG files as their EXIF orientation asks.
 
     Returns:
         A uint8 tensor (B, H, W, C).
 
     Raises:
-        tensorflow.errors.InvalidArgumentError: when run, a file is damaged or of another kind.
+        tensorflow.errors.InvalidArgumentError: when run, a file is damaged, of another kind, or
+            larger than `max_pixels`.
     """
     import tensorflow as tf
 
@@ -32,8 +42,11 @@ def decoded(encoded: Tensor, image_shape: tuple[int, int, int], method: str) -> 
         # `decode_jpeg` reads PNG files too, and has the exact inverse transform of other libraries,
         # unlike `decode_image`. Never one channel: TensorFlow converts few kinds of files to
         # greyscale, and truncates.
+        contents = within_bound(contents, max_pixels)
         pixels = tf.io.decode_jpeg(contents, max(channels, 3), dct_method="INTEGER_ACCURATE")
         pixels = tf.ensure_shape(pixels, (None, None, max(channels, 3)))
+        if turn:
+            pixels = upright(pixels, orientation_of(contents))
         return resized(_grey(pixels) if channels == 1 else pixels, size, method)
 
     # One by one, since they differ in size until they are resized.

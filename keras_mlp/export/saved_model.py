@@ -12,6 +12,7 @@ import keras
 from keras_mlp.export.description import write_description
 from keras_mlp.export.endpoints import input_conventions, reusable
 from keras_mlp.export.folders import is_saved_model
+from keras_mlp.export.picture_headers import MAX_PIXELS
 from keras_mlp.export.selection import select
 from keras_mlp.typing import ImageShape
 from keras_mlp.whole_files import check_replaceable, whole_folder, write_errors
@@ -27,6 +28,8 @@ def export_saved_model(
     features: Sequence[str] = (),
     class_names: Sequence[str] | None = None,
     resize: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    upright: bool = False,
     image_shapes: Sequence[ImageShape] = (),
     overwrite: bool = False,
 ) -> pathlib.Path:
@@ -50,8 +53,10 @@ def export_saved_model(
     `serving_bytes` takes a batch of JPEG or PNG files as strings (B,), if the model has a fixed
     image size and 1, 3 or 4 channels. They are decoded to uint8, resized if necessary (antialiased,
     with `resize`, or bilinear) and rounded. Alpha is dropped unless the model has 4 channels, which
-    only PNG files provide; 16 bits become 8; EXIF orientation is ignored. The call fails on damaged
-    files and animations.
+    only PNG files provide; 16 bits become 8. Pictures are read as they are stored: the EXIF
+    orientation, with which cameras say how a picture was held, is ignored unless `upright` is
+    True. The call fails on damaged files, on animations, and on pictures of more than `max_pixels`
+    pixels, before it decodes them.
 
     A `RepMLPNet` is exported as it is: in its training form, unless it comes from `deploy`.
 
@@ -69,10 +74,15 @@ def export_saved_model(
         features: names of intermediate outputs of a `VisionModel`, as for `model.features`. Then
             `features(images)` and the signature `serving_features` return a dict of float32 maps
             (B, h, w, C) at inference.
-        class_names: one name per logit, stored in `assets/labels.txt`, one per line.
+        class_names: one name per logit, stored in `assets/labels.txt`, one per line; None for the
+            names that a `VisionModel` has.
         resize: None to take only images of the model's size; "nearest", "bilinear", "bicubic" or
             "area" to take any height and width and resize with antialiasing. uint8 is rounded, as
             in image libraries; floats are not. XLA compiles only "nearest".
+        max_pixels: largest height times width of a file that `serving_bytes` decodes; the default
+            is 256 MiB as RGB. A file of a few kilobytes may need gigabytes.
+        upright: whether `serving_bytes` turns JPEG files as their EXIF orientation asks. Use what
+            the model was trained with: `data.upright` in `training`, which is False by default.
         image_shapes: further shapes (H, W, channels) that the SavedModel takes, besides that of a
             `VisionModel`: all endpoints but files take images of any of them, by one set of
             variables, as `model.at` does, and each has signatures of its own, such as
@@ -100,6 +110,8 @@ def export_saved_model(
         features=features,
         class_names=class_names,
         resize=resize,
+        max_pixels=max_pixels,
+        upright=upright,
         image_shapes=image_shapes,
     )
     inputs = input_conventions(selection)

@@ -6,7 +6,13 @@ from typing import Any, Self
 
 import keras
 
-from keras_mlp.arguments import check_choice
+from keras_mlp.arguments import (
+    check_bool,
+    check_choice,
+    check_class_names,
+    check_positive_int,
+)
+from keras_mlp.export.picture_headers import MAX_PIXELS
 from keras_mlp.export.pictures import RESIZE_METHODS
 from keras_mlp.models import VisionModel
 from keras_mlp.models.base import logits_model
@@ -26,6 +32,8 @@ class Selection:
         features: names of intermediate outputs to export for inference.
         class_names: one name per logit, or None.
         resize: how to resize images of another size; None to refuse them.
+        max_pixels: largest number of pixels of a file.
+        upright: turn files as their EXIF orientation asks.
         image_shapes: further image shapes that the same variables serve, by views of the model.
     """
 
@@ -35,6 +43,8 @@ class Selection:
     features: list[str]
     class_names: list[str] | None
     resize: str | None
+    max_pixels: int
+    upright: bool
     image_shapes: tuple[ImageShape, ...] = ()
 
     def inference_model(self) -> keras.Model:
@@ -71,6 +81,8 @@ def select(
     features: Sequence[str],
     class_names: Sequence[str] | None,
     resize: str | None,
+    max_pixels: int = MAX_PIXELS,
+    upright: bool = False,
     image_shapes: Sequence[ImageShape] = (),
 ) -> Selection:
     """Returns the `Selection` that the arguments of `export_saved_model` describe.
@@ -85,15 +97,29 @@ def select(
             "`image_shapes`, or `keras_mlp.with_image_shape(view.base, view.image_shape)`."
         )
     check_choice("resize", resize, (None, *RESIZE_METHODS))
+    check_positive_int("max_pixels", max_pixels)
+    check_bool("upright", upright)
     part, key = _part_to_export(model, output)
     _check_ends(part)
     _check_size(part, resize)
     _check_features(model, features)
-    names = None if class_names is None else _class_names(part, class_names)
-    if names is not None and key != "logits":
-        raise ValueError(f"`class_names` name logits, and {model.name} is exported without them.")
+    names = _class_names(model, part, key, class_names)
     shapes = _further_shapes(model, image_shapes, resize)
-    return Selection(model, part, key, list(features), names, resize, shapes)
+    return Selection(model, part, key, list(features), names, resize, max_pixels, upright, shapes)
+
+
+def _class_names(
+    model: keras.Model, part: keras.Model, key: str, names: Sequence[str] | None
+) -> list[str] | None:
+    """Returns the given names, or those that the model has, for an output of logits."""
+    if names is None and isinstance(model, VisionModel) and key == "logits":
+        names = model.class_names
+    if names is None:
+        return None
+    names = check_class_names(names, model.name, part.output.shape)
+    if key != "logits":
+        raise ValueError(f"`class_names` name logits, and {model.name} is exported without them.")
+    return list(names)
 
 
 def _further_shapes(
@@ -178,18 +204,3 @@ def _check_features(model: keras.Model, features: Any) -> None:
     twice = [name for name in features if features.count(name) > 1]
     if twice:
         raise ValueError(f"`features` must differ, got {twice[0]!r} more than once.")
-
-
-def _class_names(model: keras.Model, names: Any) -> list[str]:
-    """Returns the names as a list, or raises ValueError unless each logit has one of one line."""
-    shape = model.output.shape
-    if not isinstance(names, (list, tuple)) or len(shape) != 2 or len(names) != shape[-1]:
-        found = f"{len(names)} names" if isinstance(names, (list, tuple)) else repr(names)
-        raise ValueError(
-            f"`class_names` must be a list of one name per logit of {model.name}, which gives "
-            f"{shape}; got {found}."
-        )
-    for name in names:
-        if not isinstance(name, str) or name.splitlines() != [name]:
-            raise ValueError(f"`class_names` must be strings of one line each, got {name!r}.")
-    return list(names)

@@ -9,9 +9,11 @@ from typing import Any
 import keras
 
 from keras_mlp.errors import first_line
+from keras_mlp.formats.labels import LABELS_FILE
 from keras_mlp.formats.litert import export_litert
 from keras_mlp.formats.onnx import export_onnx
 from keras_mlp.formats.tfjs import export_tfjs
+from keras_mlp.models import VisionModel
 
 MODEL_FILE = "model.keras"
 FORMATS: dict[str, Callable[..., pathlib.Path]] = {
@@ -71,11 +73,15 @@ def _check_output(options: argparse.Namespace) -> None:
 def _load(source: str) -> keras.Model:
     file = _file(source)
     try:
-        return keras.models.load_model(file, compile=False)
+        model = keras.models.load_model(file, compile=False)
     except Exception as error:  # damaged bytes raise whatever they happen to break
         raise ValueError(
             f"{file} cannot be loaded; it may be damaged: {first_line(error)}"
         ) from error
+    labels = file.parent / LABELS_FILE  # an artefact's
+    if isinstance(model, VisionModel) and model.class_names is None and labels.is_file():
+        model.class_names = labels.read_text(encoding="utf-8").splitlines()
+    return model
 
 
 def _file(source: str) -> pathlib.Path:

@@ -30,12 +30,14 @@ class InferenceGraph:
         dtype: "uint8" for pixels, which represents them exactly; otherwise "float32".
         output_name: "logits", whatever `classifier_activation` is, or "default" for a `VisionModel`
             without top, as in SavedModels.
+        class_names: names in the order of the logits; None if the model has none.
     """
 
     model: keras.Model
     input_name: str
     dtype: str
     output_name: str
+    class_names: tuple[str, ...] | None = None
 
     def spec(self, batch_size: int | None = None) -> Any:
         """Returns the `tf.TensorSpec` of the input; the batch size is free if it is None."""
@@ -107,7 +109,8 @@ def inference_graph(model: keras.Model, deployed: bool) -> InferenceGraph:
     takes_pixels = (is_ours and model.include_preprocessing) or model.input.dtype == "uint8"
     name, dtype = ("pixels", "uint8") if takes_pixels else ("images", "float32")
     output = "default" if is_ours and not model.include_top else "logits"
-    return InferenceGraph(logits_model(model) if is_ours else model, name, dtype, output)
+    names = model.class_names if is_ours else None
+    return InferenceGraph(logits_model(model) if is_ours else model, name, dtype, output, names)
 
 
 def _check_ends(model: keras.Model) -> None:

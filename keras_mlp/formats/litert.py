@@ -10,6 +10,7 @@ from keras_mlp.arguments import check_choice, check_positive_int
 from keras_mlp.errors import first_line
 from keras_mlp.formats.destination import check_destination
 from keras_mlp.formats.inference_graph import InferenceGraph, inference_graph
+from keras_mlp.formats.labels import with_labels
 from keras_mlp.whole_files import write_bytes
 
 _QUANTIZATIONS = ("dynamic_int8",)
@@ -37,7 +38,8 @@ def export_litert(
     Pixels are uint8 because cameras and decoders produce it, it takes a quarter of the bytes, and
     it is exact: the file computes what the model computes, up to float32 rounding. The output is
     called "logits" ("default" for a `VisionModel` without top). Shapes are
-    fixed: `resize_tensor_input` fails, so export a file for each batch size.
+    fixed: `resize_tensor_input` fails, so export a file for each batch size. If the model has
+    `class_names`, the file is a zip archive with `labels.txt` too: `unzip mixer.tflite`.
 
     Args:
         model: a `VisionModel`, or a built functional or sequential Keras model from one image
@@ -72,7 +74,7 @@ def export_litert(
     graph.check_fits_one_file()
     content = _converted(graph, batch_size, quantize)
     _check_holds_weights(content, graph.model, quantize)
-    write_bytes(path, content)
+    write_bytes(path, with_labels(content, graph.class_names))
     return path
 
 

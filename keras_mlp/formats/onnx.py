@@ -1,5 +1,6 @@
 """ONNX: one file for ONNX Runtime, OpenVINO, TensorRT and others."""
 
+import json
 import os
 import pathlib
 import sys
@@ -26,7 +27,8 @@ def export_onnx(
 
     Input and output have the names, dtypes and ranges of `export_litert`: `pixels`, uint8 in
     [0, 255], for a `VisionModel` with `include_preprocessing`. The file's metadata are "keras_mlp",
-    the version, and "class_name", that of the model.
+    the version, "class_name", that of the model, and "class_names", a JSON list, if the model has
+    them.
 
     Needs `tf2onnx`: `python -m pip install 'keras_mlp[onnx]'`.
 
@@ -58,7 +60,7 @@ def export_onnx(
     graph = inference_graph(model, deployed)
     graph.check_fits_one_file()
     proto = _converted(graph)
-    _describe(proto, graph.model)
+    _describe(proto, graph)
     write_bytes(path, proto.SerializeToString())
     return path
 
@@ -79,8 +81,12 @@ def _converted(graph: InferenceGraph) -> Any:
     return proto
 
 
-def _describe(proto: Any, model: keras.Model) -> None:
+def _describe(proto: Any, graph: InferenceGraph) -> None:
+    model = graph.model
     proto.graph.name = model.name
     version = sys.modules["keras_mlp"].__version__
-    for key, value in {"keras_mlp": version, "class_name": type(model).__name__}.items():
+    facts = {"keras_mlp": version, "class_name": type(model).__name__}
+    if graph.class_names is not None:
+        facts["class_names"] = json.dumps(graph.class_names, ensure_ascii=False)
+    for key, value in facts.items():
         proto.metadata_props.add(key=key, value=value)

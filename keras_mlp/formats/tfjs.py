@@ -11,6 +11,7 @@ import keras
 from keras_mlp.formats.destination import check_destination
 from keras_mlp.formats.gelu_order import reorder_gelu
 from keras_mlp.formats.inference_graph import inference_graph
+from keras_mlp.formats.labels import LABELS_FILE, label_lines
 from keras_mlp.whole_files import whole_folder
 
 CONVERTER = "tensorflowjs_converter"
@@ -41,7 +42,8 @@ def export_tfjs(
 
     In float32, with a free batch size. The input is `pixels` in [0, 255] for a `VisionModel` with
     `include_preprocessing`, with the dtype int32 that `tf.browser.fromPixels` returns; otherwise
-    `images`, float32, as the model takes them. The output is one float32 tensor.
+    `images`, float32, as the model takes them. The output is one float32 tensor. `labels.txt` holds
+    the model's `class_names`, if it has them.
 
     A separate program, `tensorflowjs_converter`, converts the model. Its requirements conflict with
     those of this package, so install it in an environment of its own (`docs/formats.md`).
@@ -80,6 +82,8 @@ def export_tfjs(
         graph.save(source)
         reorder_gelu(pathlib.Path(source))
         _run(program, source, folder)
+        if graph.class_names is not None:
+            (folder / LABELS_FILE).write_text(label_lines(graph.class_names), encoding="utf-8")
     return path
 
 

@@ -1,13 +1,21 @@
 """What every architecture shares: pixels in, head out, variants, and a config that rebuilds it."""
 
 import inspect
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NoReturn, Self
 
 import keras
 import numpy as np
 
-from keras_mlp.arguments import check_channel_values, check_choice, check_pair, patch_grid
+from keras_mlp.arguments import (
+    check_channel_values,
+    check_choice,
+    check_class_names,
+    check_pair,
+    patch_grid,
+)
 from keras_mlp.layers import ClassToken, DistilledHead, GridTokens, PixelNormalization
+from keras_mlp.models.about import load_source, one_line, save_source, summary_lines
 from keras_mlp.models.block import Block
 from keras_mlp.models.careful_model import CarefulModel
 from keras_mlp.models.checkpoint_layout import CheckpointLayout
@@ -80,6 +88,11 @@ class VisionModel(CarefulModel):
         grid: (h, w) of the patches.
         has_class_token: whether the first token is a class token.
         logits: the symbolic logits, whatever `classifier_activation` is; None without a classifier.
+        class_names: names of the classes in the order of the logits, a tuple of strings of one line
+            each, or None. Set it to a list of K names. Files, exports and copies with the same
+            classes keep it.
+        weights_source: name of the preset or file that weights were loaded from, further training
+            notwithstanding; None if there was none. `.keras` files keep it, configs do not.
     """
 
     variants: ClassVar[dict[str, Config]] = {}
@@ -94,6 +107,8 @@ class VisionModel(CarefulModel):
     default_name: ClassVar[str | None] = None
     # The first part of the names of artefacts; None for the name of the class in lower case.
     short_name: ClassVar[str | None] = None
+    weights_source: str | None = None
+    _class_names: tuple[str, ...] | None = None
 
     def __init__(self, inputs: Tensor, outputs: Tensor, arguments: Arguments) -> None:
         super().__init__(inputs, outputs, name=arguments.name or self._new_name())
@@ -238,6 +253,22 @@ class VisionModel(CarefulModel):
     def logits(self) -> Tensor | None:
         return self.get_layer("head").output if self.include_top else None
 
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        return self._class_names
+
+    @class_names.setter
+    def class_names(self, names: Sequence[str] | None) -> None:
+        logits = self.logits
+        if names is not None and logits is None:
+            raise ValueError(
+                f"`class_names` name logits, and {self.name} has none: it was built with "
+                "`include_top=False`."
+            )
+        if names is not None and logits is not None:
+            names = check_class_names(names, self.name, logits.shape)
+        self._class_names = None if names is None else tuple(names)
+
     def token_grid(self, weight_path: str) -> tuple[int, int]:
         """The grid of tokens that a weight runs over, by the weight's path."""
         return self.grid
@@ -288,15 +319,55 @@ class VisionModel(CarefulModel):
         config = {name: getattr(self, name) for name in self._argument_names()}
         config["name"] = self.name
         config["dtype"] = keras.dtype_policies.serialize(self.dtype_policy)
+        if self.class_names is not None:
+            config["class_names"] = list(self.class_names)
         return {**config, **changes_of(self)}
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: Config | None = None) -> Self:
         config = dict(config)
         changes = {kind: config.pop(kind) for kind in KINDS if kind in config}
+        names = config.pop("class_names", None)
         model = cls(**config)
         make_changes(model, changes)
+        # A config that was changed to other classes, or to none, leaves the names behind.
+        if names is not None and model.include_top and len(names) == model.num_classes:
+            model.class_names = names
         return model
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: list[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: list[str] | tuple[str, str] | None = None,
+    ) -> None:
+        """Prints Keras' summary, then size, image, pixels, output and source of the weights.
+
+        Args:
+            line_length, positions, expand_nested, show_trainable, layer_range: as for
+                `keras.Model.summary`.
+            print_fn: called with each part of the text; None to print it.
+        """
+        super().summary(
+            line_length, positions, print_fn, expand_nested, show_trainable, layer_range
+        )
+        for line in summary_lines(self):
+            (print_fn or print)(line)
+
+    def __repr__(self) -> str:
+        # Keras may show a model in an error while its constructor runs.
+        is_complete = hasattr(self, self._argument_names()[-1])
+        return one_line(self) if is_complete else super().__repr__()
+
+    # Keras calls these for what a `.keras` file holds besides config and weights.
+    def save_assets(self, folder: str) -> None:
+        save_source(self, folder)
+
+    def load_assets(self, folder: str | None) -> None:
+        load_source(self, folder)
 
     def quantize(
         self, mode: Any = None, config: Any = None, filters: Any = None, **kwargs: Any

@@ -81,6 +81,15 @@ def make_changes(model: keras.Model, changes: Mapping[str, Any]) -> None:
         frozen.trainable = False
 
 
+def without_head(changes: Mapping[str, Any]) -> Config:
+    """The changes to all layers but the classifier, which a new one does not inherit.
+
+    Args:
+        changes: a dict with the keys that `changes_of` returns; other keys are ignored.
+    """
+    return {kind: _outside_head(changes[kind]) for kind in KINDS if kind in changes}
+
+
 @contextlib.contextmanager
 def quantizing() -> Iterator[None]:
     """Quantization in the `with` block is quick and does not warn of layers it leaves alone."""
@@ -143,6 +152,12 @@ def _frozen(layer: keras.layers.Layer, path: str) -> list[str]:
     for part in children(layer):
         paths += _frozen(part, f"{path}/{part.name}")
     return paths
+
+
+def _outside_head(changes: Any) -> Any:
+    """A list of paths, or a dict whose keys are paths, without those of the head."""
+    kept = [path for path in changes if path.split("/")[0] != "head"]
+    return {path: changes[path] for path in kept} if isinstance(changes, dict) else kept
 
 
 def _find(things: Mapping[str, _Thing], path: str) -> _Thing:

@@ -3,6 +3,7 @@
 import dataclasses
 import fnmatch
 import os
+import pathlib
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -144,6 +145,7 @@ def place(model: VisionModel, checkpoint: Checkpoint, include_head: bool) -> str
         )
     for weight in weights:
         weight.assign(arrays[weight.path])
+    model.weights_source = pathlib.Path(checkpoint.path).name
     return checkpoint.source
 
 

@@ -33,6 +33,12 @@ def class_names(dataset: str) -> tuple[str, ...]:
     return tuple(name for marks, name in _rows() if mark in marks)
 
 
+def names_of(num_classes: int) -> tuple[str, ...] | None:
+    """Returns the names of a published classifier's classes by their number; None if not known."""
+    counts = {len(class_names(dataset)): dataset for dataset in _MARKS}
+    return class_names(counts[num_classes]) if num_classes in counts else None
+
+
 @functools.cache
 def _rows() -> list[tuple[str, str]]:
     """Returns (marks, name) of every class of any dataset."""

@@ -95,6 +95,7 @@ def with_image_shape(
         array = _resized(arrays[weight.path], model, new, weight, method, position_method)
         if array is not None:
             weight.assign(array)
+    new.weights_source = model.weights_source
     return new
 
 

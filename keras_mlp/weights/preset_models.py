@@ -12,6 +12,7 @@ from keras_mlp.arguments import check_bool, check_choice, check_image_shape, che
 from keras_mlp.models import ARCHITECTURES, VisionModel
 from keras_mlp.weights.catalogue import find_preset
 from keras_mlp.weights.checkpoint import Checkpoint, place, recognise
+from keras_mlp.weights.class_names import names_of
 from keras_mlp.weights.download import cache_folder, download
 from keras_mlp.weights.file_image_shape import shape_in_file
 from keras_mlp.weights.image_shape import with_image_shape
@@ -63,6 +64,9 @@ def from_preset(
             _in_shape(model, image_shape)  # raises before a download what it would raise after
         _bring(row, file, verbose)
     _load(model, read(model, file), verbose)
+    if model.include_top and model.num_classes == row.num_classes:
+        model.class_names = names_of(row.num_classes)
+    model.weights_source = row.name
     if row.note is not None:
         _say(f"{row.name}: {row.note}", verbose)
     return _in_shape(model, image_shape)

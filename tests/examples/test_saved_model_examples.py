@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from examples import finetune_folder, keras_layer, knn_features
 from examples.digit_images import digit_images
+from training.evaluate import evaluate_source
 
 
 def shares(text):
@@ -45,6 +46,9 @@ def test_a_folder_of_images_becomes_a_model_and_a_saved_model(artefact, tmp_path
         r"^10 classes: \d+\.\d% accuracy on held-out images$", capsys.readouterr().out, re.M
     )
     model = keras.models.load_model(tmp_path / "tuned/model.keras")
+    assert model.class_names == tuple(map(str, range(10)))
+    judged = evaluate_source(tmp_path / "tuned/model.keras", folder=images)
+    assert judged["examples"] == 40
     path = tmp_path / "tuned/saved_model"
     pixels = digit_images((8, 8, 1))[0][:3]
     loaded = tf.saved_model.load(str(path))

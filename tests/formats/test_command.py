@@ -1,5 +1,8 @@
 """python -m keras_mlp.formats."""
 
+import shutil
+import zipfile
+
 import keras
 import pytest
 
@@ -25,6 +28,17 @@ def test_a_file_or_a_folder_is_converted(source, name, tmp_path, capsys):
     model = keras.models.load_model(source / "model.keras")
     pixels = some_pixels(model, batch=2)
     runtimes.assert_same(runtimes.litert(output, pixels), predict(model, pixels))
+
+
+def test_the_names_beside_an_older_file_go_along(source, tmp_path):
+    count = keras.models.load_model(source / "model.keras").num_classes
+    names = [f"class {number}" for number in range(count)]
+    shutil.copyfile(source / "model.keras", tmp_path / "model.keras")
+    (tmp_path / "labels.txt").write_text("".join(f"{name}\n" for name in names))
+    output = tmp_path / "toy.tflite"
+    command.main([str(tmp_path), "--format", "litert", "--output", str(output)])
+    with zipfile.ZipFile(output) as archive:
+        assert archive.read("labels.txt").decode().splitlines() == names
 
 
 @pytest.mark.parametrize("form", command.FORMATS)

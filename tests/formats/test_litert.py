@@ -1,5 +1,7 @@
 """LiteRT files, run by the interpreter inside TensorFlow and by the runtime on its own."""
 
+import zipfile
+
 import keras
 import numpy as np
 import pytest
@@ -25,6 +27,20 @@ def test_float32_computes_what_the_model_computes(architecture, library, tmp_pat
     pixels = some_pixels(model, batch=3)
     runtimes.assert_same(runtimes.litert(path, pixels, library), predict(model, pixels))
     assert [file.name for file in tmp_path.iterdir()] == ["toy.tflite"]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_names_of_classes_are_in_the_file_as_an_archive(library, tmp_path):
+    model = toy(num_classes=3)
+    plain = export_litert(model, tmp_path / "plain.tflite").read_bytes()
+    assert not zipfile.is_zipfile(tmp_path / "plain.tflite")
+    model.class_names = ["ant", "große Katze", "c"]
+    path = export_litert(model, tmp_path / "toy.tflite")
+    assert len(plain) < path.stat().st_size < len(plain) + 500
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("labels.txt").decode() == "ant\ngroße Katze\nc\n"
+    pixels = some_pixels(model, batch=3)
+    runtimes.assert_same(runtimes.litert(path, pixels, library), predict(model, pixels))
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

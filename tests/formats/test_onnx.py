@@ -1,6 +1,7 @@
 """ONNX files, run by ONNX Runtime."""
 
 import importlib.util
+import json
 
 import keras
 import pytest
@@ -40,6 +41,17 @@ def test_the_file_says_what_it_is(tmp_path):
     assert pixels.type.tensor_type.elem_type == onnx.TensorProto.UINT8
     for end in (pixels, logits):
         assert end.type.tensor_type.shape.dim[0].dim_param == "batch"
+
+
+@pytest.mark.formats
+def test_names_of_classes_are_metadata(tmp_path):
+    import onnx
+
+    model = toy(num_classes=2)
+    model.class_names = ["ant", "große Katze"]
+    proto = onnx.load(export_onnx(model, tmp_path / "toy.onnx"))
+    metadata = {each.key: each.value for each in proto.metadata_props}
+    assert json.loads(metadata["class_names"]) == ["ant", "große Katze"]
 
 
 @pytest.mark.formats

@@ -47,6 +47,14 @@ def test_a_model_of_normalised_images_takes_floats(tmp_path):
     runtimes.assert_same(runtimes.tfjs(folder, images), predict(model, images))
 
 
+def test_names_of_classes_are_a_file_in_the_folder(tmp_path):
+    converter = program(tmp_path, 'for last; do :; done; touch "$last/model.json"')
+    model = toy(num_classes=2)
+    model.class_names = ["ant", "große Katze"]
+    folder = export_tfjs(model, tmp_path / "toy", converter=converter)
+    assert (folder / "labels.txt").read_text("utf-8") == "ant\ngroße Katze\n"
+
+
 def test_the_converter_gets_a_saved_model_and_its_folder_replaces_the_old(tmp_path):
     # The last two arguments are the SavedModel and the folder to fill.
     converter = program(tmp_path, 'for last; do :; done; ls "$4" > "$last/model.json"')

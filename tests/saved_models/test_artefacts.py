@@ -160,6 +160,32 @@ def test_a_card_follows_its_metrics(made):
     assert "catalog/some_dataset" in card.card(metrics)
 
 
+def test_names_of_classes_are_no_markup_of_the_card(made):
+    metrics = read_metrics(made)
+    plain = card.card(metrics)
+    names = [
+        "<img src=x onerror=alert(1)>",
+        "a|b",
+        "[x](http://y.z)",
+        "**bold**",
+        "`code`",
+        "T-shirt",
+    ]
+    metrics["classes"] = names
+    metrics["training"]["command"] = "python ```\n# not a heading"
+    text = card.card(metrics)
+    assert "<img" not in text and "&lt;img src\\=x" in text and "T-shirt" in text
+    assert r"a\|b" in text and r"\[x\](http\://y\.z)" in text and r"\`code\`" in text
+    assert r"\*\*bold\*\*" in text and "````\npython ```" in text
+    assert text.count("\n| ") == plain.count("\n| ")
+
+
+def test_a_card_of_own_pictures_names_no_page_of_tfds(made):
+    metrics = read_metrics(made)
+    metrics["training"]["config"]["data"]["name"] = "image_folder"
+    assert "TFDS" not in card.card(metrics) and "tensorflow.org" not in card.card(metrics)
+
+
 def test_a_card_has_no_words_for_a_folder_without_metrics(tmp_path):
     with pytest.raises(SystemExit) as stop:
         card.main([str(tmp_path)])

@@ -118,7 +118,8 @@ def test_a_failure_in_the_middle_leaves_nothing(finished_run, tmp_path, monkeypa
 
 REFUSED = {
     "run": (lambda run, out: (out, out, {}), "is not a finished run"),
-    "output": (lambda run, out: (run, out / "absent", {}), "is not a folder"),
+    "output": (lambda run, out: (run, run / "model.keras", {}), "is not a folder: .* is a file"),
+    "inside": (lambda run, out: (run, run / "model.keras/x", {}), "is not a folder: .* is a file"),
     "form": (lambda run, out: (run, out, {"form": "folded"}), "`form` is 'folded'"),
     "name": (lambda run, out: (run, out, {"name": "../x"}), "`--name` must be lower-case"),
     "sizes": (lambda run, out: (run, out, {"sizes": [(9, 8)]}), "image_shape"),

@@ -59,6 +59,8 @@ def test_a_damaged_artefact_is_not_published(copy, tmp_path):
     assert os.listdir(tmp_path) == [copy.name]
 
 
-def test_the_folder_must_be_there(made, tmp_path):
-    with pytest.raises(ValueError, match=r"`--output` .*absent is not a folder"):
-        publish(made, tmp_path / "absent")
+def test_the_output_is_made_where_a_folder_can_be(made, tmp_path):
+    assert (publish(made, tmp_path / "not/there") / "classifier.tar.gz").is_file()
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"`--output` .*file is not a folder"):
+        publish(made, tmp_path / "file")

@@ -16,7 +16,7 @@ from training.engine.explosion import LossLimits
 from training.engine.folder_lock import FolderLock
 from training.engine.step_files import step_files
 from training.engine.workdir import Workdir
-from training.train import main, train
+from training.train import _health, main
 
 
 def entry(step, loss, accuracy=None):
@@ -195,13 +195,8 @@ def test_a_spoiled_checkpoint_is_not_recommended(folder):
     assert curve.best.judged["step"] == 10 and curve.way_out() == ""
 
 
-def test_a_test_loss_that_is_not_finite_is_an_error(change, tmp_path):
-    config = change(
-        epochs=1,
-        optimizer={"learning_rate": 1e38, "clip_norm": 0.0, "warmup_epochs": 0.0},
-        runtime={"steps_per_loop": 1},
-        data={"batch_size": 1293, "validation_percent": 10},
-    )
-    with pytest.raises(FloatingPointError, match="test loss is not finite at step 1"):
-        train(config, tmp_path / "run")
-    assert not (tmp_path / "run" / "metrics.json").exists()
+def test_a_test_loss_that_is_not_finite_is_an_error(folder):
+    curve = grow(folder, [entry(10, 1.0, 0.5)])
+    with pytest.raises(FloatingPointError, match="test loss is not finite at step 20") as error:
+        _health(curve, {"loss": math.nan}, 20)
+    assert "step 10, is kept" in str(error.value) and "back_to_best" in str(error.value)

@@ -109,6 +109,43 @@ def test_the_program_writes_files_and_prints_one_json_line_last(saved, tmp_path,
     assert names == {"evaluation.json", "confusion.png", "reliability.png"}
 
 
+def test_the_program_prints_what_it_judges_the_classes_and_the_pairs(saved, capsys):
+    program.main(["--source", str(saved / "saved_model"), "--folder", str(saved / "pictures")])
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert f"{saved / 'saved_model'} on {saved / 'pictures'}: 11 images, 7 classes, " in first
+    start = next(i for i, line in enumerate(lines) if line.startswith("class "))
+    assert lines[start].split() == ["class", "precision", "recall", "images"]
+    names = [line.split()[0] for line in lines[start + 1 : start + 8]]
+    assert names == CLASSES
+    assert any(line.startswith("truth ") for line in lines)
+
+
+def test_a_damaged_picture_of_a_config_is_one_line_that_names_it(saved, tmp_path):
+    for split in ("train", "test"):
+        _write_pictures(tmp_path / split)
+    (tmp_path / "test" / "bee" / "torn.png").write_bytes(b"torn")
+    page = tmp_path / "page.py"
+    page.write_text(
+        "from training.config import Config, Data\n"
+        f"CONFIG = Config(data=Data(name='image_folder', data_dir={str(tmp_path)!r}, "
+        "num_classes=3, validation_percent=0))\n"
+    )
+    model = keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(SystemExit, match=r"1 damaged picture.*torn\.png") as stop:
+        program.main(["--source", str(tmp_path / "model.keras"), "--config", str(page)])
+    assert "\n" not in str(stop.value)
+
+
+def test_a_model_of_any_image_size_is_refused_with_the_way_out(saved, tmp_path):
+    images = keras.Input((None, None, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(images)
+    keras.Model(images, keras.layers.Dense(7)(pooled)).save(tmp_path / "model.keras")
+    (tmp_path / "labels.txt").write_text("\n".join(CLASSES))
+    with pytest.raises(ValueError, match="Save the model with a fixed image size"):
+        evaluate_source(tmp_path / "model.keras", folder=saved / "pictures")
+
+
 def test_images_per_second_leave_out_the_first_batch():
     images = tf.zeros((6, 1, 1, 2), tf.uint8)
     split = Split(tf.data.Dataset.from_tensor_slices((images, np.zeros(6, "int64"))), 6)
@@ -187,6 +224,42 @@ def test_a_source_that_cannot_be_judged_ends_with_one_line(saved, source, messag
         program.main(["--source", str(saved / source), "--folder", str(saved / "pictures")])
     assert message in str(stop.value) and "\n" not in str(stop.value)
     assert str(stop.value).startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"images": np.zeros((2, 9, 9, 3), "uint8")}, r"images are uint8 \(2, 9, 9, 3\)"),
+        ({"images": np.zeros(2, "U3")}, "images are <U3"),
+        ({"logits": np.zeros((2, 5))}, r"holds outputs \(2, 5\), the model gives \(2, 7\)"),
+    ],
+)
+def test_golden_outputs_of_another_model_are_one_line(saved, arrays, message, tmp_path):
+    whole = {"images": np.zeros((2, *SHAPE), "uint8"), "logits": np.zeros((2, 7)), **arrays}
+    np.savez(tmp_path / "golden.npz", **whole)
+    model = keras.models.load_model(saved / "model.keras")
+    with pytest.raises(ValueError, match=rf"does not fit the model: .*{message}") as error:
+        program.check_golden(model, tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (b"ant\nbee\n\xff\n", "labels.txt cannot be read: it must be UTF-8"),
+        (b"ant\n\x1b[31m\n", "has the class name .*is a control character"),
+        (None, "needs names of the model's classes"),
+    ],
+)
+def test_names_that_cannot_be_names_are_one_line(saved, labels, message, tmp_path):
+    (tmp_path / "model.keras").write_bytes((saved / "model.keras").read_bytes())
+    if labels is None:
+        (tmp_path / "metrics.json").write_text('{"classes": 5}')
+    else:
+        (tmp_path / "labels.txt").write_bytes(labels)
+    with pytest.raises(ValueError, match=message) as error:
+        evaluate_source(tmp_path / "model.keras", folder=saved / "pictures")
+    assert str(error.value).isprintable()
 
 
 def test_golden_outputs_beside_a_damaged_file_are_an_error(tmp_path):

@@ -50,13 +50,21 @@ def test_a_second_ctrl_c_ends_at_once_in_the_middle_of_a_long_step():
     assert exit_code == BY_CTRL_C and "second Ctrl-C" in stderr and "Traceback" not in stderr
 
 
-def test_ctrl_c_outside_a_run_is_one_line():
+@pytest.mark.parametrize(
+    "then",
+    [
+        "time.sleep(30)",
+        "with contextlib.suppress(SystemExit): time.sleep(30)\ntime.sleep(30)",
+        "hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)",
+    ],
+    ids=["at once", "caught by a library", "in a long call"],
+)
+def test_ctrl_c_outside_a_run_is_one_line(then):
     code = (
-        "import time\n"
+        "import contextlib, hashlib, time\n"
         "from training.engine.interruption import end_on_ctrl_c\n"
-        "end_on_ctrl_c()\n"
-        "print('ready', flush=True)\n"
-        "time.sleep(30)\n"
+        "end_on_ctrl_c(patience=0.5)\n"
+        f"print('ready', flush=True)\n{then}\n"
     )
     exit_code, stderr = ended(code, 1)
     assert exit_code == BY_CTRL_C and stderr.strip().startswith("Ended by Ctrl-C.")

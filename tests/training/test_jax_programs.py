@@ -49,7 +49,10 @@ def test_an_evaluation_says_what_the_run_said(folder):
 def test_fine_tuning_trains_all_ways(folder):
     results = json.loads((folder / "results.json").read_text())
     assert set(results["tuned"]) == set(WAYS)
-    assert keras.models.load_model(folder / "tuned" / "model.keras").output_shape == (None, 3)
+    tuned = keras.models.load_model(folder / "tuned" / "model.keras")
+    assert tuned.output_shape == (None, 3) and tuned.class_names == ("5", "6", "7")
+    trained = folder / "compare" / "MLPMixer" / "seed3" / "model.keras"
+    assert keras.models.load_model(trained).class_names == tuple("0123456789")
 
 
 def test_a_trace_is_written(folder):

@@ -186,7 +186,7 @@ def test_the_newest_checkpoint_is_restored(manager):
     assert np.asarray(manager.weight).max() == 0.5
 
 
-@pytest.mark.parametrize("damage", ["cut data", "cut index", "flip a byte", "no data"])
+@pytest.mark.parametrize("damage", ["cut data", "cut index", "flip a byte", "no data", "no index"])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(
     manager, tmp_path, caplog, damage
 ):
@@ -201,7 +201,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(
         content[len(content) // 2] ^= 1
         data.write_bytes(content)
     else:
-        data.unlink()
+        (data if damage == "no data" else index).unlink()
     assert manager.restore_or_initialize().endswith("step-1")
     assert np.asarray(manager.weight).max() == 0.25
     (message,) = [record.getMessage() for record in caplog.records]

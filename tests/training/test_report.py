@@ -1,17 +1,26 @@
 """The page that a run writes: complete, valid, escaped and self-contained."""
 
 import base64
+import html
 import html.parser
+import io
 import json
 import re
+import shlex
 
 import matplotlib.figure
+import numpy as np
+import PIL.Image
 import pytest
 
 from training import report as program
 from training.evaluate import evaluate_source
 from training.report import write_report
+from training.reports.evaluation_pictures import draw_confusion
+from training.reports.higher_loss import why_training_loss_is_higher
 from training.reports.html_page import page, paragraph, picture, table
+from training.reports.mistakes import KEPT, Mistakes
+from training.reports.pictures import draw_batch, draw_predictions
 from training.train import train
 
 VOID = {"meta", "img"}
@@ -147,13 +156,16 @@ def test_the_config_marks_what_differs_from_the_defaults(run):
 def test_the_page_needs_nothing_beside_it(run):
     text = (run[1] / "report.html").read_text()
     reader = Reader(text)
-    assert len(reader.sources) == 5 and all(each.startswith("data:") for each in reader.sources)
+    mistakes = len(json.loads((run[1] / "evaluation.json").read_text())["mistakes"])
+    assert mistakes > 0 and len(reader.sources) == mistakes + 5
+    assert all(each.startswith("data:") for each in reader.sources)
     assert not reader.tags & {"script", "link", "iframe"}
     assert not re.search(r"\burl\(|@import", text)
     kinds = [re.match(r"data:image/([a-z+]+);base64,(.*)", each) for each in reader.sources]
     starts = [base64.b64decode(kind[2])[:5] for kind in kinds]
-    assert [kind[1] for kind in kinds] == ["svg+xml", *["png"] * 4]
-    assert starts == [b"<?xml", *[b"\x89PNG\r"] * 4]
+    # Mistakes and the confusion matrix come before the curves, the other pictures after them.
+    assert [kind[1] for kind in kinds] == [*["png"] * (mistakes + 1), "svg+xml", *["png"] * 3]
+    assert starts == [*[b"\x89PNG\r"] * (mistakes + 1), b"<?xml", *[b"\x89PNG\r"] * 3]
 
 
 def test_a_run_without_validation_and_without_an_evaluation(run, tmp_path):
@@ -190,6 +202,133 @@ def test_of_many_classes_those_with_the_lowest_recall_are_listed(run, tmp_path):
     reader = Reader(write_report(folder).read_text())
     listed = [row[0] for row in rows_below(reader, "class")]
     assert listed == [f"class {i}" for i in range(59, 9, -1)]
+
+
+def test_the_most_confident_mistakes_come_first_with_picture_and_names(run, tmp_path):
+    folder = copied(run, tmp_path / "mistakes")
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    certain = [each["confidence"] for each in evaluation["mistakes"]]
+    assert certain == sorted(certain, reverse=True) and len(certain) <= KEPT
+    png = evaluation["mistakes"][0]["png"]
+    evaluation["classes"][3], evaluation["classes"][8] = "<b>three</b>", "a $8$"
+    evaluation["mistakes"] = [
+        {"truth": 3, "guess": 8, "confidence": 0.987, "png": png},
+        {"truth": 1, "guess": 7, "confidence": 0.5, "png": ""},
+    ]
+    (folder / "evaluation.json").write_text(json.dumps(evaluation))
+    text = write_report(folder).read_text()
+    reader = Reader(text)
+    start = reader.texts.index("Most confident mistakes")
+    shown = [each for each in reader.texts[start:] if each.strip()]
+    assert shown[2:5] == ["taken for a $8$", "is <b>three</b>", "98.7% certain"]
+    assert shown[5:8] == ["taken for 7", "is 1", "50.0% certain"]
+    assert reader.sources[0] == f"data:image/png;base64,{png}"
+    assert start < reader.texts.index("Classes") < reader.texts.index("Learning curves")
+
+
+def test_the_command_is_there_to_copy(run):
+    metrics, folder, _ = run
+    assert shlex.split(metrics["command"])[0].startswith("python")
+    assert f"<pre>{html.escape(metrics['command'])}</pre>" in (folder / "report.html").read_text()
+
+
+def test_pages_adapt_to_dark_screens_and_to_telephones(run):
+    text = (run[1] / "report.html").read_text()
+    assert "@media (prefers-color-scheme: dark)" in text and "@media (max-width:" in text
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in text
+    assert not re.search(r"#[0-9a-f]{3,6}\b", text.split("</style>")[0].split("* { box")[1])
+
+
+LOSSES = {"train": {"loss": 0.9}, "validation": {"loss": 0.5}}
+
+
+def test_a_training_loss_above_validation_is_explained():
+    assert why_training_loss_is_higher({**LOSSES, "train": {"loss": 0.4}}, {}) is None
+    assert why_training_loss_is_higher({"train": {"loss": 0.4}}, {}) is None
+    plain = why_training_loss_is_higher(LOSSES, {})
+    assert "(0.900) stands above the validation loss (0.500)" in plain and "smoothed" not in plain
+    config = {
+        "augment": {"shift": 1, "mixup": 0.8},
+        "optimizer": {"label_smoothing": 0.1, "ema": 0.99, "loss": "sigmoid"},
+        "model": {"arguments": {"dropout_rate": 0.1}},
+    }
+    text = why_training_loss_is_higher(LOSSES, config)
+    for word in ("smoothed by 0.1", "augmented", "mixed", "dropout", "averaged", "binary"):
+        assert word in text
+
+
+def test_the_sentence_is_on_the_page_where_the_loss_is_higher(run, tmp_path):
+    folder = copied(run, tmp_path / "higher")
+    entry = {"step": 1, "epoch": 1.0, "seconds": 1.0, **LOSSES}
+    (folder / "history.jsonl").write_text(json.dumps(entry) + "\n")
+    assert "stands above the validation loss" in write_report(folder).read_text()
+    entry["train"] = {"loss": 0.1}
+    (folder / "history.jsonl").write_text(json.dumps(entry) + "\n")
+    assert "stands above the validation loss" not in write_report(folder).read_text()
+
+
+@pytest.fixture
+def second(run, tmp_path):
+    """The same run, with another accuracy, rate and recall."""
+    folder = copied(run, tmp_path / "second")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics["test"]["accuracy"] = 0.999
+    metrics["config"]["optimizer"]["learning_rate"] = 0.125
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    evaluation["per_class"][4]["recall"] = 0.001
+    (folder / "evaluation.json").write_text(json.dumps(evaluation))
+    return folder
+
+
+def test_several_runs_are_compared_on_one_page(run, second, tmp_path, capsys):
+    output = tmp_path / "compared.html"
+    program.main([str(run[1]), str(second), "--output", str(output)])
+    assert capsys.readouterr().out == f"{output}\n"
+    reader = Reader(output.read_text())
+    results = [row[:2] for row in reader.rows[1:3]]
+    accuracy = run[0]["test"]["accuracy"]
+    assert results == [["second", "99.90%"], ["small <run>", f"{accuracy:.2%}"]]
+    assert ["optimizer.learning_rate", "0.005", "0.125"] in reader.rows
+    assert not any(row[0] == "epochs" for row in reader.rows)
+    recalls = rows_below(reader, "class")
+    assert recalls[0][0] == "4" and recalls[0][2] == "0.1%"
+    assert "svg+xml" in reader.sources[0] and len(reader.sources) == 1
+    assert reader.texts.count(run[0]["command"]) == 2
+    program.main([str(second), str(run[1]), "--output", str(output)])  # its own page is replaced
+
+
+def test_a_page_replaces_no_other_file(run, second, tmp_path):
+    own = tmp_path / "thesis.html"
+    own.write_text("my own work")
+    for runs in ([str(second)], [str(second), str(run[1])]):
+        with pytest.raises(SystemExit, match=r"thesis\.html is not a page of training\.report"):
+            program.main([*runs, "--output", str(own)])
+    assert own.read_text() == "my own work"
+    with pytest.raises(SystemExit, match="is given twice"):
+        program.main([str(second), str(second), "--output", str(tmp_path / "x.html")])
+
+
+def test_names_of_any_script_and_with_dollars_can_be_drawn(tmp_path):
+    names = ["猫", "a $x^$", "$\\frac$"]
+    images = np.zeros((3, 8, 8, 3), "uint8")
+    draw_confusion(tmp_path / "confusion.png", np.eye(3, dtype=int), names)
+    draw_predictions(tmp_path / "predictions.png", images, [0, 1, 2], np.eye(3)[::-1], names)
+    draw_batch(tmp_path / "batch.png", images, np.full((3, 3), 1 / 3), names)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_the_most_confident_mistakes_are_kept_over_batches():
+    mistakes = Mistakes(count=2)
+    images = np.zeros((3, 200, 100, 3), "uint8")
+    mistakes.add(images, [[0.0, 1.0], [3.0, 0.0], [9.0, 0.0]], [0, 1, 0])
+    mistakes.add(images[:1], [[0.0, 2.0]], [0])
+    mistakes.add(images[:1, :, :, :2], [[0.0, 2.0]], [0])  # of equals the first one is kept
+    first, second = mistakes.most_confident()
+    assert (first["truth"], first["guess"]) == (1, 0) and second["confidence"] < 0.9
+    assert first["confidence"] == pytest.approx(1 / (1 + np.exp(-3)))
+    with PIL.Image.open(io.BytesIO(base64.b64decode(second["png"]))) as picture:
+        assert picture.size == (48, 96)
 
 
 def test_text_is_escaped():

@@ -1,5 +1,6 @@
 """One short run from the command line, and its outputs."""
 
+import importlib
 import json
 import shutil
 
@@ -14,6 +15,7 @@ from tests.training import processes
 from tests.training.blank_pictures import blank_pictures
 from training import train as program
 from training.config import FineTuneConfig, Transfer
+from training.engine.folder_lock import FolderLock
 from training.engine.optimizers import build_optimizer
 from training.engine.tensorflow.trainer import Trainer
 from training.evaluate import check_golden, evaluate_source
@@ -90,6 +92,22 @@ def test_a_finished_run_of_another_config_is_refused_whatever_is_accepted(run):
     assert (run[0] / "config.json").read_text() == before
 
 
+@pytest.mark.parametrize("name", ["train", "compare", "finetune"])
+def test_a_folder_in_use_ends_a_program_with_one_line(name, run, data_dir, tmp_path):
+    page = {"train": "digits", "compare": "compare_digits", "finetune": "digits_transfer"}[name]
+    arguments = ["--config", f"training/configs/{page}.py", "--workdir", str(tmp_path)]
+    arguments += ["--set", f"data.data_dir={data_dir}"]
+    if name == "finetune":
+        arguments += ["--source", str(run[0] / "features")]
+    lock = FolderLock(tmp_path)
+    try:
+        with pytest.raises(SystemExit, match=r"^error: .* is in use by process \d+ on ") as stop:
+            importlib.import_module(f"training.{name}").main(arguments)
+    finally:
+        lock.release()
+    assert "\n" not in str(stop.value) and not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"test": {"accuracy": 0.5}}', '{"test": "good"}'])
 def test_damaged_metrics_are_named_with_a_way_out_that_works(text, run, blank, tmp_path):
     workdir = shutil.copytree(run[0], tmp_path / "run")
@@ -126,6 +144,13 @@ def test_keras_file_and_saved_model_agree_with_the_metrics(run, config):
         assert result["accuracy"] == metrics["test"]["accuracy"]
         assert result["loss"] == pytest.approx(metrics["test"]["loss"], abs=1e-5)
     assert result["golden_difference"] <= 1e-6
+
+
+def test_the_names_of_the_classes_are_in_every_file(run):
+    names = json.loads((run[0] / "metrics.json").read_text())["classes"]
+    assert names == [str(digit) for digit in range(10)]
+    assert saved_model_info(run[0] / "saved_model")["class_names"] == names
+    assert keras.models.load_model(run[0] / "model.keras").class_names == tuple(names)
 
 
 def test_golden_outputs_that_are_not_met_are_an_error(run):

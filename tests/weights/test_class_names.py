@@ -3,7 +3,7 @@
 import pytest
 
 import keras_mlp
-from keras_mlp.weights.class_names import _MARKS
+from keras_mlp.weights.class_names import _MARKS, names_of
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,12 @@ def test_names_are_in_the_order_of_the_logits(dataset, count, known):
 def test_every_preset_with_a_classifier_has_names():
     counts = {len(keras_mlp.class_names(dataset)) for dataset in _MARKS}
     assert {row.num_classes for row in keras_mlp.presets()} <= counts
+
+
+def test_a_number_of_classes_says_whose_names_they_are():
+    assert names_of(1000) == keras_mlp.class_names("imagenet-1k")
+    assert names_of(11221) == keras_mlp.class_names("imagenet-21k-p")
+    assert names_of(10) is None
 
 
 def test_an_unknown_dataset_is_refused():

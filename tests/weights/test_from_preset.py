@@ -80,6 +80,19 @@ def test_computes_what_was_published(architecture, published, server, tmp_path):
     assert [each.name for each in (tmp_path / "cache").iterdir()] == [f"{NAME}.safetensors"]
 
 
+def test_the_classes_of_a_published_classifier_have_their_names(server, tmp_path, monkeypatch):
+    from keras_mlp.weights import preset_models
+
+    words = {7: tuple("abcdefg")}  # of as many classes as the toy has
+    monkeypatch.setattr(preset_models, "names_of", words.get)
+    cache = {"cache_dir": tmp_path / "cache", "verbose": False}
+    assert MLPMixer.from_preset(NAME, **cache).class_names == tuple("abcdefg")
+    larger = MLPMixer.from_preset(NAME, **cache, image_shape=(8, 16, 3))
+    assert larger.class_names == tuple("abcdefg")
+    assert MLPMixer.from_preset(NAME, **cache, num_classes=3).class_names is None
+    assert MLPMixer.from_preset(NAME, **cache, include_top=False).class_names is None
+
+
 def test_downloads_once(server, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_MLP_CACHE", str(tmp_path / "cache"))
     for _ in range(2):

@@ -1,97 +1,146 @@
 """A folder of pictures with a subfolder per class, as a split."""
 
 import concurrent.futures
+import logging
 import pathlib
 from collections.abc import Sequence
 
 import tensorflow as tf
 
 from keras_mlp.arguments import describe_choices
+from keras_mlp.export.picture_headers import MAX_PIXELS, orientation_of, upright, within_bound
 from training.data.decoding import resize
-from training.data.image_folder import SUFFIXES
+from training.data.picture_files import (
+    KINDS,
+    SUFFIXES,
+    ClassFolders,
+    class_folders,
+    content_of,
+    needs_pillow,
+)
+from training.data.picture_notes import picture_fault, picture_notes
 from training.data.pipeline import Split
+
+log = logging.getLogger(__name__)
 
 
 def load_folder(
-    root: str | pathlib.Path, classes: Sequence[str], image_shape: tuple[int, int, int]
+    root: str | pathlib.Path,
+    classes: Sequence[str],
+    image_shape: tuple[int, int, int],
+    *,
+    turn: bool = False,
+    max_pixels: int = MAX_PIXELS,
 ) -> Split:
-    """Loads pictures `ROOT/CLASS/*.jpg` (or .jpeg or .png).
+    """Loads pictures `ROOT/CLASS/*.jpg` (or another of `SUFFIXES`).
 
     Pictures of another size are resized without cropping, bilinear and antialiased. Pictures are
-    converted to the model's number of channels.
+    converted to the model's number of channels. A warning names what users may not expect, such
+    as files that are not read.
 
     Args:
         root: path of the folder.
         classes: names of the model's classes, which folders are matched with. Classes without a
             folder have no examples.
         image_shape: (H, W, C), C 1 or 3.
+        turn: turn pictures as their EXIF orientation asks.
+        max_pixels: largest height times width of a picture.
 
     Returns:
         A `training.data.pipeline.Split`, in the order of the paths.
 
     Raises:
         ValueError: there is no folder or no picture, a folder's name is not a class, a picture is
-            damaged, or `image_shape` has another number of channels.
+            damaged or too large, or `image_shape` has another number of channels.
     """
     root = pathlib.Path(root)
     if not root.is_dir():
         raise ValueError(f"`--folder` {root} is not a folder.")
     if image_shape[-1] not in (1, 3):
         raise ValueError(f"Pictures have 1 or 3 channels; the model takes {image_shape[-1]}.")
-    paths = sorted(
-        file for file in root.glob("*/*") if file.suffix.lower() in SUFFIXES and file.is_file()
-    )
+    found = class_folders(root)
+    paths = [path for own in found.pictures.values() for path in own]
+    notes = found.notes()
     if not paths:
-        raise ValueError(f"`--folder` {root} has no files CLASS/*{', CLASS/*'.join(SUFFIXES)}.")
-    labels = _labels(root, paths, classes)
-    _check_pictures(paths)
-    examples = tf.data.Dataset.from_tensor_slices(([str(path) for path in paths], labels))
+        raise ValueError(
+            f"`--folder` {root} has no files CLASS/*{', CLASS/*'.join(SUFFIXES)}."
+            + (f" {notes[-1]}" if found.left_out or found.loose else "")
+        )
+    labels = _labels(found, classes)
+    reader = _Reader(image_shape, turn, max_pixels, needs_pillow(paths))
+    _check_pictures(paths, reader)
+    for note in [*notes, *picture_notes(paths, image_shape[-1], turn)]:
+        log.warning(note)
+    examples = tf.data.Dataset.from_tensor_slices((paths, labels))
     examples = examples.map(
-        lambda path, label: (_read(path, image_shape), label),
-        tf.data.AUTOTUNE,
-        deterministic=True,
+        lambda path, label: (reader.read(path), label), tf.data.AUTOTUNE, deterministic=True
     )
     return Split(examples, len(paths))
 
 
-def _labels(root: pathlib.Path, paths: Sequence[pathlib.Path], classes: Sequence[str]) -> tf.Tensor:
+def _labels(found: ClassFolders, classes: Sequence[str]) -> tf.Tensor:
     numbers = {name: number for number, name in enumerate(classes)}
-    for path in paths:
-        if path.parent.name not in numbers:
-            name = path.parent.name
+    used = {name: paths for name, paths in found.pictures.items() if paths}
+    for name in used:
+        if name not in numbers:
             near = describe_choices(name, classes).split("Allowed:")[0]  # there may be thousands
             raise ValueError(
-                f"`--folder` {root} has a folder {name!r}, which is not one of the model's "
+                f"`--folder` {found.root} has a folder {name!r}, which is not one of the model's "
                 f"{len(classes)} classes. {near}".strip()
             )
-    return tf.constant([numbers[path.parent.name] for path in paths], tf.int64)
+    counts = [len(paths) for paths in used.values()]
+    return tf.repeat(tf.constant([numbers[name] for name in used], tf.int64), counts)
 
 
-def _check_pictures(paths: Sequence[pathlib.Path]) -> None:
+def _check_pictures(paths: Sequence[str], reader: "_Reader") -> None:
     """Reads every picture once: in the stream an error could not name the picture."""
     with concurrent.futures.ThreadPoolExecutor() as threads:
-        for path, is_whole in zip(paths, threads.map(_is_picture, paths), strict=True):
+        for path, is_whole in zip(paths, threads.map(reader.can_read, paths), strict=True):
             if not is_whole:
-                raise ValueError(f"`--folder` {path} is damaged, or is not a JPEG or PNG file.")
+                reason = picture_fault(path, reader.max_pixels).replace("data.max_", "--max-")
+                raise ValueError(
+                    f"`--folder` {path} cannot be read: {reason}."
+                    if reason
+                    else f"`--folder` {path} is damaged, or is not a {KINDS} file."
+                )
 
 
-def _is_picture(path: pathlib.Path) -> bool:
-    try:
-        _decoded(path.read_bytes())
-    except tf.errors.InvalidArgumentError:
-        return False
-    return True
+class _Reader:
+    """Reads pictures as `serving_bytes` does.
 
+    Args:
+        image_shape: (H, W, C), C 1 or 3.
+        turn, max_pixels: as for `load_folder`.
+        with_pillow: whether some files are neither JPEG nor PNG.
+    """
 
-def _decoded(contents: bytes | tf.Tensor) -> tf.Tensor:
-    # It decodes PNG too. `decode_image` uses the fast inverse DCT, which is some levels off.
-    return tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE")
+    def __init__(
+        self, image_shape: tuple[int, int, int], turn: bool, max_pixels: int, with_pillow: bool
+    ) -> None:
+        self.image_shape, self.turn, self.max_pixels = image_shape, turn, max_pixels
+        self.with_pillow = with_pillow
 
+    def can_read(self, path: str) -> bool:
+        try:
+            self._decoded(tf.constant(path))
+        except (tf.errors.OpError, OSError, ValueError):  # TensorFlow's; Pillow's
+            return False
+        return True
 
-def _read(path: tf.Tensor, image_shape: tuple[int, int, int]) -> tf.Tensor:
-    pixels = _decoded(tf.io.read_file(path))
-    if image_shape[-1] == 1:
-        # Luma as in JPEG files; exact if all three channels are equal.
-        pixels = tf.tensordot(tf.cast(pixels, tf.float32), [[0.299], [0.587], [0.114]], 1)
-        pixels = tf.round(pixels)
-    return resize(pixels, image_shape, "bilinear")
+    def read(self, path: tf.Tensor) -> tf.Tensor:
+        pixels = self._decoded(path)
+        if self.image_shape[-1] == 1:
+            # Luma as in JPEG files; exact if all three channels are equal.
+            pixels = tf.tensordot(tf.cast(pixels, tf.float32), [[0.299], [0.587], [0.114]], 1)
+            pixels = tf.round(pixels)
+        return resize(pixels, self.image_shape, "bilinear")
+
+    def _decoded(self, path: tf.Tensor) -> tf.Tensor:
+        if self.with_pillow:
+            contents = content_of(path, self.max_pixels, self.turn)
+        else:
+            contents = tf.io.read_file(path)
+        contents = within_bound(contents, self.max_pixels, "--max-pixels")
+        # It decodes PNG too. `decode_image` has the fast inverse DCT, which is some levels off.
+        pixels = tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE")
+        return upright(pixels, orientation_of(contents)) if self.turn else pixels

@@ -66,13 +66,14 @@ class Ledger:
 
     Args:
         limit: how many are allowed.
+        explain: function from the name of a picture to why it cannot be read, "" if not known.
 
     Attributes:
         names: their names, in the order in which they were found.
     """
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
+    def __init__(self, limit: int, explain: Callable[[str], str] = lambda name: "") -> None:
+        self.limit, self.explain = limit, explain
         self.names: list[str] = []
 
     def account(self, examples: tf.data.Dataset) -> tf.data.Dataset:
@@ -114,7 +115,7 @@ class Ledger:
         for name in np.ravel(names).astype(str).tolist():
             if name and name not in self.names:
                 self.names.append(name)
-                log.warning("Skipped a damaged picture: %s", name)
+                log.warning("Skipped a damaged picture: %s", self._described(name))
         if reason := self._reason():
             raise ValueError(reason)
         return labels
@@ -122,8 +123,13 @@ class Ledger:
     def _reason(self) -> str | None:
         if len(self.names) <= self.limit:
             return None
-        shown = "; ".join(self.names[:10]) + ("; ..." if len(self.names) > 10 else "")
+        shown = [self._described(name) for name in self.names[:10]]
+        shown += ["..."] if len(self.names) > 10 else []
         return (
             f"{len(self.names)} damaged picture(s), more than `data.max_corrupt`={self.limit}: "
-            f"{shown}."
+            f"{'; '.join(shown)}."
         )
+
+    def _described(self, name: str) -> str:
+        reason = self.explain(name)
+        return f"{name} ({reason})" if reason else name

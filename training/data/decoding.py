@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from keras_mlp.export.picture_headers import orientation_of, upright, within_bound
 from keras_mlp.typing import Tensor
 from training.config import Data
 from training.data.sources import Source
@@ -13,20 +14,24 @@ class Decoder:
     Args:
         source: see `training.data.sources.open_source`.
         image_shape: (H, W, C) of the model; C is 1 or 3 unless the source fixes the channels.
-        data: a `training.config.Data`; it uses `crop` and `interpolation`.
+        data: a `training.config.Data`; it uses `crop`, `interpolation`, `upright` and
+            `max_pixels`.
     """
 
     def __init__(self, source: Source, image_shape: tuple[int, ...], data: Data) -> None:
         self.source = source
         self.image_shape = image_shape
         self.crop, self.interpolation = data.crop, data.interpolation
+        self.upright, self.max_pixels = data.upright, data.max_pixels
 
     def whole(self, stored: tf.Tensor) -> tf.Tensor:
         """The picture for evaluation: uint8 (H, W, C)."""
-        content = self.source.content(stored)
         if self.source.image_shape:
+            content = self.source.content(stored)
             return self._fit(self.source.decode(content))  # type: ignore[attr-defined]
-        return self._fit(tf.io.decode_image(content, self.image_shape[-1], expand_animations=False))
+        content = self._content(stored)
+        pixels = tf.io.decode_image(content, self.image_shape[-1], expand_animations=False)
+        return self._fit(self._turned(pixels, content))
 
     def part(self, stored: tf.Tensor, seed: Tensor, smallest: float, aspect: float) -> tf.Tensor:
         """A random part of the picture: uint8 (H, W, C); see `random_box`.
@@ -35,7 +40,7 @@ class Decoder:
         """
         if self.source.image_shape:
             return random_part(self.whole(stored), seed, smallest, aspect, self.interpolation)
-        content, channels = self.source.content(stored), self.image_shape[-1]
+        content, channels = self._content(stored), self.image_shape[-1]
 
         def from_jpeg() -> tf.Tensor:
             box = random_box(tf.image.extract_jpeg_shape(content), seed, smallest, aspect)
@@ -47,7 +52,14 @@ class Decoder:
             return tf.slice(pixels, [box[0], box[1], 0], [box[2], box[3], channels])
 
         pixels = tf.cond(tf.io.is_jpeg(content), from_jpeg, from_others)
-        return resize(pixels, self.image_shape, self.interpolation)
+        return resize(self._turned(pixels, content), self.image_shape, self.interpolation)
+
+    def _content(self, stored: tf.Tensor) -> tf.Tensor:
+        """The bytes of a picture's file, which is small enough to be decoded."""
+        return within_bound(self.source.content(stored), self.max_pixels, "data.max_pixels")
+
+    def _turned(self, pixels: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
+        return upright(pixels, orientation_of(content)) if self.upright else pixels
 
     def _fit(self, pixels: tf.Tensor) -> tf.Tensor:
         """The central crop of the picture, or all of it, at the model's size."""

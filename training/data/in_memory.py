@@ -9,7 +9,7 @@ import numpy as np
 from keras_mlp.typing import Array
 from training.config import Data
 from training.data.arrays import ArrayFile, DigitArrays
-from training.data.checks import check_data, kept_for_training
+from training.data.checks import check_data, held_out, kept_for_training
 
 
 @dataclasses.dataclass
@@ -111,10 +111,11 @@ def load_arrays(data: Data, image_shape: tuple[int, ...]) -> ArraySplits:
         return ArraySplit(images, labels, len(classes))
 
     count = source.splits[data.train_split]
-    kept = kept_for_training(count, data.validation_percent)
+    kept = kept_for_training(count, data)
+    where = held_out(source, data)
     return ArraySplits(
         split(data.train_split, 0, kept, data.examples_per_class),
-        split(data.train_split, kept, count) if data.validation_percent else None,
+        split(*where) if where else None,
         split(data.test_split, 0, source.splits[data.test_split]),
         [source.classes[label] for label in classes],
     )

@@ -41,12 +41,16 @@ def _pictures(count: int, seed: int) -> Iterator[bytes]:
 
 
 def _write_folder(folder: pathlib.Path, pictures: Sequence[bytes], num_classes: int) -> None:
-    """Every class gets a folder, since folders define the classes; most of them are empty."""
-    for number in range(num_classes):
-        (folder / f"{number:05}").mkdir(parents=True)
-    for i, content in enumerate(pictures):
-        label = i * num_classes // len(pictures)
-        (folder / f"{label:05}" / f"{i}.jpg").write_bytes(content)
+    """Every class gets a folder with a picture; if there are more classes, links to them."""
+    written: list[pathlib.Path] = []
+    for number in range(max(num_classes, len(pictures))):
+        own = folder.resolve() / f"{number % num_classes:05}"
+        own.mkdir(parents=True, exist_ok=True)
+        if number < len(pictures):
+            written.append(own / f"{number}.jpg")
+            written[-1].write_bytes(pictures[number])
+        else:
+            (own / f"{number}.jpg").symlink_to(written[number % len(pictures)])
 
 
 def _write_records(path: pathlib.Path, pictures: Sequence[bytes], num_classes: int) -> None:

@@ -14,11 +14,7 @@ from training.data import checks
 from training.data.arrays import ArrayFile
 from training.data.image_folder import ImageFolder
 from training.data.imagenet_records import ImageNetRecords
-
-FOLDERS: dict[str, type[ImageFolder] | type[ImageNetRecords]] = dict(
-    zip(checks.PICTURES, (ImageFolder, ImageNetRecords), strict=True)
-)
-
+from training.data.own_pictures import OwnPictures
 
 _OTHER_FOLDER = (
     "Set `data.data_dir`, or the environment variable TFDS_DATA_DIR, to a folder that can be "
@@ -64,7 +60,7 @@ def open_source(data: Data) -> Source:
     """
     if data.name == "arrays":
         return ArraySource(data.data_dir)
-    if data.name not in FOLDERS:
+    if data.name not in checks.PICTURES:
         return PreparedDataset(find_dataset(data.name, data.data_dir))
     if data.data_dir is None:
         raise ValueError(f"`data.name`={data.name!r} needs `data.data_dir`, the folder it is in.")
@@ -72,7 +68,12 @@ def open_source(data: Data) -> Source:
     root = pathlib.Path(data.data_dir).absolute()
     if not root.is_dir():
         raise ValueError(f"`data.data_dir` {root} is not a folder.")
-    return FOLDERS[data.name](root, (data.train_split, data.test_split))
+    splits = data.train_split, data.test_split
+    if data.name == checks.OWN_PICTURES:
+        return OwnPictures(root, data)
+    if data.name == "image_folder":
+        return ImageFolder(root, splits, data)
+    return ImageNetRecords(root, splits)
 
 
 class ArraySource(ArrayFile):
@@ -161,7 +162,7 @@ def find_dataset(name: str, data_dir: str | None = None) -> tfds.core.DatasetBui
         return _embedded_digits(data_dir)
     known = tfds.list_builders(with_community_datasets=False)
     if name not in known:
-        near = describe_choices(name, ["digits", *FOLDERS, *known]).split("Allowed:")[0]
+        near = describe_choices(name, ["digits", *checks.PICTURES, *known]).split("Allowed:")[0]
         raise ValueError(f"`data.name` is {name!r}, which TFDS does not know. {near}")
     builder = tfds.builder(name, data_dir=data_dir)
     if not builder.is_prepared():

@@ -3,6 +3,7 @@
 import collections.abc
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,11 +12,15 @@ import tensorflow as tf
 
 from keras_mlp.typing import Array, Tensor
 from training.config import Augment, Data
-from training.data.checks import check_data, kept_for_training
+from training.data.checks import check_data, held_out, kept_for_training
 from training.data.corrupt import Ledger, all_damaged, attempt_each
 from training.data.decoding import Decoder
+from training.data.image_folder import ImageFolder
+from training.data.picture_notes import picture_fault
 from training.data.sources import Source, open_source
 from training.engine.tensorflow.strategies import WHOLE, Share
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
@@ -190,13 +195,17 @@ def load_splits(data: Data, image_shape: tuple[int, ...]) -> Splits:
     """
     source = open_source(data)
     check_data(source, data, image_shape)
+    if isinstance(source, ImageFolder):
+        for note in source.notes(image_shape[-1]):
+            log.warning(note)
     classes = data.classes or tuple(range(len(source.classes)))
     reader = _Reader(source, data, image_shape, classes)
     count = source.splits[data.train_split]
-    kept = kept_for_training(count, data.validation_percent)
+    kept = kept_for_training(count, data)
+    where = held_out(source, data)
     return Splits(
         reader.split(data.train_split, 0, kept, data.examples_per_class),
-        reader.split(data.train_split, kept, count) if data.validation_percent else None,
+        reader.split(*where) if where else None,
         reader.split(data.test_split, 0, source.splits[data.test_split]),
         [source.classes[label] for label in classes],
         reader.ledger,
@@ -214,7 +223,7 @@ class _Reader:
         self.new_label = np.full(len(source.classes), -1, np.int64)
         self.new_label[list(classes)] = np.arange(len(classes))
         self.decoder = Decoder(source, image_shape, data)
-        self.ledger = Ledger(data.max_corrupt)
+        self.ledger = Ledger(data.max_corrupt, lambda name: picture_fault(name, data.max_pixels))
         # Only if this machine decodes the whole split once; otherwise it decodes only its part.
         self.is_cached = (
             data.cache and source.image_shape and data.shard == "examples" and not data.service

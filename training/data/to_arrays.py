@@ -6,7 +6,10 @@ import typing
 import numpy as np
 import tensorflow as tf
 
+from keras_mlp.export.picture_headers import within_bound
 from keras_mlp.typing import Array
+from training.config import Data
+from training.data.checks import check_names
 from training.data.image_folder import ImageFolder
 from training.data.sources import PreparedDataset, find_dataset
 
@@ -34,9 +37,10 @@ def source_arrays(
             raise ValueError(f"{name} holds no folder SPLIT/CLASS.")
         # The split with all classes comes first.
         splits = tuple(sorted(splits, key=lambda split: split != "train"))
-        source = ImageFolder(pathlib.Path(name), splits)
+        source = ImageFolder(pathlib.Path(name), splits, Data())
     else:
         source = PreparedDataset(find_dataset(name, data_dir))
+    check_names(source.classes, source.place)
     return {split: _columns(source, split) for split in source.splits}, source.classes
 
 
@@ -45,6 +49,7 @@ def _columns(source: typing.Any, split: str) -> tuple[Array, Array]:
         content = source.content(stored)
         if source.image_shape:
             return source.decode(content)
+        content = within_bound(content, Data().max_pixels, "data.max_pixels")
         return tf.io.decode_image(content, 3, expand_animations=False)
 
     images: list[Array] = []

@@ -7,6 +7,7 @@ import pathlib
 import keras_mlp
 from keras_mlp.arguments import check_choice, describe_choices
 from training.config import Model
+from training.models.trained_model import check_source
 
 # Arguments that `from_preset` takes besides those of the constructor.
 _OF_PRESETS = ("file", "cache_dir", "verbose")
@@ -14,13 +15,26 @@ _OF_PRESETS = ("file", "cache_dir", "verbose")
 _SET_ELSEWHERE = ("num_classes", "dtype")
 
 
+# What may change in a trained model that a run starts from.
+_OF_SOURCES = ("image_shape", "dropout_rate", "drop_path_rate", "remat")
+
+
 def check_model(model: Model) -> None:
     """Raises ValueError unless a config's architecture, variant, preset and arguments exist.
+
+    With a source it checks that the source exists; `build_model` compares the rest with it.
 
     Args:
         model: section of a checked config.
     """
     check_choice("model.architecture", model.architecture, keras_mlp.ARCHITECTURES)
+    if model.source:
+        _check_source(model)
+        return
+    if model.start != "fine-tuned":
+        raise ValueError(
+            f"`model.start`={model.start!r} needs `model.source`, the model to start from."
+        )
     architecture: type[keras_mlp.VisionModel] = keras_mlp.ARCHITECTURES[model.architecture]
     check_choice("model.variant", model.variant, architecture.variants)
     parameters = inspect.signature(architecture).parameters
@@ -38,3 +52,15 @@ def check_model(model: Model) -> None:
             f"`model.preset` {model.preset!r} is neither the name of published weights nor a file. "
             f"The nearest names are {', '.join(near)}; `keras_mlp.presets()` lists all."
         )
+
+
+def _check_source(model: Model) -> None:
+    check_source("model.source", model.source)
+    if model.preset:
+        raise ValueError("`model.source` and `model.preset` cannot both be set.")
+    for name in model.arguments:
+        if name not in _OF_SOURCES:
+            raise ValueError(
+                f"`model.arguments.{name}` cannot be set with `model.source`, whose weights decide "
+                f"it. {describe_choices(name, _OF_SOURCES)}"
+            )

@@ -9,10 +9,14 @@ import numpy as np
 import keras_mlp
 from training.config import Model
 from training.models.arguments import check_model
+from training.models.starting_points import freeze_all_but_the_head, unchanged
+from training.models.trained_model import size_of, trained_model
 
 
 def build_model(model: Model, num_classes: int, dtype: str) -> keras.Model:
-    """The Keras model that a config names, with random weights or those of a preset."""
+    """The Keras model that a config names, with random weights or those that it starts from."""
+    if model.source:
+        return _from_source(model, num_classes, dtype)
     architecture = keras_mlp.ARCHITECTURES[model.architecture]
     arguments = {**model.arguments, "num_classes": num_classes, "dtype": dtype}
     if model.preset:
@@ -42,9 +46,47 @@ def _from_preset(
     return keras_mlp.with_image_shape(built, image_shape, method=model.resize_method)
 
 
+def _from_source(model: Model, num_classes: int, dtype: str) -> keras_mlp.VisionModel:
+    """A trained model with a new classifier, of which the config says what trains."""
+    trained = trained_model(model.source, "model.source")
+    found = type(trained).__name__, size_of(trained)
+    if found != (model.architecture, model.variant):
+        raise ValueError(
+            f"`model.architecture` and `model.variant` are {model.architecture} {model.variant}; "
+            f"`model.source` {model.source} is a {' '.join(found)}."
+        )
+    config = trained.get_config()
+    if config["quantized"]:
+        raise ValueError(
+            f"`model.source` {model.source} is quantized and cannot be trained: start from the "
+            "model before it was quantized."
+        )
+    if config["lora"]:
+        trained = keras_mlp.merge_lora(trained)
+    arguments = dict(model.arguments)
+    image_shape = tuple(arguments.pop("image_shape", trained.image_shape))
+    if image_shape != tuple(trained.image_shape):
+        trained = keras_mlp.with_image_shape(trained, image_shape, method=model.resize_method)
+    headed = keras_mlp.with_new_head(trained, num_classes)
+    built = unchanged(
+        type(headed),
+        {**headed.get_config(), **arguments, "classifier_activation": None, "dtype": dtype},
+    )
+    if model.start != "from scratch":
+        built.set_weights(headed.get_weights())
+        built.weights_source = headed.weights_source or pathlib.Path(model.source).name
+    if model.start == "frozen":
+        freeze_all_but_the_head(built)
+    return built
+
+
 def model_image_shape(model: Model) -> tuple[int, ...]:
     """(H, W, C) of the model that a config names, before it is built."""
     check_model(model)
+    if model.source:
+        if "image_shape" in model.arguments:
+            return tuple(model.arguments["image_shape"])
+        return tuple(trained_model(model.source, "model.source").image_shape)
     variant = keras_mlp.ARCHITECTURES[model.architecture].variants[model.variant]
     arguments = {"image_shape": (224, 224, 3), **variant, **model.arguments}
     return tuple(arguments["image_shape"])

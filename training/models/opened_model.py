@@ -35,8 +35,8 @@ def open_model(source: str | pathlib.Path) -> OpenedModel:
     """Opens a model saved by `training.train`, `saved_models.make` or Keras.
 
     Args:
-        source: path of a `.keras` file, of a SavedModel's folder, or of an artefact's folder, to
-            open its classifier.
+        source: path of a `.keras` file, of a SavedModel's folder, of an artefact's folder, to open
+            its classifier, or of a run's folder, to open its `.keras` file.
 
     Returns:
         An `OpenedModel`.
@@ -47,12 +47,18 @@ def open_model(source: str | pathlib.Path) -> OpenedModel:
     source = pathlib.Path(source)
     if source.suffix == ".keras" and source.is_file():
         return _open_keras_file(source)
-    if (source / "classifier").is_dir():
+    file = source / "model.keras"
+    if (source / "classifier").is_dir() and (
+        keras.backend.backend() == "tensorflow" or not file.is_file()
+    ):
         return _open_saved_model(source / "classifier", source / GOLDEN_FILE)
+    if file.is_file():
+        return _open_keras_file(file)
     if source.is_dir():
         return _open_saved_model(source, source / GOLDEN_FILE)
     raise ValueError(
-        f"`--source` {source} is neither a .keras file nor the folder of a SavedModel or artefact."
+        f"`--source` {source} is neither a .keras file nor the folder of a SavedModel, an artefact "
+        "or a run."
     )
 
 
@@ -60,13 +66,17 @@ def _open_keras_file(file: pathlib.Path) -> OpenedModel:
     try:
         model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras can raise anything here
-        raise ValueError(f"`--source` {file} cannot be read: {first_line(error)}") from error
+        message = f"`--source` {file} cannot be read: {first_line(error)}"
+        if (file.parent / "saved_model").is_dir() and "safe_mode" in str(error):
+            message += f" Or evaluate {file.parent / 'saved_model'}, which holds the same model."
+        raise ValueError(message) from error
     shapes = model.input_shape, model.output_shape
     if not all(isinstance(shape, tuple) for shape in shapes) or len(shapes[0]) != 4:
         raise ValueError(f"`--source` {file} does not take a single batch of images.")
     if len(shapes[1]) != 2:
         raise ValueError(f"`--source` {file} outputs {shapes[1]}, not logits (B, K).")
-    classes = _stored_classes(file.parent)
+    named = model.class_names if isinstance(model, keras_mlp.VisionModel) else None
+    classes = list(named) if named else _stored_classes(file.parent)
     return OpenedModel(model, tuple(shapes[0][1:]), classes, file.parent / GOLDEN_FILE)
 
 
@@ -96,9 +106,16 @@ def check_reads_saved_models(folder: pathlib.Path) -> None:
 def _stored_classes(folder: pathlib.Path) -> list[str] | None:
     """The class names stored beside a model: in an artefact's `labels.txt` or a run's metrics."""
     if (folder / "labels.txt").is_file():
-        return (folder / "labels.txt").read_text(encoding="utf-8").splitlines()
+        try:
+            return (folder / "labels.txt").read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{folder / 'labels.txt'} cannot be read: it must be UTF-8 text, a class name a "
+                "line. Restore it, or move it away to go on without class names."
+            ) from error
     file = folder / "metrics.json"
     if not file.is_file():
         return None
     metrics = read_json(file, "Restore it, or move it away to go on without class names.")
-    return metrics.get("classes") if isinstance(metrics, dict) else None
+    classes = metrics.get("classes") if isinstance(metrics, dict) else None
+    return classes if isinstance(classes, list) else None

@@ -1,63 +1,72 @@
-"""Starting points of fine-tuning: our model files and any reusable SavedModel."""
+"""Starting points of fine-tuning: trained models, and any SavedModel that keras_mlp exported."""
 
 import pathlib
 
 import keras
+import numpy as np
 
 import keras_mlp
 from keras_mlp.arguments import check_choice
-from keras_mlp.errors import first_line
 from keras_mlp.typing import Config
-from training.config import Transfer
+from training.config import Transfer, Way
 from training.models.opened_model import check_reads_saved_models
+from training.models.trained_model import check_source, keras_file, trained_model
 
-WAYS = ("frozen", "fine-tuned", "from scratch")
+WAYS: tuple[Way, ...] = ("frozen", "fine-tuned", "from scratch")
+DEPLOYED = (
+    "The source is in its deployed form, which trains differently: prefer the model.keras that it "
+    "was made from."
+)
 
 
 def open_starting_point(
-    path: str | pathlib.Path, transfer: Transfer
-) -> "KerasFile | SavedModelFolder":
-    """Opens the starting point at a path.
+    source: str | pathlib.Path, transfer: Transfer
+) -> "TrainedModel | SavedModelFolder":
+    """Opens the starting point that a user names.
 
     Args:
-        path: path of a `keras_mlp` model's `.keras` file, or of a SavedModel's folder.
+        source: see `training.models.trained_model.KINDS`.
         transfer: a `training.config.Transfer`.
 
     Returns:
-        `KerasFile` or `SavedModelFolder`.
+        `SavedModelFolder` for a SavedModel of features, or of another Keras model; `TrainedModel`
+        for everything else.
 
     Raises:
-        ValueError: it is neither, cannot be read, or cannot be fine-tuned as `transfer` asks.
+        ValueError: it is none of these, cannot be read, or cannot be fine-tuned as `transfer` asks.
+        OSError: published weights cannot be obtained.
     """
-    path = pathlib.Path(path)
-    if path.suffix == ".keras" and path.is_file():
-        return KerasFile(path, transfer)
-    if path.is_dir():
+    path = pathlib.Path(source)
+    check_source("--source", str(source))
+    if path.is_dir() and keras_file(path) is None:
         check_reads_saved_models(path)
         if transfer != Transfer():
             raise ValueError(
                 f"`--source` {path} is a SavedModel, which does not expose its layers: `transfer` "
                 "needs a .keras file."
             )
-        return SavedModelFolder(path)
-    raise ValueError(f"`--source` {path} is neither a .keras file nor the folder of a SavedModel.")
+        info = keras_mlp.saved_model_info(path)
+        if info["output"] == "features" or info["config"] is None:
+            return SavedModelFolder(path)
+    return TrainedModel(trained_model(source), transfer)
 
 
-class KerasFile:
-    """A `.keras` file: the model itself, rebuilt with a new head.
+class TrainedModel:
+    """A model that is rebuilt with a new head.
 
     Attributes:
         image_shape: (H, W, C) that the model takes.
+        ways: which of `WAYS` it offers.
+        notes: what a user must know before the work starts, as sentences.
     """
 
-    def __init__(self, path: pathlib.Path, transfer: Transfer) -> None:
-        try:
-            self.model = keras.models.load_model(path)
-        except Exception as error:  # Keras can raise anything here
-            message = f"{path} cannot be read; it may be damaged: {first_line(error)}"
-            raise ValueError(message) from error
-        if not isinstance(self.model, keras_mlp.VisionModel):
-            raise ValueError(f"{path} holds a {type(self.model).__name__}, not a keras_mlp model.")
+    ways: tuple[str, ...] = WAYS
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, model: keras_mlp.VisionModel, transfer: Transfer) -> None:
+        self.model = model
+        if getattr(model, "deployed", False):
+            self.notes = (DEPLOYED,)
         self.image_shape = tuple(self.model.image_shape)
         self.transfer = transfer
         if transfer.freeze_through is not None:
@@ -74,15 +83,18 @@ class KerasFile:
         model = keras_mlp.with_new_head(self.model, num_classes)
         model.trainable = True
         if way == "from scratch":
-            return _unchanged(type(model), model.get_config())
+            return unchanged(type(model), model.get_config())
         if way == "frozen":
-            for layer in model.layers:
-                layer.trainable = layer.name == "head"
+            freeze_all_but_the_head(model)
         elif self.transfer.freeze_through is not None:
             keras_mlp.freeze_through(model, self.transfer.freeze_through)
         elif self.transfer.lora_rank:
             keras_mlp.enable_lora(model, self.transfer.lora_rank)
         return model
+
+    def finished(self, model: keras_mlp.VisionModel) -> keras_mlp.VisionModel:
+        """A fine-tuned model as it is saved: low-rank factors are merged."""
+        return keras_mlp.merge_lora(model) if self.transfer.lora_rank else model
 
 
 class SavedModelFolder:
@@ -90,12 +102,24 @@ class SavedModelFolder:
 
     Attributes:
         image_shape: (H, W, C) that the SavedModel takes.
+        ways, notes: as of `TrainedModel`.
     """
 
+    ways: tuple[str, ...] = WAYS
+    notes: tuple[str, ...] = ()
+
     def __init__(self, path: pathlib.Path) -> None:
-        self.path = path
+        self.path = path.absolute()  # the layer's file must work from any folder
         self.info = keras_mlp.saved_model_info(path)
         self.image_shape = tuple(self.info["image_shape"])
+        self.describes_itself = self.info["class_name"] in keras_mlp.ARCHITECTURES
+        if not self.describes_itself:
+            self.ways = WAYS[:2]
+            self.notes = (
+                f"{path} holds a {self.info['class_name']} and does not describe how to build it: "
+                "there is no training from scratch.",
+                "model.keras will need that folder and `safe_mode=False`; saved_model/ will not.",
+            )
 
     def build(self, way: str, num_classes: int) -> keras.Model:
         """A model for a new task, with a new head; see `WAYS`."""
@@ -108,15 +132,35 @@ class SavedModelFolder:
         head = keras.layers.Dense(num_classes, kernel_initializer="zeros", name="head")
         return keras.Model(pixels, head(features))
 
+    def finished(self, model: keras.Model) -> keras.Model:
+        """A fine-tuned model as it is saved: a keras_mlp model, if the SavedModel holds one."""
+        if not self.describes_itself:
+            return model
+        (layer,) = (each for each in model.layers if isinstance(each, keras_mlp.SavedModelLayer))
+        head = model.get_layer("head")
+        whole = keras_mlp.with_new_head(layer.to_model(), head.units)
+        kernel, bias = (np.asarray(weight) for weight in head.weights)
+        new = whole.get_layer("head")
+        if isinstance(new, keras_mlp.layers.DistilledHead):  # the mean of two classifiers
+            first, second = np.split(2 * kernel, 2)
+            new.set_weights([first, bias, second, bias])
+        else:
+            new.set_weights([kernel, bias])
+        return whole
+
     def _untrained(self) -> keras_mlp.VisionModel:
-        architecture = keras_mlp.ARCHITECTURES.get(self.info["class_name"])
-        if architecture is None:
-            raise ValueError(f"{self.path} does not describe how to build its model from scratch.")
+        architecture = keras_mlp.ARCHITECTURES[self.info["class_name"]]
         config = {**self.info["config"], "include_top": False, "pooling": "avg"}
-        return _unchanged(architecture, config)
+        return unchanged(architecture, config)
 
 
-def _unchanged(architecture: type[keras_mlp.VisionModel], config: Config) -> keras_mlp.VisionModel:
+def freeze_all_but_the_head(model: keras_mlp.VisionModel) -> None:
+    """Leaves the classifier as the only layer that trains."""
+    for layer in model.layers:
+        layer.trainable = layer.name == "head"
+
+
+def unchanged(architecture: type[keras_mlp.VisionModel], config: Config) -> keras_mlp.VisionModel:
     """A new model with these arguments: not frozen, not quantized, without LoRA factors."""
     return architecture.from_config(
         {**config, "name": None, "frozen": (), "quantized": {}, "lora": {}}

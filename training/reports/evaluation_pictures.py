@@ -9,7 +9,8 @@ import matplotlib.figure
 import numpy as np
 import numpy.typing as npt
 
-from keras_mlp.whole_files import whole_file
+from training.reports.plain_text import plain
+from training.reports.saved_figure import save_figure
 
 NAMED_CLASSES = 40  # more names than this are unreadable
 COUNTED_CLASSES = 20  # more counts than this are unreadable
@@ -38,7 +39,7 @@ def draw_confusion(
     _name_classes(axes, classes)
     if len(classes) <= COUNTED_CLASSES:
         _write_counts(axes, counts, shares)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_reliability(path: str | pathlib.Path, bins: Sequence[dict[str, Any]]) -> None:
@@ -62,7 +63,7 @@ def draw_reliability(path: str | pathlib.Path, bins: Sequence[dict[str, Any]]) -
     upper.legend(loc="upper left", frameon=False)
     lower.bar(middles, [each["count"] for each in filled], width, color="0.75", edgecolor="white")
     lower.set(xlabel="confidence", ylabel="images")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _name_classes(axes: matplotlib.axes.Axes, classes: Sequence[str]) -> None:
@@ -71,13 +72,8 @@ def _name_classes(axes: matplotlib.axes.Axes, classes: Sequence[str]) -> None:
     places = range(len(classes))
     # Digits need no rotation.
     turned = 0 if max(map(len, classes)) <= 2 else 90
-    axes.set_xticks(places, [_plain(name) for name in classes], rotation=turned)
-    axes.set_yticks(places, [_plain(name) for name in classes])
-
-
-def _plain(name: str) -> str:
-    """A short name, with "$" escaped, which matplotlib would take for mathematics."""
-    return (name if len(name) <= 24 else f"{name[:23]}…").replace("$", r"\$")
+    axes.set_xticks(places, [plain(name) for name in classes], rotation=turned)
+    axes.set_yticks(places, [plain(name) for name in classes])
 
 
 def _write_counts(axes: matplotlib.axes.Axes, counts: np.ndarray, shares: np.ndarray) -> None:
@@ -86,8 +82,3 @@ def _write_counts(axes: matplotlib.axes.Axes, counts: np.ndarray, shares: np.nda
         axes.text(
             column, row, counts[row, column], ha="center", va="center", fontsize=8, color=color
         )
-
-
-def _save(figure: matplotlib.figure.Figure, path: str | pathlib.Path) -> None:
-    with whole_file(path) as file:
-        figure.savefig(file, dpi=110)

@@ -8,7 +8,8 @@ import matplotlib.axes
 import matplotlib.figure
 import numpy as np
 
-from keras_mlp.whole_files import whole_file
+from training.reports.plain_text import plain
+from training.reports.saved_figure import save_figure
 
 
 def draw_run(
@@ -34,8 +35,7 @@ def draw_run(
     curves, grid = figure.subfigures(1, 2, width_ratios=(1, 1.15))  # type: ignore[misc]
     _draw_curves(curves, history)
     _draw_grid(grid, images, labels, logits, classes)
-    with whole_file(path) as file:
-        figure.savefig(file, dpi=110)
+    save_figure(figure, path)
 
 
 def draw_batch(
@@ -56,8 +56,7 @@ def draw_batch(
     for axes, image, label in zip(all_axes, images, labels, strict=False):
         _show(axes, image)
         axes.set_title(_describe_label(label, classes), fontsize=7)
-    with whole_file(path) as file:
-        figure.savefig(file, dpi=110)
+    save_figure(figure, path)
 
 
 def draw_predictions(
@@ -70,17 +69,16 @@ def draw_predictions(
     """Draws a grid of test images with the model's predictions; arguments as for `draw_run`."""
     figure = matplotlib.figure.Figure(figsize=(12, 7), layout="constrained")
     _draw_grid(figure, images, labels, logits, classes)
-    with whole_file(path) as file:
-        figure.savefig(file, dpi=110)
+    save_figure(figure, path)
 
 
 def _describe_label(label: np.ndarray, classes: Sequence[str]) -> str:
     if np.ndim(label) == 0:
-        return classes[int(label)] if label >= 0 else "(damaged)"
+        return plain(classes[int(label)]) if label >= 0 else "(damaged)"
     largest = [number for number in np.argsort(-label, kind="stable")[:2] if label[number] > 0]
     if len(largest) == 1:
-        return classes[largest[0]]
-    return "\n".join(f"{classes[n]} {label[n]:.2f}" for n in largest) or "(damaged)"
+        return plain(classes[largest[0]])
+    return "\n".join(f"{plain(classes[n])} {label[n]:.2f}" for n in largest) or "(damaged)"
 
 
 def _show(axes: matplotlib.axes.Axes, image: np.ndarray) -> None:
@@ -116,7 +114,8 @@ def _draw_grid(
     for axes, image, label, prediction in zip(all_axes, images, labels, predictions, strict=False):
         _show(axes, image)
         right = label == prediction
-        title = classes[prediction] if right else f"{classes[prediction]} ({classes[label]})"
+        title = plain(classes[prediction])
+        title = title if right else f"{title} ({plain(classes[label])})"
         axes.set_title(title, fontsize=9, color="black" if right else "red")
     figure.suptitle("test images: prediction (truth, if different)", fontsize=10)
 
@@ -137,8 +136,7 @@ def draw_image_sizes(path: str | pathlib.Path, entries: Sequence[dict[str, Any]]
         axes.set_title(name)
     figure.axes[0].set_ylabel("test accuracy (filled: fine-tuned)")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    with whole_file(path) as file:
-        figure.savefig(file, dpi=110)
+    save_figure(figure, path)
 
 
 def _draw_sizes(axes: matplotlib.axes.Axes, entries: Sequence[dict[str, Any]]) -> None:

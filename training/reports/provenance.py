@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import shlex
 import subprocess
 import sys
 from typing import Any
@@ -29,7 +30,8 @@ def provenance() -> dict[str, Any]:
     """A dict of where, when and with which versions this process runs."""
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": " ".join([pathlib.Path(sys.executable).name, *sys.orig_argv[1:]]),
+        # Quoted, so that it can be pasted into a shell.
+        "command": shlex.join([pathlib.Path(sys.executable).name, *sys.orig_argv[1:]]),
         "commit": _commit(),
         "python": platform.python_version(),
         "backend": keras.backend.backend(),
@@ -43,6 +45,12 @@ def provenance() -> dict[str, Any]:
             "gpus": engine_module().accelerators(),
         },
     }
+
+
+def device_name() -> str:
+    """What this process computes on: the GPUs or the CPU, in words."""
+    gpus = [gpu.get("device_name", "GPU") for gpu in engine_module().accelerators()]
+    return ", ".join(gpus) or f"{len(os.sched_getaffinity(0))} CPU cores"
 
 
 def _versions() -> dict[str, str]:

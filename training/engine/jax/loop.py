@@ -95,7 +95,9 @@ def run_steps(
                         if stop.noted and session.step < point:
                             save()
                             raise Interrupted
-                _add_point(session, curves, splits, point, steps_per_epoch, began)
+                judged = _add_point(session, curves, splits, point, steps_per_epoch, began)
+                if judged:
+                    bar.show_validation(judged)
                 session.forget_sums()
                 save()
                 for curve in curves:
@@ -130,8 +132,8 @@ def _add_point(
     step: int,
     steps_per_epoch: float,
     began: float,
-) -> None:
-    """One point of every run's learning curve."""
+) -> dict[str, typing.Any] | None:
+    """Writes one point of every run's learning curve; returns the first one's validation."""
     judged = session.evaluate(splits.validation) if splits.validation else None
     for number, curve in enumerate(curves):
         entry: dict[str, typing.Any] = {"step": step, "epoch": step / steps_per_epoch}
@@ -139,6 +141,7 @@ def _add_point(
         if judged:
             entry["validation"] = judged[number]
         curve.add({**entry, "seconds": time.monotonic() - began})
+    return judged[0] if judged else None
 
 
 def _draw_first(session: Session, number: int, run: Run, classes: list[str]) -> None:

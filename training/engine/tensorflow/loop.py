@@ -135,6 +135,7 @@ def run_steps(
                 if evaluator:
                     with trainer.averaged():
                         entry["validation"] = controller.evaluate()
+                    bar.show_validation(entry["validation"])
                 curve.add({**entry, "seconds": time.monotonic() - began})
                 board.add_point(entry)
                 _save(manager, boundary)
