@@ -184,5 +184,4 @@ def draw_any_size(path: str | pathlib.Path, entries: Sequence[dict[str, Any]]) -
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("test accuracy")
     figure.axes[0].legend()
-    with whole_file(path) as file:
-        figure.savefig(file, dpi=110)
+    save_figure(figure, path)
