@@ -12,7 +12,13 @@ TEST := $(PYTEST) --dist worksteal
 # Full-size models are a group: two at once may not fit the memory.
 SWEEP := $(PYTEST) --dist loadgroup -m sweep
 
-.PHONY: demo test test-all test-fast coverage test-formats test-clients docs lint format install clean
+# A few minutes that touch every part: what `make test-pythons` runs.
+QUICK := tests/programs tests/test_command_lines.py tests/layers tests/export/test_command.py \
+	tests/weights tests/test_new_head.py tests/training/test_config.py tests/training/test_train.py \
+	tests/saved_models/test_verify.py
+
+.PHONY: demo test test-all test-fast test-pythons coverage test-formats test-clients lint format \
+	docs install clean
 
 demo: install
 	$(BIN)/python -m training.demo --folder demo
@@ -28,6 +34,25 @@ test-all: install
 # `make test` without the tests that train in processes of their own.
 test-fast: install
 	$(TEST) -m "not slow and not sweep"
+
+# A quick part of the tests under every supported Python that is installed, each in an environment of
+# its own. `make test-python-3.12` does it for one.
+test-pythons:
+	@for version in 3.11 3.12 3.13; do \
+		if python$$version --version > /dev/null 2>&1; \
+		then $(MAKE) --no-print-directory test-python-$$version || exit 1; \
+		else echo "There is no python$$version here: it was not tested."; fi; \
+	done
+
+test-python-%: .venv-%/.installed
+	.venv-$*/bin/python -m pytest -m "not slow and not sweep" $(QUICK)
+
+.PRECIOUS: .venv-3.%/.installed
+.venv-3.%/.installed: setup.cfg pyproject.toml
+	test -x .venv-3.$*/bin/python || python3.$* -m venv .venv-3.$*
+	.venv-3.$*/bin/python -m pip install --quiet --editable ".[hf,kaggle,training]" \
+		"pytest>=8,<10" "hypothesis>=6,<7"
+	touch $@
 
 # Every test, then the lines and branches that none of them reaches, in subprocesses too.
 coverage: install
@@ -92,4 +117,4 @@ $(READY): setup.cfg pyproject.toml
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) .venv-formats .venv-tfjs .venv-clients .venv-docs site demo
+	rm -rf $(VENV) .venv-formats .venv-tfjs .venv-clients .venv-docs .venv-3.* site demo

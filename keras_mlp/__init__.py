@@ -1,5 +1,12 @@
 """MLP-centric vision models for Keras 3, exact to their authors' code."""
 
+import sys
+
+from keras_mlp.command_line import check_program
+
+if sys.argv[:1] == ["-m"]:  # Python is looking for the program of `python -m`
+    check_program()  # wrong options end here, before Keras loads
+
 from keras_mlp import analysis, layers
 from keras_mlp.deploy import deploy
 from keras_mlp.depth import freeze_through, layer_decay

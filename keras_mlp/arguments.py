@@ -2,12 +2,16 @@
 
 import difflib
 import math
+import os
+import pathlib
 import unicodedata
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import keras
 import numpy as np
+
+if TYPE_CHECKING:
+    import keras
 
 _T = TypeVar("_T")
 _LARGEST_COUNT = 2**31 - 1  # kernels index with 32 bits
@@ -18,9 +22,9 @@ _SMALLEST, _LARGEST = float(np.finfo("float32").tiny), float(np.finfo("float32")
 def check_positive_int(name: str, value: Any) -> int:
     """Returns `value` as an int, or raises ValueError unless it is a positive integer."""
     if not _is_number(value, int, np.integer) or value < 1:
-        raise ValueError(f"`{name}` must be a positive integer, got {_shown(value)}.")
+        raise ValueError(f"`{name}` must be a positive integer, got {shown(value)}.")
     if value > _LARGEST_COUNT:
-        raise ValueError(f"`{name}` must be at most {_LARGEST_COUNT}, got {_shown(value)}.")
+        raise ValueError(f"`{name}` must be at most {_LARGEST_COUNT}, got {shown(value)}.")
     return int(value)
 
 
@@ -29,14 +33,14 @@ def check_count(name: str, value: Any) -> int:
     if _is_number(value, int, np.integer) and value == 0:
         return 0
     if not _is_number(value, int, np.integer) or value < 0:
-        raise ValueError(f"`{name}` must be 0 or a positive integer, got {_shown(value)}.")
+        raise ValueError(f"`{name}` must be 0 or a positive integer, got {shown(value)}.")
     return check_positive_int(name, value)
 
 
 def check_bool(name: str, value: Any) -> bool:
     """Returns `value` as a bool, or raises ValueError unless it is one: "no" would be truthy."""
     if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(f"`{name}` must be True or False, got {_shown(value)}.")
+        raise ValueError(f"`{name}` must be True or False, got {shown(value)}.")
     return bool(value)
 
 
@@ -48,17 +52,17 @@ def check_optional(name: str, value: Any, check: Callable[[str, Any], _T]) -> _T
 def check_rate(name: str, value: Any) -> float:
     """Returns `value` as a float, or raises ValueError unless it is in [0, 1)."""
     if not _is_number(value) or not 0 <= value < 1:
-        raise ValueError(f"`{name}` must be a number in [0, 1), got {_shown(value)}.")
+        raise ValueError(f"`{name}` must be a number in [0, 1), got {shown(value)}.")
     return float(value)
 
 
 def check_positive(name: str, value: Any) -> float:
     """Returns `value` as a float, or raises ValueError unless it is positive, also in float32."""
     if not _is_number(value) or not 0 < value < math.inf:
-        raise ValueError(f"`{name}` must be a finite number above 0, got {_shown(value)}.")
+        raise ValueError(f"`{name}` must be a finite number above 0, got {shown(value)}.")
     if not _SMALLEST <= value <= _LARGEST:
         raise ValueError(
-            f"`{name}` must be a number that float32 can represent, got {_shown(value)}."
+            f"`{name}` must be a number that float32 can represent, got {shown(value)}."
         )
     return float(value)
 
@@ -67,7 +71,7 @@ def check_choice(name: str, value: _T, choices: Iterable[Any]) -> _T:
     """Returns `value`, or raises ValueError that lists `choices` and names the nearest one."""
     # Not `in`: `value` may be unhashable, or an array, which compares element by element.
     if not any(isinstance(value, type(each)) and value == each for each in choices):
-        raise ValueError(f"`{name}` is {_shown(value)}. {describe_choices(value, choices)}")
+        raise ValueError(f"`{name}` is {shown(value)}. {describe_choices(value, choices)}")
     return value
 
 
@@ -91,7 +95,7 @@ def check_class_names(value: Any, owner: str, outputs: Any) -> tuple[str, ...]:
 def check_name(value: Any) -> str | None:
     """Returns `value` if it can be the `name` of a model, or raises ValueError."""
     if value is not None and (not isinstance(value, str) or not value or "/" in value):
-        raise ValueError(f"`name` must be a string without '/', or None, got {_shown(value)}.")
+        raise ValueError(f"`name` must be a string without '/', or None, got {shown(value)}.")
     return value
 
 
@@ -121,8 +125,10 @@ def class_name_fault(value: Any) -> str | None:
     return None
 
 
-def check_dtype(value: Any) -> keras.DTypePolicy:
+def check_dtype(value: Any) -> "keras.DTypePolicy":
     """Returns the Keras dtype policy that `dtype` names, or raises ValueError."""
+    import keras  # not at the top: command lines are checked before Keras loads
+
     try:
         policy = keras.dtype_policies.get(value)
         dtypes = (policy.compute_dtype, policy.variable_dtype)
@@ -133,9 +139,44 @@ def check_dtype(value: Any) -> keras.DTypePolicy:
     if not is_allowed:
         raise ValueError(
             "`dtype` must be a floating-point policy such as 'float32' or 'mixed_bfloat16', or "
-            f"None, got {_shown(value)}."
+            f"None, got {shown(value)}."
         )
     return policy
+
+
+def check_path(name: str, value: Any) -> pathlib.Path:
+    """Returns `value` as a path, or raises ValueError unless it can be one."""
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise ValueError(
+            f"`{name}` must be a path, a string that is not empty or a `pathlib.Path`, got "
+            f"{shown(value)}."
+        )
+    return pathlib.Path(text)
+
+
+def check_initializer(name: str, value: Any) -> Any:
+    """Returns the Keras initializer that `value` stands for, or raises ValueError.
+
+    None stands for Keras' default.
+    """
+    import keras
+
+    try:
+        found = keras.initializers.get(value)
+    except Exception:  # Keras raises many types
+        found = NotImplemented
+    if found is not None and not callable(found):
+        raise ValueError(
+            f"`{name}` must be a Keras initializer: its name, such as 'zeros', its config or an "
+            f"object, got {shown(value)}."
+        )
+    return found
+
+
+def clone_initializer(initializer: Any) -> Any:
+    """A copy that draws other numbers; a function, which has no state, as it is."""
+    return initializer.clone() if hasattr(initializer, "clone") else initializer
 
 
 def check_channel_values(
@@ -160,7 +201,7 @@ def check_channel_values(
     ):
         raise ValueError(
             f"`{name}` must be a number from {lowest:g} to {highest:g}, or a tuple of {channels}, "
-            f"one per channel, got {_shown(value)}."
+            f"one per channel, got {shown(value)}."
         )
     is_one = np.ndim(value) == 0
     return float(values[0]) if is_one else tuple(float(each) for each in values)
@@ -170,7 +211,7 @@ def check_pair(name: str, value: Any) -> tuple[int, int]:
     """Returns a positive integer, or a pair of them, as a (height, width) tuple."""
     sides = value if isinstance(value, (tuple, list)) else (value, value)
     if len(sides) != 2:
-        raise ValueError(f"`{name}` must be one number or (height, width), got {_shown(value)}.")
+        raise ValueError(f"`{name}` must be one number or (height, width), got {shown(value)}.")
     height, width = sides
     return check_positive_int(name, height), check_positive_int(name, width)
 
@@ -179,7 +220,7 @@ def check_image_shape(value: Any, name: str = "image_shape") -> tuple[int, int, 
     """Returns an image shape as a tuple (H, W, C), or raises ValueError."""
     is_triple = isinstance(value, (tuple, list)) and len(value) == 3
     if not is_triple:
-        raise ValueError(f"`{name}` must be (height, width, channels), got {_shown(value)}.")
+        raise ValueError(f"`{name}` must be (height, width, channels), got {shown(value)}.")
     height, width, channels = (check_positive_int(name, side) for side in value)
     return height, width, channels
 
@@ -205,7 +246,7 @@ def check_stages(
     if not is_list or not value or count not in (None, len(value)):
         number = "at least one value" if count is None else f"{count} values"
         raise ValueError(
-            f"`{name}` must be a tuple of {number}, one per stage, got {_shown(value)}."
+            f"`{name}` must be a tuple of {number}, one per stage, got {shown(value)}."
         )
     return tuple(check(name, each) for each in value)
 
@@ -215,7 +256,7 @@ def check_kernel_sizes(value: Any) -> tuple[int, ...]:
     sizes = value if isinstance(value, (tuple, list)) else (value,)
     sizes = tuple(check_positive_int("kernel_sizes", size) for size in sizes)
     if len(set(sizes)) < len(sizes) or not all(size % 2 for size in sizes):
-        raise ValueError(f"`kernel_sizes` must be distinct odd numbers, got {_shown(value)}.")
+        raise ValueError(f"`kernel_sizes` must be distinct odd numbers, got {shown(value)}.")
     return sizes
 
 
@@ -247,7 +288,7 @@ def check_pooling(pooling: str | None, include_top: bool, class_token: bool) -> 
 def describe_choices(value: Any, choices: Iterable[Any]) -> str:
     """Returns a sentence with the choice nearest to `value`, if one is close, and all choices."""
     names = {str(choice): repr(choice) for choice in choices}
-    near = difflib.get_close_matches(_shown(value).strip("'"), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(shown(value).strip("'"), names, n=1, cutoff=0.5)
     hint = f"Did you mean {names[near[0]]}? " if near else ""
     return f"{hint}Allowed: {', '.join(names.values())}."
 
@@ -257,10 +298,10 @@ def _is_number(value: Any, *kinds: type) -> bool:
     return isinstance(value, kinds or _NUMBERS) and not isinstance(value, bool)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Returns `repr(value)` on one line, shortened if it is long."""
     try:
-        text = repr(value).replace("\n", " ")
+        text = " ".join(repr(value).split("\n"))
     except ValueError:  # an int of thousands of digits
         text = f"a huge {type(value).__name__}"
     return text if len(text) <= 200 else f"{text[:197]}..."

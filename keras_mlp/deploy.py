@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_mlp.arguments import shown
 from keras_mlp.layers import Dense
 from keras_mlp.layers.locality_injection import batch_norm_affine
 from keras_mlp.layers.tree import sublayers
@@ -65,7 +66,9 @@ def deploy(model: keras.Model) -> keras.Model:
     (True, True)
     """
     if not (isinstance(model, keras.Model) and model.built and hasattr(model, "inputs")):
-        raise ValueError(f"`model` must be a built functional or sequential model, got {model!r}.")
+        raise ValueError(
+            f"`model` must be a built functional or sequential model, got {shown(model)}."
+        )
     copy, folded = _deployed(model)
     if not folded:
         raise ValueError(

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import keras
 
-from keras_mlp.arguments import check_choice
-from keras_mlp.models import VisionModel
+from keras_mlp.arguments import check_choice, shown
+from keras_mlp.models import VisionModel, check_model
 from keras_mlp.models.block import Block
 
 
@@ -32,6 +32,8 @@ def freeze_through(model: VisionModel, layer: str) -> VisionModel:
     >>> [layer.name for layer in frozen.layers if layer.trainable]
     ['block_3', 'norm', 'pool', 'head']
     """
+    if not isinstance(model, keras.Model):
+        check_model(model)
     names = [each.name for each in model.layers]
     check_choice("layer", layer, names)
     for each in model.layers[: names.index(layer) + 1]:
@@ -59,15 +61,23 @@ def layer_decay(
         A `keras.optimizers.MultiOptimizer`.
 
     Raises:
-        ValueError: `decay` is outside (0, 1].
+        ValueError: `decay` is outside (0, 1], `make_optimizer` is not a function, or `model` is not
+            a model.
 
     >>> model = keras_mlp.MLPMixer.from_variant("pico/2", num_classes=10)
     >>> sgd = keras_mlp.layer_decay(model, lambda scale: keras.optimizers.SGD(0.1 * scale), 0.5)
     >>> model.compile(sgd, "mse")
     """
+    if not isinstance(model, keras.Model):
+        check_model(model)
+    if not callable(make_optimizer):
+        raise ValueError(
+            "`make_optimizer` must be a function from a factor to a Keras optimizer, got "
+            f"{shown(make_optimizer)}."
+        )
     is_number = isinstance(decay, (int, float)) and not isinstance(decay, bool)
     if not is_number or not 0 < decay <= 1:
-        raise ValueError(f"`decay` must be a number in (0, 1], got {decay!r}.")
+        raise ValueError(f"`decay` must be a number in (0, 1], got {shown(decay)}.")
     depths = layer_depths(model)
     top = max(depths.values())
     optimizers = {depth: make_optimizer(decay ** (top - depth)) for depth in range(top)}

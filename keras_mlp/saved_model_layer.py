@@ -11,6 +11,7 @@ import keras
 # Keras has no public name for this function; its own TFSMLayer calls it too.
 from keras.src.saving.serialization_lib import in_safe_mode
 
+from keras_mlp.arguments import check_path
 from keras_mlp.errors import first_line
 from keras_mlp.export import INFO_FILE, check_tensorflow_backend, saved_model_info, sha256_of
 from keras_mlp.export.reading import assign_stored, rebuilt
@@ -58,7 +59,7 @@ class SavedModelLayer(keras.layers.Layer):
         check_tensorflow_backend()
         # The dtype of the inputs selects the function to call, so they are not cast.
         super().__init__(trainable=trainable, autocast=False, **kwargs)
-        self.folder = os.fspath(path)  # `path` is a property of Keras' layers
+        self.folder = os.fspath(check_path("path", path))  # `path` is a property of Keras' layers
         self._loaded = _load(self.folder)
         self._takes_training = "training" in inspect.signature(self._loaded.__call__).parameters
         with keras.name_scope(self.name, caller=self):

@@ -168,10 +168,9 @@ def _result(metrics: dict[str, Any]) -> str:
         f"Trained on {run['train_examples']:,} images, {run['steps']:,} steps in "
         f"{run['wall_seconds'] / 60:.1f} minutes on {hardware['cpu']}, {cores}{gpus}; "
         f"{_backend(run['versions'])}, Keras {run['versions']['keras']}; "
-        f"{run['date'][:10]}, commit {run['commit']}:",
+        f"{run['date'][:10]}, {_software(run)}:",
         _code(run["command"]),
-        f"The artefact was made on {metrics['made']['date'][:10]}, commit "
-        f"{metrics['made']['commit']}:",
+        f"The artefact was made on {metrics['made']['date'][:10]}, {_software(metrics['made'])}:",
         _code(metrics["made"]["command"]),
         *_sizes(metrics),
     ]
@@ -183,6 +182,11 @@ def _code(text: str) -> str:
     runs = re.findall("`+", text)
     fence = "`" * max(3, 1 + max(map(len, runs), default=0))
     return f"{fence}\n{text}\n{fence}"
+
+
+def _software(facts: dict[str, Any]) -> str:
+    """Which code ran: a commit, or the installed package where there is no checkout."""
+    return f"commit {facts['commit']}" if facts["commit"] else "the installed package"
 
 
 def _sizes(metrics: dict[str, Any]) -> list[str]:

@@ -75,8 +75,10 @@ def publish_options(description: str | None, arguments: Arguments = None) -> arg
     parser = program_parser("saved_models.publish", description)
     add = parser.add_argument
     add("path", type=nonempty_path, metavar="PATH", help="folder of an artefact")
-    add("--output", type=nonempty_path, required=True, metavar="DIR", help="folder to write in")
-    add("--owner", default=OWNER, metavar="SLUG", help="user or team at Kaggle")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--output", type=nonempty_path, metavar="DIR", help="folder to write in")
+    place.add_argument("--to", metavar="hf://USER/REPO", help="upload to this repository instead")
+    add("--owner", default=OWNER, metavar="SLUG", help="user or team at Kaggle, for --output")
     options = parser.parse_args(arguments)
     must_exist("PATH", options.path)
     return options

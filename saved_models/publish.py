@@ -2,7 +2,10 @@
 
     python -m saved_models.publish saved_models/mixer_fashion_mnist --output published --owner me
 
-Nothing is uploaded here. Equal artefacts give equal files.
+Nothing is uploaded then. Equal artefacts give equal files. With `--to` the artefact is uploaded to
+Hugging Face instead:
+
+    python -m saved_models.publish saved_models/mixer_fashion_mnist --to hf://USER/REPO
 """
 
 from saved_models.command_line import OWNER, publish_options
@@ -23,6 +26,7 @@ from saved_models.archive import pack
 from saved_models.artefact import check_output
 from saved_models.card import card, dataset, kind
 from saved_models.manifest import manifest_problems, read_manifest
+from saved_models.upload import upload
 
 LICENCE = "Apache 2.0"  # as Kaggle calls it
 FRAMEWORK = "tensorFlow2"
@@ -147,8 +151,11 @@ def _write_json(path: pathlib.Path, tree: dict[str, Any]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     options = publish_options(__doc__, arguments)
     try:
-        folder = publish(**vars(options))
-    except (ValueError, OSError) as error:
+        if options.to is not None:
+            print(upload(options.path, options.to))
+            return
+        folder = publish(options.path, options.output, options.owner)
+    except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
     print(f"# {folder}")
     print("\n".join(upload_commands(folder)))

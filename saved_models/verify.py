@@ -27,6 +27,7 @@ from saved_models import artefact
 from saved_models.archive import unpacked
 from saved_models.card import card
 from saved_models.golden import TOLERANCE, keras_problems, tolerance_of
+from saved_models.hub_card import without_front_matter
 from saved_models.interface import interface_problems
 from saved_models.learning import learning_problems
 from saved_models.manifest import digests, manifest_problems, name_problems
@@ -93,7 +94,7 @@ def _content_problems(folder: pathlib.Path, parts: Sequence[str]) -> list[str]:
     """Problems inside files that match the manifest; the graphs last, as they take longest."""
     metrics, golden = artefact.read_metrics(folder), artefact.read_golden(folder)
     problems = _kind_problems(folder) or _label_problems(folder, metrics, golden)
-    if card(metrics) != (folder / artefact.CARD).read_text():
+    if card(metrics) != without_front_matter((folder / artefact.CARD).read_text()):
         problems.append(
             f"{artefact.CARD} does not match {artefact.METRICS}: see saved_models.card."
         )

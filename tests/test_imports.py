@@ -13,6 +13,7 @@ PACKAGES = ("keras_mlp", "training", "saved_models", "examples", "benchmarks", "
 ROWS = (
     ("keras_mlp.typing", "keras_mlp.errors"),
     ("keras_mlp.arguments", "keras_mlp.whole_files", "keras_mlp.json_files", "keras_mlp.golden"),
+    ("keras_mlp.command_line", "keras_mlp.keras_file"),
     ("keras_mlp.layers",),
     ("keras_mlp.models",),
     ("keras_mlp.weights",),
@@ -28,6 +29,8 @@ ROWS = (
         "keras_mlp.saved_model_layer",
     ),
     ("keras_mlp",),
+    # It imports none of the parts that it runs.
+    ("keras_mlp.programs", "keras_mlp.__main__"),
     ("training",),
     ("saved_models",),
     ("examples",),

@@ -7,6 +7,7 @@ or TensorFlow may be imported here.
 """
 
 import argparse
+import os
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -53,17 +54,87 @@ def train_options(description: str | None, arguments: Arguments = None) -> argpa
 
 
 def compare_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
-    """See `train_options`; `config` is a `Comparison`."""
+    """See `train_options`; `config` is a `Comparison`, or None if `stored` names results."""
     parser = program_parser("training.compare", description)
-    _add_config(parser)
-    _add_workdir(parser)
     parser.add_argument(
-        "--seeds", type=int, nargs="+", metavar="N", help="instead of those of the page's repeats"
+        "--minutes",
+        metavar="N",
+        help="the same time for the training steps of each run, instead of the page's epochs",
+    )
+    options = _study_options(parser, arguments)
+    if options.minutes is not None and not options.stored:
+        options.overrides.append(f"minutes={options.minutes}")
+    return _with_comparison(options)
+
+
+def scaling_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
+    """See `train_options`; `config` is a `Comparison`, or None if `stored` names results."""
+    parser = program_parser("training.scaling", description)
+    parser.add_argument(
+        "--percent",
+        type=float,
+        nargs="+",
+        default=[1, 3, 10, 30, 100],
+        metavar="P",
+        help="of the training images in each subset (default 1 3 10 30 100)",
+    )
+    parser.add_argument(
+        "--steps", type=int, default=2000, metavar="N", help="of each run (default 2000)"
+    )
+    options = _study_options(parser, arguments)
+    if not all(0 < percent <= 100 for percent in options.percent):
+        end_with_error(f"`--percent` must be above 0 and at most 100, got {options.percent}.")
+    if options.steps < 1:
+        end_with_error(f"`--steps` must be a positive integer, got {options.steps}.")
+    return _with_comparison(options)
+
+
+def permuted_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
+    """See `train_options`; `config` is a `Comparison`, or None if `stored` names results."""
+    parser = program_parser("training.permuted", description)
+    parser.add_argument(
+        "--patch", type=int, default=7, metavar="N", help="side of a patch in pixels (default 7)"
+    )
+    options = _study_options(parser, arguments)
+    if options.patch < 2:
+        end_with_error(f"`--patch` must be at least 2 pixels, got {options.patch}.")
+    return _with_comparison(options)
+
+
+def fewshot_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
+    """See `train_options`; `config` is None if `stored` names results."""
+    parser = program_parser("training.fewshot", description)
+    _add_config_or_results(parser)
+    parser.add_argument(
+        "--source",
+        type=nonempty_path,
+        nargs="+",
+        help="trained models: .keras files, folders of SavedModels or of artefacts",
+    )
+    parser.add_argument("--output", type=nonempty_path, help="folder of the results")
+    parser.add_argument(
+        "--shots",
+        type=int,
+        nargs="+",
+        default=[1, 5, 10, 25],
+        metavar="K",
+        help="images per class (default 1 5 10 25)",
+    )
+    parser.add_argument(
+        "--draws", type=int, default=10, metavar="N", help="of these images (default 10)"
     )
     options = parser.parse_args(arguments)
-    if options.seeds:
-        options.overrides.append(f"seeds={tuple(options.seeds)}")
-    return _with_config(options, Comparison)
+    if options.stored:
+        return options
+    for name in ("source", "output"):
+        if getattr(options, name) is None:
+            parser.error(f"the following arguments are required: --{name}")
+    for source in options.source:
+        must_exist("--source", source)
+    for name, count in [("shots", each) for each in options.shots] + [("draws", options.draws)]:
+        if count < 1:
+            end_with_error(f"`--{name}` must be a positive integer, got {count}.")
+    return _with_config(options, Config)
 
 
 def finetune_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
@@ -175,7 +246,7 @@ def evaluate_options(description: str | None, arguments: Arguments = None) -> ar
     )
     options = parser.parse_args(arguments)
     must_exist("--source", options.source)
-    if options.output and pathlib.Path(options.output).is_file():
+    if options.output and os.path.isfile(options.output):
         end_with_error(f"`--output` {options.output} is a file: name a folder.")
     if options.max_pixels is not None and options.max_pixels < 1:
         end_with_error(f"`--max-pixels` must be a positive integer, got {options.max_pixels}.")
@@ -235,6 +306,19 @@ def report_options(description: str | None, arguments: Arguments = None) -> argp
     return options
 
 
+def arrays_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
+    """See `train_options`; there is no config."""
+    parser = program_parser("training.data.arrays", description)
+    add = parser.add_argument
+    add("name", type=nonempty_path, help="of a prepared TFDS data set, or path of a picture folder")
+    add("--output", type=nonempty_path, required=True, help="the .npz file")
+    add("--data-dir", type=nonempty_path, help="where TFDS keeps its prepared data sets")
+    options = parser.parse_args(arguments)
+    if not options.output.endswith(".npz"):
+        end_with_error(f"`--output` {options.output} must end with .npz.")
+    return options
+
+
 def back_to_best_options(
     description: str | None, arguments: Arguments = None
 ) -> argparse.Namespace:
@@ -256,9 +340,16 @@ def demo_options(description: str | None, arguments: Arguments = None) -> argpar
 
 
 def program_parser(program: str, description: str | None) -> argparse.ArgumentParser:
-    """A parser for `python -m program` that shows its description as it is written."""
+    """A parser that shows its description as it is written, for `python -m program`.
+
+    `keras-mlp` runs the same programs under names of its own, which it leaves in `sys.argv`.
+    """
+    name = f"python -m {program}"
+    if sys.argv[0].startswith("keras-mlp "):
+        name = sys.argv[0]
+        description = description and description.replace(f"python -m {program}", name)
     return argparse.ArgumentParser(
-        prog=f"python -m {program}",
+        prog=name,
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -271,6 +362,13 @@ def nonempty_path(text: str) -> str:
     return text
 
 
+def existing_path(text: str) -> str:
+    """An `argparse` type: a path at which there is something."""
+    if not pathlib.Path(nonempty_path(text)).exists():
+        raise argparse.ArgumentTypeError(f"{text} does not exist")
+    return text
+
+
 def must_exist(name: str, path: str) -> None:
     """Ends the program unless there is something at a path.
 
@@ -278,7 +376,7 @@ def must_exist(name: str, path: str) -> None:
         name: of the option, for the error.
         path: what the option is set to.
     """
-    if not pathlib.Path(path).exists():
+    if not os.path.exists(path):  # pathlib raises for names that are too long
         end_with_error(f"`{name}` {path} does not exist.")
 
 
@@ -291,7 +389,7 @@ def _add_config(
     parser: argparse.ArgumentParser, group: argparse._MutuallyExclusiveGroup | None = None
 ) -> None:
     """Adds `--config`, to a group of alternatives if there is one, and `--set`."""
-    text = "a page of training/configs"
+    text = "a page: a Python file that defines CONFIG, or the name of one of ours, such as digits"
     if group is None:
         parser.add_argument("--config", type=nonempty_path, required=True, help=text)
     else:
@@ -304,6 +402,51 @@ def _add_config(
         dest="overrides",
         help="change a value of the page, such as optimizer.learning_rate=0.002; may be repeated",
     )
+
+
+def _add_config_or_results(parser: argparse.ArgumentParser) -> None:
+    """Adds `--config` and `--set`, or in their place `--from`."""
+    task = parser.add_mutually_exclusive_group(required=True)
+    _add_config(parser, task)
+    task.add_argument(
+        "--from",
+        nargs="+",
+        type=existing_path,
+        metavar="FILE",
+        dest="stored",
+        help="measure nothing; print the tables of results.json files again",
+    )
+
+
+def _study_options(parser: argparse.ArgumentParser, arguments: Arguments) -> argparse.Namespace:
+    """What programs share that train many models side by side, or print what was found."""
+    _add_config_or_results(parser)
+    parser.add_argument("--workdir", type=nonempty_path, help="folder of the runs")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", metavar="N", help="instead of those of the page's repeats"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=0,
+        metavar="N",
+        help="runs at a time, each in a process with one core; 0, the default, for one after the "
+        "other in this process",
+    )
+    options = parser.parse_args(arguments)
+    if options.jobs < 0:
+        end_with_error(f"`--jobs` must be 0 or a positive integer, got {options.jobs}.")
+    if options.stored:
+        return options
+    if options.workdir is None:
+        parser.error("the following arguments are required: --workdir")
+    if options.seeds:
+        options.overrides.append(f"seeds={tuple(options.seeds)}")
+    return options
+
+
+def _with_comparison(options: argparse.Namespace) -> argparse.Namespace:
+    return options if options.stored else _with_config(options, Comparison)
 
 
 def _add_source(parser: argparse.ArgumentParser, text: str) -> None:

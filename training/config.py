@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import pathlib
 import runpy
+import typing
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -15,6 +16,7 @@ from training.field_types import (
     Range,
     Share,
     check_value,
+    shown,
 )
 from training.overrides import apply_override, leaves
 
@@ -29,8 +31,9 @@ class Model:
     """Which model is trained.
 
     Attributes:
-        architecture: a key of `keras_mlp.ARCHITECTURES`.
-        variant: one of its variants.
+        architecture: a key of `keras_mlp.ARCHITECTURES`; or `module:function`, a function that
+            returns any Keras model (see `training.models.function_models`).
+        variant: one of its variants; not used for a function.
         arguments: constructor arguments that override the variant's. The data sets `num_classes`,
             and `runtime.dtype` sets `dtype`.
         preset: name of the published weights to start from, or path of a weights file; "" for
@@ -42,6 +45,10 @@ class Model:
             is resized in every step (FlexiViT).
         head_bias: initial biases of a new classifier. About -log(classes) starts the sigmoid loss
             low.
+        permute_patches: cut every image into squares of so many pixels a side and put them in one
+            fixed random order, in training and evaluation alike, after augmentation; 1 permutes
+            single pixels, 0 leaves images as they are. For measuring what a model owes to the order
+            of pixels (see `training.permuted`).
         source: a trained model to start from, with a new classifier: a `.keras` file, the folder
             of a run, an artefact or a SavedModel of keras_mlp, or the name of published weights;
             "" for none. `architecture` and `variant` are then those of that model ("own size" for
@@ -58,6 +65,7 @@ class Model:
     resize_method: ResizeMethod = "interpolate"
     patch_sizes: tuple[PositiveInt | tuple[PositiveInt, PositiveInt], ...] = ()
     head_bias: Finite = 0.0
+    permute_patches: NonNegativeInt = 0
     source: str = ""
     start: Way = "fine-tuned"
 
@@ -84,8 +92,10 @@ class Data:
         classes: labels to keep, renumbered from 0 in this order; empty keeps all.
         num_classes: number of classes that the data must have, so that a folder with classes
             missing is an error; 0 accepts any number.
-        examples_per_class: keep only the first this many training examples of each class; 0 keeps
-            all.
+        examples_per_class: keep only this many training examples of each class, or all of a class
+            that has fewer; 0 keeps all.
+        subset_seed: seed of that random draw. With one seed, a smaller subset is part of every
+            larger one. None keeps the first examples of each class, as earlier versions did.
         batch_size: global batch size, summed over all replicas.
         cache: keep decoded images in memory, if all pictures have one size.
         crop: center crop used for evaluation (and for training without `augment.crop`), as a share
@@ -125,6 +135,7 @@ class Data:
     classes: tuple[NonNegativeInt, ...] = ()
     num_classes: NonNegativeInt = 0
     examples_per_class: NonNegativeInt = 0
+    subset_seed: Seed | None = 0
     batch_size: PositiveInt = 128
     cache: bool = True
     crop: Share = 0.0
@@ -309,6 +320,7 @@ class _Training:
 @dataclasses.dataclass
 class _OneModel:
     epochs: PositiveInt = 1
+    steps: NonNegativeInt = 0
     model: Model = dataclasses.field(default_factory=Model)
 
 
@@ -318,6 +330,7 @@ class Config(_Training, _OneModel):
 
     Attributes:
         epochs: length of the training; an epoch is one pass over the training images.
+        steps: the same in steps; overrides `epochs` unless 0.
         model, data, augment, optimizer, runtime: see these classes.
     """
 
@@ -327,16 +340,22 @@ class Comparison(Config):
     """The same run for several architectures; its `model.architecture` is not used.
 
     Attributes:
-        architectures: keys of `keras_mlp.ARCHITECTURES`; empty for all of them.
+        architectures: keys of `keras_mlp.ARCHITECTURES`, and `module:function` for other Keras
+            models (see `training.models.function_models`); empty for all architectures. A function
+            gets those of `model.arguments` that it takes.
         repeats: number of runs of each architecture, with seeds that count up from `runtime.seed`.
         demands: maps an architecture to further constructor arguments that its paper requires.
         seeds: the seeds themselves; empty for those of `repeats`.
+        minutes: time for the training steps of each run, instead of `epochs` and `steps`; 0 for no
+            such limit. The steps of each architecture are timed first, so that every run follows
+            its whole schedule.
     """
 
     architectures: tuple[str, ...] = ()
     repeats: PositiveInt = 1
     demands: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     seeds: tuple[Seed, ...] = ()
+    minutes: NonNegative = 0.0
 
 
 @dataclasses.dataclass
@@ -413,6 +432,7 @@ class FineTuneConfig(_Training, _ThreeWays):
     """
 
 
+_PAGES = pathlib.Path(__file__).parent / "configs"
 Page = TypeVar("Page", bound=Config | ImageSizes | FineTuneConfig)
 
 
@@ -424,7 +444,8 @@ def load_config(
     """Reads a page and applies `key=value` overrides, such as "data.batch_size=64".
 
     Args:
-        path: Python file that defines `CONFIG`.
+        path: Python file that defines `CONFIG`, or the name of a page of training/configs, such as
+            "digits" or "recipes/mixer_in1k".
         overrides: strings; values are Python literals, or plain text for keys that accept text.
         kind: type of the page: `Config`, `Comparison`, `FineTuneConfig` or `ImageSizes`.
 
@@ -436,15 +457,48 @@ def load_config(
             value has the wrong type or is out of range.
     """
     try:
-        config = runpy.run_path(str(path)).get("CONFIG")
+        config = runpy.run_path(str(_page_file(path))).get("CONFIG")
     except OSError as error:
-        raise ValueError(f"There is no config page at {path}: {error}") from error
+        raise ValueError(
+            f"There is no config page at {path}: {error}. It may also be the name of one of ours: "
+            f"{', '.join(page_names())}."
+        ) from error
+    except (Exception, SystemExit) as error:  # a page is a program
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"{path} is not a config page: it raises {reason}.") from error
     if type(config) is not kind:
         raise ValueError(f"{path} defines no `CONFIG` of type training.config.{kind.__name__}.")
+    _check_sections(config, path)
     config = copy.deepcopy(config)  # pages share sections with those that they derive from
     for override in overrides:
         apply_override(config, override)
     return check_config(config)
+
+
+def page_names() -> list[str]:
+    """The names of the pages in training/configs: "digits", "recipes/mixer_in1k", ..."""
+    pages = [page.relative_to(_PAGES).with_suffix("") for page in _PAGES.rglob("*.py")]
+    return sorted(page.as_posix() for page in pages if page.name != "__init__")
+
+
+def _page_file(path: str | pathlib.Path) -> pathlib.Path:
+    """The file itself if there is one, else the page of that name."""
+    path = pathlib.Path(path)
+    # The commands in our pages name them by their paths in the checkout.
+    name = path.as_posix().removeprefix("training/configs/").removesuffix(".py")
+    return _PAGES / f"{name}.py" if not path.is_file() and name in page_names() else path
+
+
+def _check_sections(config: Page, path: str | pathlib.Path) -> None:
+    """Raises ValueError where a page sets a section to something else."""
+    hints = typing.get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        kind, value = hints[field.name], getattr(config, field.name)
+        if dataclasses.is_dataclass(kind) and type(value) is not kind:
+            raise ValueError(
+                f"{path}: `{field.name}` must be a training.config.{field.name.title()}, got "
+                f"{shown(value)}."
+            )
 
 
 def check_config(config: Page) -> Page:
@@ -460,10 +514,25 @@ def check_config(config: Page) -> Page:
         raise ValueError('`optimizer.momentum_dtype`="bfloat16" needs `optimizer.nesterov`=False.')
     if isinstance(config, Config):
         _check_arguments("model.arguments", config.model.arguments)
+        if not isinstance(config, Comparison):
+            _check_export(config)
     if isinstance(config, Comparison):
         for architecture, arguments in config.demands.items():
             _check_arguments(f"demands.{architecture}", arguments)
     return config
+
+
+def _check_export(config: Config) -> None:
+    """Refuses models that `keras_mlp.export_saved_model` knows no features of."""
+    if not config.runtime.export:
+        return
+    if ":" in config.model.architecture:
+        raise ValueError(
+            f"`runtime.export` must be False for `model.architecture`="
+            f"{config.model.architecture!r}: only models of keras_mlp are exported."
+        )
+    if config.model.permute_patches:
+        raise ValueError("`runtime.export` must be False with `model.permute_patches`.")
 
 
 def _check_arguments(key: str, arguments: dict[str, Any]) -> None:

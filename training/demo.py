@@ -28,6 +28,7 @@ from keras_mlp.json_files import read_json_lines
 from training.config import Config, FineTuneConfig, load_config
 from training.data.pipeline import load_splits
 from training.finetune import finetune
+from training.program_process import program_command, program_environment
 from training.reports.pictures import draw_run
 from training.terminal import set_up_terminal
 from training.train import train
@@ -70,9 +71,11 @@ def _stage(title: str) -> None:
 
 
 def _evaluate_in_new_process(saved_model: pathlib.Path, page: pathlib.Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "training.evaluate"]
+    command = program_command("training.evaluate")
     command += ["--source", str(saved_model), "--config", str(page)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        command, env=program_environment(), stdout=subprocess.PIPE, text=True, check=True
+    )
     evaluation: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return evaluation
 

@@ -97,9 +97,10 @@ def check_golden(model: Callable[..., Any], folder: str | pathlib.Path) -> float
         raise ValueError(
             f"{path} does not fit the model: its images are {given}. {way_out}"
         ) from error
-    if outputs.shape != expected.shape:
+    if outputs.shape != expected.shape or expected.dtype.kind != "f":
         raise ValueError(
-            f"{path} does not fit the model: it holds outputs {expected.shape}, the model gives "
+            f"{path} does not fit the model: it holds outputs {expected.dtype} "
+            f"{expected.shape}, the model gives "
             f"{outputs.shape}. {way_out}"
         )
     difference = float(np.abs(outputs - expected).max())

@@ -66,8 +66,8 @@ def check_value(key: str, value: object, annotation: Any) -> None:
             check_value(f"{key}.{name}", element, arguments[1])
     elif not _fits(value, annotation):
         if origin is Literal:
-            raise ValueError(f"`{key}` is {value!r}. {describe_choices(value, arguments)}")
-        raise ValueError(f"`{key}` must be {_describe(annotation, value)}, got {value!r}.")
+            raise ValueError(f"`{key}` is {shown(value)}. {describe_choices(value, arguments)}")
+        raise ValueError(f"`{key}` must be {_describe(annotation, value)}, got {shown(value)}.")
 
 
 def convert(text: str, annotation: Any) -> Any:
@@ -103,6 +103,15 @@ def describe_choices(value: object, choices: Iterable[object]) -> str:
     near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
     hint = f"Did you mean {names[near[0]]}? " if near else ""
     return f"{hint}Allowed: {', '.join(names.values())}."
+
+
+def shown(value: object) -> str:
+    """`repr(value)`, shortened if it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # an int of thousands of digits
+        text = f"a huge {type(value).__name__}"
+    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 def _fits(value: Any, annotation: Any) -> bool:

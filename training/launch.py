@@ -27,6 +27,7 @@ import types
 from collections.abc import Callable, Sequence
 
 from training.engine.interruption import BY_CTRL_C, RESUMABLE
+from training.program_process import program_command, program_environment
 
 
 class Cluster:
@@ -45,7 +46,7 @@ class Cluster:
             description = json.dumps({"cluster": {"worker": addresses}, "task": task})
             process = subprocess.Popen(
                 command,
-                env={**os.environ, "TF_CONFIG": description},
+                env={**program_environment(), "TF_CONFIG": description},
                 # Every worker prints the same lines; the chief's are shown.
                 stdout=None if index == 0 else subprocess.DEVNULL,
                 preexec_fn=shares[index],
@@ -157,7 +158,7 @@ def _free_ports(count: int) -> list[int]:
 
 def main(arguments: list[str] | None = None) -> None:
     options = launch_options(__doc__, arguments)
-    command = [sys.executable, "-m", "training.train", *options.train]
+    command = [*program_command("training.train"), *options.train]
     sys.exit(supervise([command] * options.workers, restarts=options.restarts))
 
 

@@ -30,6 +30,7 @@ from training.engine.curve import Curve
 from training.engine.explosion import LossLimits, described
 from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.optimizers import build_optimizer
+from training.engine.points import count_steps
 from training.engine.sizes import check_sizes
 from training.engine.stored_config import as_stored
 from training.engine.workdir import Workdir, check_same_config
@@ -149,7 +150,7 @@ def _train_in(
     keras.utils.set_random_seed(config.runtime.seed)
     splits = engine.load_splits(config, model_image_shape(config.model))
     steps_per_epoch = splits.train.size / config.data.batch_size
-    total_steps = max(1, round(config.epochs * steps_per_epoch))
+    total_steps = count_steps(config, steps_per_epoch)
     runs = [
         _new_run(engine, own, folder, splits.classes, total_steps, steps_per_epoch)
         for own, folder in zip(configs, folders, strict=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from keras_mlp.analysis.cost import Cost, architecture_of, cost_of_variant
 from keras_mlp.analysis.markdown import markdown_table
-from keras_mlp.arguments import check_choice, check_pair
+from keras_mlp.arguments import check_choice, check_pair, shown
 from keras_mlp.models import VisionModel
 from keras_mlp.typing import Pair
 
@@ -128,7 +128,7 @@ def _sizes(sides: Sequence[Pair] | None, own: Sequence[int]) -> list[tuple[int, 
     if sides is None:
         return [tuple(int(side * multiple) for side in own) for multiple in _MULTIPLES]
     if not isinstance(sides, (tuple, list)) or not sides:
-        raise ValueError(f"`sides` must be a tuple of image sides in pixels, got {sides!r}.")
+        raise ValueError(f"`sides` must be a tuple of image sides in pixels, got {shown(sides)}.")
     return [check_pair("sides", side) for side in sides]
 
 

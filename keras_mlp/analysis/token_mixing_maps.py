@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_mlp.analysis.png import write_png
 from keras_mlp.analysis.tiles import tiled_picture
-from keras_mlp.arguments import check_choice, check_positive_int
+from keras_mlp.arguments import check_choice, check_path, check_positive_int
 from keras_mlp.models import VisionModel, check_model
 from keras_mlp.models.block import Block
 from keras_mlp.typing import Array
@@ -92,7 +92,7 @@ def _block(model: VisionModel, block: int | str) -> Block:
 
 
 def _check_path(path: str | os.PathLike[str]) -> pathlib.Path:
-    path = pathlib.Path(path)
+    path = check_path("path", path)
     if path.suffix != ".png" or not path.absolute().parent.is_dir():
         raise ValueError(f"`path` must be a .png file in an existing folder, got {str(path)!r}.")
     return path

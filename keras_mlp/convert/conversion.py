@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_mlp.arguments import check_choice
+from keras_mlp.arguments import check_choice, check_optional, check_path, shown
 from keras_mlp.convert.card import card
 from keras_mlp.convert.reference import difference, read_reference
 from keras_mlp.export import check_tensorflow_backend, export_saved_model, sha256_of
@@ -41,6 +41,13 @@ class Source:
     variant: str | None = None
     file: str | None = None
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raises ValueError if an attribute has a wrong type."""
+        check_path("source", self.name)
+        check_optional("file", self.file, check_path)
+        if not isinstance(self.arguments, dict):
+            raise ValueError(f"`arguments` must be a dict, got {shown(self.arguments)}.")
 
     def is_preset(self) -> bool:
         """Returns whether `name` is a preset's."""
@@ -105,7 +112,8 @@ def convert(
     >>> convert(Source("gmlp_s16_224.ra3_in1k"), "gmlp")  # doctest: +SKIP
     """
     check_tensorflow_backend()
-    output, preset = pathlib.Path(output), source.preset()
+    source.check()
+    output, preset = check_path("output", output), source.preset()
     check_replaceable(
         output, overwrite, lambda path: (path / MODEL_FILE).is_file(), f"holds no {MODEL_FILE}"
     )

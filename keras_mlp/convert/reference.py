@@ -2,11 +2,11 @@
 
 import dataclasses
 import os
-import pathlib
 
 import keras
 import numpy as np
 
+from keras_mlp.arguments import check_path
 from keras_mlp.models import VisionModel
 from keras_mlp.models.base import logits_model
 from keras_mlp.typing import Array
@@ -45,7 +45,7 @@ def read_reference(path: str | os.PathLike[str]) -> Reference:
         FileNotFoundError: the file does not exist.
         ValueError: the file cannot be read, or does not hold these arrays.
     """
-    path = pathlib.Path(path)
+    path = check_path("reference", path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no reference file at {path}.")
     try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from keras_mlp.arguments import check_path
 from keras_mlp.export.folders import sha256_of_files
 from keras_mlp.export.selection import Selection
 from keras_mlp.json_files import read_json
@@ -39,7 +40,7 @@ def saved_model_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         ValueError: the description is missing, damaged, or of another format version.
     """
-    file = pathlib.Path(path) / INFO_FILE
+    file = check_path("path", path) / INFO_FILE
     try:
         info = read_json(file, _WAY_OUT, _check)
     except (FileNotFoundError, NotADirectoryError) as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from keras_mlp.arguments import check_path
 from keras_mlp.export.description import write_description
 from keras_mlp.export.endpoints import input_conventions, reusable
 from keras_mlp.export.folders import is_saved_model
@@ -115,7 +116,7 @@ def export_saved_model(
         image_shapes=image_shapes,
     )
     inputs = input_conventions(selection)
-    path = pathlib.Path(path)
+    path = check_path("path", path)
     check_replaceable(path, overwrite, is_saved_model, "is not a SavedModel")
     import tensorflow as tf
 

@@ -11,6 +11,7 @@ from keras_mlp.arguments import (
     check_choice,
     check_class_names,
     check_positive_int,
+    shown,
 )
 from keras_mlp.export.picture_headers import MAX_PIXELS
 from keras_mlp.export.pictures import RESIZE_METHODS
@@ -151,7 +152,7 @@ def _further_shapes(
 def _part_to_export(model: keras.Model, output: str) -> tuple[keras.Model, str]:
     """Returns the functional model with this output, and the output's key in the signatures."""
     if not (isinstance(model, keras.Model) and model.built and hasattr(model, "inputs")):
-        raise ValueError(f"`model` must be a built functional Keras model, got {model!r}.")
+        raise ValueError(f"`model` must be a built functional Keras model, got {shown(model)}.")
     if output == "features":
         return keras.Model(model.input, _pooled_features(model), name=model.name), "default"
     if isinstance(model, keras.Sequential):
@@ -194,7 +195,7 @@ def _check_size(model: keras.Model, resize: str | None) -> None:
 
 def _check_features(model: keras.Model, features: Any) -> None:
     if not isinstance(features, (list, tuple)):
-        raise ValueError(f"`features` must be a list of names, got {features!r}.")
+        raise ValueError(f"`features` must be a list of names, got {shown(features)}.")
     if features and not isinstance(model, VisionModel):
         raise ValueError(
             f"`features` needs a VisionModel; {model.name} is a {type(model).__name__}."

@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from keras_mlp.arguments import check_path, shown
 from keras_mlp.export.folders import is_saved_model
 from keras_mlp.export.saved_model import check_tensorflow_backend, export_saved_model
 from keras_mlp.models import VisionModel
@@ -53,9 +54,10 @@ def export_at_sizes(
     check_tensorflow_backend()
     if not isinstance(image_shapes, (list, tuple)) or not image_shapes:
         raise ValueError(
-            f"`image_shapes` must be a list of (height, width, channels), got {image_shapes!r}."
+            "`image_shapes` must be a list of (height, width, channels), got "
+            f"{shown(image_shapes)}."
         )
-    folder = pathlib.Path(folder)
+    folder = check_path("folder", folder)
     check_replaceable(
         folder, overwrite, _holds_saved_models, "holds something other than SavedModels"
     )

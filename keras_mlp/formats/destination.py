@@ -5,7 +5,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from keras_mlp.arguments import check_bool
+from keras_mlp.arguments import check_bool, check_path
 from keras_mlp.whole_files import check_replaceable
 
 
@@ -28,7 +28,7 @@ def check_destination(
         ValueError: `path` has another suffix, or `overwrite` is not a bool.
         OSError: `path` exists and must not be replaced, or its parent folder does not exist.
     """
-    path = pathlib.Path(path)
+    path = check_path("path", path)
     check_bool("overwrite", overwrite)
     if suffix and path.suffix != suffix:
         raise ValueError(f"`path` must end in {suffix}, got {path}.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_mlp.arguments import check_bool
+from keras_mlp.arguments import check_bool, shown
 from keras_mlp.deploy import deploy, has_training_form
 from keras_mlp.export import check_tensorflow_backend
 from keras_mlp.models import VisionModel
@@ -98,7 +98,7 @@ def inference_graph(model: keras.Model, deployed: bool) -> InferenceGraph:
     check_tensorflow_backend()
     check_bool("deployed", deployed)
     if not (isinstance(model, keras.Model) and model.built and hasattr(model, "inputs")):
-        raise ValueError(f"`model` must be a built functional Keras model, got {model!r}.")
+        raise ValueError(f"`model` must be a built functional Keras model, got {shown(model)}.")
     if isinstance(model, keras.Sequential):
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     _check_ends(model)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_mlp.arguments import check_positive_int
+from keras_mlp.arguments import check_initializer, check_positive_int
 from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.typing import Config, Initializer, Shape, Tensor
 
@@ -28,7 +28,7 @@ class PrependClassToken(keras.layers.Layer):
 
     def __init__(self, initializer: Initializer = "zeros", count: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.initializer = keras.initializers.get(initializer)
+        self.initializer = check_initializer("initializer", initializer)
         self.count = check_positive_int("count", count)
 
     def build(self, input_shape: Shape) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_mlp.arguments import check_positive_int
+from keras_mlp.arguments import check_initializer, check_positive_int, clone_initializer
 from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.typing import Config, Initializer, Shape, Tensor
 
@@ -41,8 +41,8 @@ class DistilledHead(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.units = check_positive_int("units", units)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_initializer = check_initializer("kernel_initializer", kernel_initializer)
+        self.bias_initializer = check_initializer("bias_initializer", bias_initializer)
 
     def build(self, input_shape: Shape) -> None:
         channels = known_axis(input_shape, -1) // 2
@@ -54,7 +54,10 @@ class DistilledHead(keras.layers.Layer):
 
     def _classifier(self, prefix: str, channels: int) -> tuple[keras.Variable, keras.Variable]:
         # Clones: an unseeded initializer returns the same values each time it is called.
-        kernel, bias = self.kernel_initializer.clone(), self.bias_initializer.clone()
+        kernel, bias = (
+            clone_initializer(self.kernel_initializer),
+            clone_initializer(self.bias_initializer),
+        )
         return (
             self.add_weight((channels, self.units), name=f"{prefix}kernel", initializer=kernel),
             self.add_weight((self.units,), name=f"{prefix}bias", initializer=bias),

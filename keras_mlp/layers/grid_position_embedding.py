@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_mlp.arguments import check_pair
+from keras_mlp.arguments import check_initializer, check_pair, clone_initializer
 from keras_mlp.layers.resampling import bilinear_matrix
 from keras_mlp.layers.token_grid import Grids
 from keras_mlp.typing import Config, Initializer, Pair, Shape, Tensor
@@ -50,9 +50,9 @@ class GridPositionEmbedding(keras.layers.Layer):
         super().__init__(**kwargs)
         self.grid = check_pair("grid", grid)
         self.stored_grid = check_pair("stored_grid", grid if stored_grid is None else stored_grid)
-        self.initializer = keras.initializers.get(
-            initializer or keras.initializers.RandomNormal(stddev=0.02)
-        )
+        if initializer is None:
+            initializer = keras.initializers.RandomNormal(stddev=0.02)
+        self.initializer = check_initializer("initializer", initializer)
 
     def build(self, input_shape: Shape) -> None:
         if input_shape[1] != 1 + self.grid[0] * self.grid[1]:
@@ -62,12 +62,14 @@ class GridPositionEmbedding(keras.layers.Layer):
             )
         channels = input_shape[-1]
         self.class_token = self.add_weight(
-            name="class_token", shape=(1, 1, channels), initializer=self.initializer.clone()
+            name="class_token",
+            shape=(1, 1, channels),
+            initializer=clone_initializer(self.initializer),
         )
         self.embeddings = self.add_weight(
             name="embeddings",
             shape=(*self.stored_grid, channels),
-            initializer=self.initializer.clone(),
+            initializer=clone_initializer(self.initializer),
         )
         self.built = True
 

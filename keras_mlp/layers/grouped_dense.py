@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_mlp.arguments import check_bool, check_positive_int
+from keras_mlp.arguments import check_bool, check_initializer, check_positive_int
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.layers.token_grid import IN, OUT, Grids, fit_tokens
@@ -53,8 +53,8 @@ class GroupedDense(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = check_positive_int("units", units)
         self.use_bias = check_bool("use_bias", use_bias)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_initializer = check_initializer("kernel_initializer", kernel_initializer)
+        self.bias_initializer = check_initializer("bias_initializer", bias_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
     def build(self, input_shape: Shape) -> None:

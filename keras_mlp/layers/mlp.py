@@ -5,7 +5,14 @@ from typing import Any
 
 import keras
 
-from keras_mlp.arguments import check_bool, check_optional, check_positive_int, check_rate
+from keras_mlp.arguments import (
+    check_bool,
+    check_initializer,
+    check_optional,
+    check_positive_int,
+    check_rate,
+    clone_initializer,
+)
 from keras_mlp.layers.activations import gelu, gelu_tanh
 from keras_mlp.layers.dense import Dense
 from keras_mlp.layers.known_axis import known_axis
@@ -48,8 +55,8 @@ class MLP(keras.layers.Layer):
         self.hidden_dim = check_positive_int("hidden_dim", hidden_dim)
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
         self.gelu_approximate = check_bool("gelu_approximate", gelu_approximate)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_initializer = check_initializer("kernel_initializer", kernel_initializer)
+        self.bias_initializer = check_initializer("bias_initializer", bias_initializer)
         self.output_dim = check_optional("output_dim", output_dim, check_positive_int)
 
     def build(self, input_shape: Shape) -> None:
@@ -91,8 +98,8 @@ class MLP(keras.layers.Layer):
             units=units,
             activation=activation,
             # Clones: an unseeded initializer returns the same values each time it is called.
-            kernel_initializer=self.kernel_initializer.clone(),
-            bias_initializer=self.bias_initializer.clone(),
+            kernel_initializer=clone_initializer(self.kernel_initializer),
+            bias_initializer=clone_initializer(self.bias_initializer),
             dtype=self.dtype_policy,
         )
 

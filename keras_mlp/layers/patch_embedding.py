@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_mlp.arguments import check_bool, check_pair, check_positive_int
+from keras_mlp.arguments import check_bool, check_initializer, check_pair, check_positive_int
 from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.layers.patch_kernel import convolve_resized
 from keras_mlp.typing import Config, Initializer, Pair, Shape, Tensor
@@ -59,8 +59,8 @@ class PatchEmbedding(keras.layers.Layer):
             self.patch_size,
             strides=self.patch_size,
             data_format="channels_last",
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
+            kernel_initializer=check_initializer("kernel_initializer", kernel_initializer),
+            bias_initializer=check_initializer("bias_initializer", bias_initializer),
             dtype=self.dtype_policy,
             name="projection",
         )

@@ -5,7 +5,14 @@ from typing import Any, TypeVar
 import keras
 from keras import ops
 
-from keras_mlp.arguments import check_bool, check_optional, check_positive_int, check_rate
+from keras_mlp.arguments import (
+    check_bool,
+    check_initializer,
+    check_optional,
+    check_positive_int,
+    check_rate,
+    clone_initializer,
+)
 from keras_mlp.layers.dense import Dense
 from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.layers.mlp import MLP
@@ -62,8 +69,8 @@ class PermuteMLP(keras.layers.Layer):
         self.weighted = check_bool("weighted", weighted)
         self.qkv_bias = check_bool("qkv_bias", qkv_bias)
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_initializer = check_initializer("kernel_initializer", kernel_initializer)
+        self.bias_initializer = check_initializer("bias_initializer", bias_initializer)
         self.segments = check_optional("segments", segments, check_positive_int)
 
     def build(self, input_shape: Shape) -> None:
@@ -155,8 +162,8 @@ class PermuteMLP(keras.layers.Layer):
         return kind(
             units,
             use_bias=use_bias,
-            kernel_initializer=self.kernel_initializer.clone(),
-            bias_initializer=self.bias_initializer.clone(),
+            kernel_initializer=clone_initializer(self.kernel_initializer),
+            bias_initializer=clone_initializer(self.bias_initializer),
             dtype=self.dtype_policy,
             name=name,
         )

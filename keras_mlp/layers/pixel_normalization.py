@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_mlp.arguments import shown
 from keras_mlp.typing import Config, Shape, Tensor
 
 
@@ -37,7 +38,7 @@ class PixelNormalization(keras.layers.Layer):
         self.mean = _channel_values("mean", mean)
         self.std = _channel_values("std", std)
         if np.any(np.asarray(self.std) <= 0):
-            raise ValueError(f"`std` must be above 0, got {std!r}.")
+            raise ValueError(f"`std` must be above 0, got {shown(std)}.")
 
     def build(self, input_shape: Shape) -> None:
         for name in ("mean", "std"):
@@ -70,7 +71,7 @@ class PixelNormalization(keras.layers.Layer):
 
 def _channel_values(name: str, value: Any) -> float | tuple[float, ...]:
     """Returns a finite float, or a tuple of them, or raises ValueError."""
-    error = ValueError(f"`{name}` must be a finite number, or one per channel, got {value!r}.")
+    error = ValueError(f"`{name}` must be a finite number, or one per channel, got {shown(value)}.")
     try:
         array = np.asarray(value, "float64")
     except (TypeError, ValueError) as cause:

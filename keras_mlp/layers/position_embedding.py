@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_mlp.arguments import check_initializer
 from keras_mlp.layers.resampling import bicubic_antialias_matrix
 from keras_mlp.layers.token_grid import Grids, along_grid
 from keras_mlp.typing import Config, Initializer, Shape, Tensor
@@ -35,9 +36,9 @@ class PositionEmbedding(keras.layers.Layer):
 
     def __init__(self, initializer: Initializer = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.initializer = keras.initializers.get(
-            initializer or keras.initializers.RandomNormal(stddev=0.02)
-        )
+        if initializer is None:
+            initializer = keras.initializers.RandomNormal(stddev=0.02)
+        self.initializer = check_initializer("initializer", initializer)
 
     def build(self, input_shape: Shape) -> None:
         self.embeddings = self.add_weight(

@@ -5,7 +5,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_mlp.arguments import check_bool, check_positive_int, check_rate
+from keras_mlp.arguments import (
+    check_bool,
+    check_initializer,
+    check_positive_int,
+    check_rate,
+    clone_initializer,
+)
 from keras_mlp.layers.dense import Dense
 from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.typing import Config, Initializer, Shape, Tensor
@@ -49,8 +55,8 @@ class SelfAttention(keras.layers.Layer):
         self.num_heads = check_positive_int("num_heads", num_heads)
         self.dropout_rate = check_rate("dropout_rate", dropout_rate)
         self.qkv_bias = check_bool("qkv_bias", qkv_bias)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_initializer = check_initializer("kernel_initializer", kernel_initializer)
+        self.bias_initializer = check_initializer("bias_initializer", bias_initializer)
 
     def build(self, input_shape: Shape) -> None:
         channels = known_axis(input_shape, -1)
@@ -94,8 +100,8 @@ class SelfAttention(keras.layers.Layer):
             units,
             use_bias=use_bias,
             # Clones: an unseeded initializer returns the same values each time it is called.
-            kernel_initializer=self.kernel_initializer.clone(),
-            bias_initializer=self.bias_initializer.clone(),
+            kernel_initializer=clone_initializer(self.kernel_initializer),
+            bias_initializer=clone_initializer(self.bias_initializer),
             dtype=self.dtype_policy,
             name=name,
         )

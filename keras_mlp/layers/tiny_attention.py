@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_mlp.arguments import check_positive_int
+from keras_mlp.arguments import check_initializer, check_positive_int, clone_initializer
 from keras_mlp.layers.dense import Dense
 from keras_mlp.typing import Config, Initializer, Shape, Tensor
 
@@ -41,7 +41,7 @@ class TinyAttention(keras.layers.Layer):
         super().__init__(**kwargs)
         self.attention_dim = check_positive_int("attention_dim", attention_dim)
         self.output_dim = check_positive_int("output_dim", output_dim)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_initializer = check_initializer("kernel_initializer", kernel_initializer)
 
     def build(self, input_shape: Shape) -> None:
         self.qkv = self._dense(3 * self.attention_dim, "qkv")
@@ -70,7 +70,7 @@ class TinyAttention(keras.layers.Layer):
         return Dense(
             units,
             # A clone: an unseeded initializer returns the same values each time it is called.
-            kernel_initializer=self.kernel_initializer.clone(),
+            kernel_initializer=clone_initializer(self.kernel_initializer),
             dtype=self.dtype_policy,
             name=name,
         )

@@ -13,6 +13,7 @@ from keras_mlp.arguments import (
     check_class_names,
     check_pair,
     patch_grid,
+    shown,
 )
 from keras_mlp.layers import ClassToken, DistilledHead, GridTokens, PixelNormalization
 from keras_mlp.models.about import load_source, one_line, save_source, summary_lines
@@ -147,7 +148,9 @@ class VisionModel(CarefulModel):
 
         Args:
             preset: a name that `keras_mlp.presets()` lists, such as "mixer_b16_224.goog_in21k", or
-                the path of a file in a published naming.
+                the path of a file in a published naming; or the address of an artefact or of a
+                repository of timm, "hf://USER/REPO" or "kaggle://OWNER/MODEL/FRAMEWORK/VARIATION",
+                which needs the extra "hf" or "kaggle" (docs/hubs.md).
             **arguments: constructor arguments that override the published ones, and
                 `variant`, a key of `variants`, for the path of a file;
                 `file_image_shape`, (H, W, channels) of the model in that file, where the file does
@@ -170,6 +173,7 @@ class VisionModel(CarefulModel):
             ValueError: the preset is unknown (the nearest is named), an argument is wrong, or the
                 file does not fit this model.
             OSError: the file cannot be obtained; the message says what to do.
+            ImportError: the client of a hub is not installed.
 
         >>> MLPMixer.from_preset("mixer_b16_224.goog_in21k", num_classes=10)  # doctest: +SKIP
         """
@@ -403,7 +407,7 @@ def check_model(model: Any) -> VisionModel:
             "`keras.Model(inputs, outputs)` return it. Give the model itself; to copy one, use "
             "`type(model).from_config(model.get_config())`, then `set_weights`."
         )
-    raise ValueError(f"`model` must be a keras_mlp model such as MLPMixer, got {model!r}.")
+    raise ValueError(f"`model` must be a keras_mlp model such as MLPMixer, got {shown(model)}.")
 
 
 def logits_model(model: VisionModel) -> keras.Model:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 import keras
 from keras import ops
 
-from keras_mlp.arguments import check_bool, check_choice, check_pair, patch_grid
+from keras_mlp.arguments import check_bool, check_choice, check_pair, patch_grid, shown
 from keras_mlp.layers.token_grid import Grids
 from keras_mlp.models.block import Block
 from keras_mlp.models.layer_changes import KINDS, changes_of, make_changes
@@ -102,7 +102,7 @@ class BlockBranches(keras.layers.Layer):
 
 def _check_names(model: keras.Model, names: Any) -> None:
     if not isinstance(names, (list, tuple)) or not names:
-        raise ValueError(f"`names` must be a list of at least one name, got {names!r}.")
+        raise ValueError(f"`names` must be a list of at least one name, got {shown(names)}.")
     allowed = tap_names(model)
     for name in names:
         check_choice("names", name, allowed)

@@ -16,12 +16,17 @@ _LARGEST_NORMALIZED = 10.0  # above what a normalised image contains, and far be
 def check_shape(model: Any, images: Any) -> None:
     """Raises ValueError unless images, of any kind whose shape is known, fit the model.
 
-    A size that is unknown while TensorFlow traces a graph passes; see `with_known_shape`. Keras
-    checks the number of axes.
+    A size that is unknown while TensorFlow traces a graph passes; see `with_known_shape`.
     """
+    if isinstance(images, (list, tuple, dict)) and not images:
+        raise ValueError(f"{model.name} expected images, got {images!r}.")
     shape = _shape(images)
-    if shape is None or len(shape) != 4:
+    if shape is None or _keras_adds_axis(model, shape):
         return
+    if len(shape) != 4:
+        raise ValueError(_misfit(model, shape))
+    if shape[0] == 0:  # TensorFlow's convolutions return nonsense for it, and `predict` fails
+        raise ValueError(f"{model.name} expected images, got a batch without any: {shape}.")
     symbolic = isinstance(images, keras.KerasTensor)
     for size, expected in zip(shape[1:], model.image_shape, strict=True):
         if size != expected and (size is not None or symbolic):
@@ -40,16 +45,23 @@ def _shape(images: Any) -> Shape | None:
     return tuple(shape)
 
 
+def _keras_adds_axis(model: Any, shape: Shape) -> bool:
+    """Whether Keras makes images out of it: without an axis for one channel, or with another."""
+    return (len(shape) == 3 and model.image_shape[-1] == 1) or (len(shape) == 5 and shape[-1] == 1)
+
+
 def _misfit(model: Any, shape: Shape) -> str:
     height, width, channels = model.image_shape
-    found = f"({', '.join('B' if size is None else str(size) for size in shape[:1])}, "
-    found += f"{', '.join(map(str, shape[1:]))})"
+    sizes = ["B" if size is None else str(size) for size in shape[:1]] + list(map(str, shape[1:]))
+    found = f"({', '.join(sizes)})"
     way = (
         f"resize the images to {height} x {width}, or take the model at the other size: "
         "`model.at(image_shape)` shares the weights, and "
         "`keras_mlp.with_image_shape(model, image_shape)` keeps the weights"
     )
-    if None in shape[1:]:
+    if len(shape) != 4:
+        way = "give a batch of images; `images[None]` makes one of a single image"
+    elif None in shape[1:]:
         way = f"give the size, as in `keras.Input({model.image_shape})`"
     elif shape[-1] != channels:
         way = f"give images of {channels} channels, or build the model for {shape[-1]}"

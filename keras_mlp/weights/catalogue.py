@@ -4,7 +4,7 @@ import difflib
 import fnmatch
 from typing import Any
 
-from keras_mlp.arguments import check_choice
+from keras_mlp.arguments import check_choice, shown
 from keras_mlp.models import ARCHITECTURES, VisionModel
 from keras_mlp.weights.preset import Preset
 from keras_mlp.weights.published import TABLES
@@ -36,6 +36,12 @@ def presets(
     >>> [preset.name for preset in keras_mlp.presets("GMLP")]
     ['gmlp_s16_224.ra3_in1k']
     """
+    for argument, text in {
+        "variant": "" if variant is None else variant,
+        "pattern": pattern,
+    }.items():
+        if not isinstance(text, str):
+            raise ValueError(f"`{argument}` must be a string, got {shown(text)}.")
     found = list(_PRESETS.values())
     if architecture is not None:
         name: Any = getattr(architecture, "__name__", architecture)

@@ -64,6 +64,9 @@ def load_checkpoint(
     'google'
     """
     ema = check_optional("ema", ema, check_bool)
+    check_bool("include_head", include_head)
+    if not isinstance(model, keras.Model):
+        check_model(model)
     return place(model, recognise(model, path, ema), include_head)
 
 

@@ -79,7 +79,7 @@ def download(
                 f"{url} could not be downloaded to {path.parent}: {_reason(error)} {way_out}, or "
                 f"get the file by other means and save it as {path}."
             ) from error
-    elif not _has_digest(path, sha256):
+    elif not has_digest(path, sha256):
         raise OSError(
             f"{path} is not the published file: its SHA-256 does not begin with {sha256}. Remove "
             "it to download it again."
@@ -114,7 +114,7 @@ def _bring(url: str, path: pathlib.Path, sha256: str | None, verbose: bool) -> N
                 if attempt == _ATTEMPTS - 1:
                     raise
                 time.sleep(attempt)
-        if not _has_digest(part, sha256):
+        if not has_digest(part, sha256):
             part.unlink()
             raise OSError(f"what was received is not the published file (SHA-256 {sha256}...).")
         move_into_place(part, path)
@@ -176,7 +176,8 @@ def _show(name: str, have: int, total: int | None, verbose: bool, end: str = "")
     print(f"\r{name}: {share} MB", end=end, file=sys.stderr, flush=True)
 
 
-def _has_digest(path: pathlib.Path, sha256: str | None) -> bool:
+def has_digest(path: pathlib.Path, sha256: str | None) -> bool:
+    """Whether a file has a SHA-256, given whole or by its first digits; True for None."""
     if sha256 is None:
         return True
     with open(path, "rb") as stream:

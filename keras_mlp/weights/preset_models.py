@@ -8,13 +8,21 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from keras_mlp.arguments import check_bool, check_choice, check_image_shape, check_optional
+from keras_mlp.arguments import (
+    check_bool,
+    check_choice,
+    check_image_shape,
+    check_optional,
+    check_path,
+)
 from keras_mlp.models import ARCHITECTURES, VisionModel
 from keras_mlp.weights.catalogue import find_preset
 from keras_mlp.weights.checkpoint import Checkpoint, place, recognise
 from keras_mlp.weights.class_names import names_of
 from keras_mlp.weights.download import cache_folder, download
 from keras_mlp.weights.file_image_shape import shape_in_file
+from keras_mlp.weights.hub_files import is_address
+from keras_mlp.weights.hub_models import hub_model
 from keras_mlp.weights.image_shape import with_image_shape
 from keras_mlp.weights.preset import Preset
 from keras_mlp.weights.tensor_files import SUFFIXES
@@ -36,11 +44,27 @@ def from_preset(
 
     `ema` is that of `load_checkpoint`.
     """
+    if is_address(str(preset)):
+        return hub_model(
+            architecture,
+            str(preset),
+            file=file,
+            variant=variant,
+            file_image_shape=file_image_shape,
+            cache_dir=cache_dir,
+            ema=ema,
+            verbose=verbose,
+            **overrides,
+        )
     read = functools.partial(
         recognise,
         ema=check_optional("ema", ema, check_bool),
         say=functools.partial(_say, verbose=verbose),
     )
+    if not isinstance(preset, str):
+        preset = check_path("preset", preset)
+    check_optional("file", None if file == "" else file, check_path)
+    check_optional("cache_dir", cache_dir, check_path)
     if _is_path(preset):
         if file_image_shape is not None:
             file_image_shape = check_image_shape(file_image_shape, "file_image_shape")

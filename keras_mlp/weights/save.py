@@ -12,7 +12,7 @@ import safetensors
 import safetensors.numpy
 from keras import ops
 
-from keras_mlp.arguments import check_choice
+from keras_mlp.arguments import check_choice, check_path
 from keras_mlp.models import VisionModel, check_model
 from keras_mlp.models.layer_changes import has_lora, is_quantized, layers_by_path
 from keras_mlp.typing import Array
@@ -84,7 +84,7 @@ def _check_model(model: VisionModel) -> None:
 
 
 def _check_path(path: str | os.PathLike[str]) -> pathlib.Path:
-    path = pathlib.Path(path)
+    path = check_path("path", path)
     if path.suffix not in (".safetensors", ".npz"):
         raise ValueError(f"`path` must end in .safetensors or .npz, got {path}.")
     if path.is_dir():

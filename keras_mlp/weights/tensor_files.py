@@ -1,7 +1,6 @@
 """Files of named tensors, read without running anything that they carry."""
 
 import os
-import pathlib
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from keras_mlp.arguments import check_path
 from keras_mlp.typing import Array
 from keras_mlp.weights.refusal import RefusedFileError
 from keras_mlp.weights.size_limit import check_size, size_of
@@ -42,7 +42,7 @@ def read_tensors(
             that `ema` asks for, or its tensors need more than 1 GiB of memory and more than 8 times
             the size of the file.
     """
-    path = pathlib.Path(path)
+    path = check_path("path", path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no checkpoint file at {path}.")
     if path.suffix not in SUFFIXES:

@@ -136,8 +136,11 @@ def test_every_kind_of_page_is_checked(page, kind, override, message):
 def test_keys_keep_their_order_in_files():
     shared = ["data", "augment", "optimizer", "runtime"]
     orders = {
-        Config: ["epochs", "model", *shared],
-        Comparison: ["epochs", "model", *shared, "architectures", "repeats", "demands", "seeds"],
+        Config: ["epochs", "steps", "model", *shared],
+        Comparison: [
+            *("epochs", "steps", "model", *shared),
+            *("architectures", "repeats", "demands", "seeds", "minutes"),
+        ],
         ImageSizes: ["architectures", "sizes", "methods", "epochs", *shared],
         FineTuneConfig: ["epochs", "repeats", "transfer", *shared],
     }

@@ -14,6 +14,7 @@ from training.config import Augment, Data
 from training.data.augmentation import augment_image
 from training.data.pipeline import evaluation_batches, load_splits, training_stream
 from training.data.sources import find_dataset
+from training.data.subsets import balanced_rows
 from training.engine.tensorflow.strategies import Share
 
 SHAPE = (8, 8, 1)
@@ -65,9 +66,34 @@ def test_classes_are_kept_and_renumbered(data):
 
 
 def test_the_first_examples_of_each_class(data):
-    split = load_splits(dataclasses.replace(data, examples_per_class=4), SHAPE).train
-    _, labels = read(split)
+    first = dataclasses.replace(data, examples_per_class=4, subset_seed=None)
+    split = load_splits(first, SHAPE).train
+    images, labels = read(split)
     assert np.bincount(labels).tolist() == [4] * 10 and split.size == 40
+    whole, numbers = read(load_splits(data, SHAPE).train)
+    for label in range(10):
+        np.testing.assert_array_equal(images[labels == label], whole[numbers == label][:4])
+
+
+def test_a_drawn_subset_is_balanced_and_part_of_a_larger_one(data):
+    def drawn(per_class, seed):
+        changed = dataclasses.replace(data, examples_per_class=per_class, subset_seed=seed)
+        images, labels = read(load_splits(changed, SHAPE).train)
+        assert np.bincount(labels).tolist() == [per_class] * 10
+        return {image.tobytes() for image in images}
+
+    few, more, others = drawn(4, 0), drawn(9, 0), drawn(4, 1)
+    assert few < more and few != others
+
+
+def test_a_class_with_few_examples_gives_all():
+    labels = np.array([1, 0, 1, 1, -1, 1, 0])
+    for seed in (None, 0, 7):
+        rows = balanced_rows(labels, 3, seed)
+        assert len(set(rows.tolist())) == len(rows)
+        assert np.bincount(labels[rows]).tolist() == [2, 3]
+    assert balanced_rows(labels, 3, None).tolist() == [1, 6, 0, 2, 3]
+    assert balanced_rows(np.array([-1, -1]), 3, 0).tolist() == []
 
 
 def test_images_are_resized_to_the_models_size(data):

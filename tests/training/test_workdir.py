@@ -163,6 +163,17 @@ def test_a_folder_made_before_a_key_existed_goes_on_with_its_default(tmp_path, c
     Workdir(tmp_path, change())
 
 
+def test_a_subset_from_before_the_draw_is_not_continued_with_another(tmp_path, change):
+    first = {"examples_per_class": 5, "subset_seed": None}
+    trained(tmp_path, change(data=first))
+    stored = json.loads((tmp_path / "config.json").read_text())
+    del stored["data"]["subset_seed"]
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    with pytest.raises(ValueError, match=r"\(data\.subset_seed: None there, 0 here\)"):
+        Workdir(tmp_path, change(data={"examples_per_class": 5}))
+    Workdir(tmp_path, change(data=first))
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "3"])
 def test_a_damaged_config_is_named_with_the_way_out(text, tmp_path, config):
     trained(tmp_path, config)

@@ -365,6 +365,12 @@ def test_refuses_a_file_of_another_architecture(published, server, tmp_path, mon
             "MLPMixer",
             "hf://timm/mixer_b16_224.goog_in21k",
             {"variant": "B/16"},
+            "`variant` is not for an address",
+        ),
+        (
+            None,
+            "https://timm/mixer_b16_224.goog_in21k",
+            {},
             "is an address, and models are built from a name of the catalogue or from a file here. "
             "Did you mean 'mixer_b16_224.goog_in21k",
         ),

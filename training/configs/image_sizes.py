@@ -12,6 +12,12 @@ from training.config import Data, ImageSizes, Optimizer
 CONFIG = ImageSizes(
     sizes=((21, 21), (42, 42), (56, 56), (28, 56)),
     epochs=2,
-    data=Data(name="fashion_mnist", examples_per_class=300, validation_percent=5, batch_size=64),
+    data=Data(
+        name="fashion_mnist",
+        examples_per_class=300,
+        subset_seed=None,
+        validation_percent=5,
+        batch_size=64,
+    ),
     optimizer=Optimizer(learning_rate=5e-4, warmup_epochs=0.2, weight_decay=0.05),
 )

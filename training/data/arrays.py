@@ -7,7 +7,11 @@ writes one from a prepared TFDS data set, or from a folder `SPLIT/CLASS/*.jpg` w
 all of one size. Pages read it as `data.name="arrays"`, `data.data_dir="cifar10.npz"`.
 """
 
-import argparse
+from training.command_line import arrays_options
+
+if __name__ == "__main__":  # wrong options end here, before Keras loads
+    arrays_options(__doc__)
+
 import pathlib
 import sys
 import zipfile
@@ -83,6 +87,15 @@ class ArrayFile:
                 f"`data.data_dir` {self.path} must hold `SPLIT_images` and `SPLIT_labels` of each "
                 f"split and `classes`; it holds {', '.join(self._arrays) or 'nothing'}."
             )
+        if self._arrays["classes"].ndim != 1 or any(
+            self._arrays[f"{name}_{part}"].ndim == 0
+            for name in splits
+            for part in ("images", "labels")
+        ):
+            raise ValueError(
+                f"`data.data_dir` {self.path}: `classes`, images and labels must have an entry for "
+                "each class or image, got a single value."
+            )
         shapes = {self._arrays[f"{name}_images"].shape[1:] for name in splits}
         if len(shapes) != 1 or len(next(iter(shapes))) != 3:
             raise ValueError(
@@ -148,18 +161,8 @@ def _splits(arrays: dict[str, Array]) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.data.arrays",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("name", help="of a prepared TFDS data set, or path of a folder of pictures")
-    parser.add_argument("--output", required=True, help="the .npz file")
-    parser.add_argument("--data-dir", help="where TFDS keeps its prepared data sets")
-    options = parser.parse_args(arguments)
+    options = arrays_options(__doc__, arguments)
     try:
-        if not options.output.endswith(".npz"):
-            raise ValueError(f"`--output` {options.output} must end with .npz.")
         # Imported here: reading such a file needs no TensorFlow.
         from training.data.to_arrays import source_arrays
 

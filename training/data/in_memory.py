@@ -10,6 +10,7 @@ from keras_mlp.typing import Array
 from training.config import Data
 from training.data.arrays import ArrayFile, DigitArrays
 from training.data.checks import check_data, held_out, kept_for_training
+from training.data.subsets import balanced_rows
 
 
 @dataclasses.dataclass
@@ -100,8 +101,7 @@ def load_arrays(data: Data, image_shape: tuple[int, ...]) -> ArraySplits:
         labels = new_label[labels]
         rows = np.flatnonzero(labels >= 0)
         if per_class:
-            firsts = [rows[labels[rows] == label][:per_class] for label in range(len(classes))]
-            rows = np.concatenate(firsts)
+            rows = balanced_rows(labels, per_class, data.subset_seed)
         if not len(rows):
             raise ValueError(
                 f"{name}[{start}:{stop}] of {source.place} holds no example of the classes."

@@ -1,6 +1,5 @@
 """The splits of a dataset: their examples, order and classes."""
 
-import collections.abc
 import contextlib
 import dataclasses
 import logging
@@ -18,6 +17,7 @@ from training.data.decoding import Decoder
 from training.data.image_folder import ImageFolder
 from training.data.picture_notes import picture_fault
 from training.data.sources import Source, open_source
+from training.data.subsets import balanced_rows
 from training.engine.tensorflow.strategies import WHOLE, Share
 
 log = logging.getLogger(__name__)
@@ -235,8 +235,8 @@ class _Reader:
 
         stored, size = read()
         if examples_per_class:
-            stored, size = first = _first_of_each_class(stored, examples_per_class)
-            read = lambda host=0, hosts=1: first  # noqa: E731
+            stored, size = drawn = _subset(stored, examples_per_class, self.data.subset_seed)
+            read = lambda host=0, hosts=1: drawn  # noqa: E731
         if size == 0:
             raise ValueError(
                 f"{name}[{start}:{stop}] of {self.source.place} has no examples of the classes."
@@ -269,13 +269,23 @@ def _part(start: int, stop: int, host: int, hosts: int) -> tuple[int, int]:
     return edges[0], edges[1]
 
 
-def _first_of_each_class(stored: tf.data.Dataset, count: int) -> tuple[tf.data.Dataset, int]:
-    found: dict[int, list[Any]] = collections.defaultdict(list)
-    for example in stored.as_numpy_iterator():
-        if len(found[example[1]]) < count:
-            found[example[1]].append(example)
-    chosen = [example for label in sorted(found) for example in found[label]]
-    pictures, labels, names = (list(column) for column in zip(*chosen, strict=True))
-    pictures = tf.stack([tf.constant(picture) for picture in pictures])  # bytes, or pixels
-    columns = pictures, tf.constant(labels, tf.int64), tf.constant(names)
-    return tf.data.Dataset.from_tensor_slices(columns), len(chosen)
+def _subset(
+    stored: tf.data.Dataset, per_class: int, seed: int | None
+) -> tuple[tf.data.Dataset, int]:
+    """The stored examples that `balanced_rows` draws, in memory, and their number."""
+    labels = np.array([*stored.map(lambda picture, label, name: label).as_numpy_iterator()])
+    rows = balanced_rows(labels, per_class, seed)
+    if not len(rows):
+        return stored.take(0), 0
+    wanted = set(rows.tolist())
+    found = {
+        row: example for row, example in enumerate(stored.as_numpy_iterator()) if row in wanted
+    }
+    pictures, classes, names = zip(*(found[row] for row in rows.tolist()), strict=True)
+    first = pictures[0]  # bytes, or pixels
+    columns = (
+        tf.constant(pictures) if isinstance(first, bytes) else np.stack(pictures),
+        np.array(classes, np.int64),
+        tf.constant(names),
+    )
+    return tf.data.Dataset.from_tensor_slices(columns), len(rows)

@@ -23,3 +23,14 @@ def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             values[f"{prefix}{key}"] = value
     return values
+
+
+def in_todays_terms(values: dict[str, Any]) -> dict[str, Any]:
+    """What a flat config, stored by this or an earlier version, means today.
+
+    A key that is newer than the config has its default there, except for:
+    `data.subset_seed`: before it, `data.examples_per_class` took the first examples of each class.
+    """
+    if values.get("data.examples_per_class") and "data.subset_seed" not in values:
+        return {**values, "data.subset_seed": None}
+    return values

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from keras_mlp.json_files import read_json, read_json_lines
 from keras_mlp.whole_files import remove_leftovers, write_text
 from training.engine.folder_lock import FolderLock
-from training.engine.stored_config import as_stored, flat
+from training.engine.stored_config import as_stored, flat, in_todays_terms
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -148,7 +148,8 @@ def check_same_config(path: pathlib.Path, config: "DataclassInstance", way_out: 
     # A key that is newer than the folder has its default there: what programs did before.
     defaults = _values(as_stored(type(config)()))
     repair = "Remove it to continue here with this config, or choose another folder."
-    there = {**defaults, **_values(read_json(file, repair, _values))}
+    stored = _values(read_json(file, repair, _values))
+    there = {**defaults, **in_todays_terms(stored)}
     absent = object()
     differing = [
         f"{key}: {_shown(there, key)} there, {_shown(here, key)} here"

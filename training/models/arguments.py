@@ -7,6 +7,7 @@ import pathlib
 import keras_mlp
 from keras_mlp.arguments import check_choice, describe_choices
 from training.config import Model
+from training.models.function_models import check_function, is_function
 from training.models.trained_model import check_source
 
 # Arguments that `from_preset` takes besides those of the constructor.
@@ -27,6 +28,9 @@ def check_model(model: Model) -> None:
     Args:
         model: section of a checked config.
     """
+    if is_function(model.architecture):
+        check_function(model)
+        return
     check_choice("model.architecture", model.architecture, keras_mlp.ARCHITECTURES)
     if model.source:
         _check_source(model)

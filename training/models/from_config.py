@@ -9,12 +9,22 @@ import numpy as np
 import keras_mlp
 from training.config import Model
 from training.models.arguments import check_model
+from training.models.function_models import is_function, model_of_function
+from training.models.permuted import permuted
 from training.models.starting_points import freeze_all_but_the_head, unchanged
 from training.models.trained_model import size_of, trained_model
 
 
 def build_model(model: Model, num_classes: int, dtype: str) -> keras.Model:
     """The Keras model that a config names, with random weights or those that it starts from."""
+    if is_function(model.architecture):
+        built = model_of_function(model, num_classes, dtype)
+    else:
+        built = _build_architecture(model, num_classes, dtype)
+    return permuted(built, model.permute_patches) if model.permute_patches else built
+
+
+def _build_architecture(model: Model, num_classes: int, dtype: str) -> keras_mlp.VisionModel:
     if model.source:
         return _from_source(model, num_classes, dtype)
     architecture = keras_mlp.ARCHITECTURES[model.architecture]
@@ -83,6 +93,8 @@ def _from_source(model: Model, num_classes: int, dtype: str) -> keras_mlp.Vision
 def model_image_shape(model: Model) -> tuple[int, ...]:
     """(H, W, C) of the model that a config names, before it is built."""
     check_model(model)
+    if is_function(model.architecture):
+        return tuple(model.arguments["image_shape"])
     if model.source:
         if "image_shape" in model.arguments:
             return tuple(model.arguments["image_shape"])

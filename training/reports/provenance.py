@@ -25,6 +25,8 @@ PACKAGES = (
     "scikit-learn",
 )
 
+_FEATURES = ("avx", "fma", "amx", "asimd", "sve")  # x86, then Arm
+
 
 def provenance() -> dict[str, Any]:
     """A dict of where, when and with which versions this process runs."""
@@ -38,6 +40,7 @@ def provenance() -> dict[str, Any]:
         "versions": _versions(),
         "hardware": {
             "cpu": _cpu_model(),
+            "cpu_features": _cpu_features(),
             "cores": len(os.sched_getaffinity(0)),
             "memory_gib": round(
                 os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1
@@ -63,8 +66,10 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> str | None:
-    """The checkout's commit, followed by "+" if there are uncommitted changes."""
-    folder = pathlib.Path(__file__).parent
+    """The checkout's commit, followed by "+" if there are uncommitted changes; None in a wheel."""
+    folder = pathlib.Path(__file__).resolve().parents[2]
+    if not (folder / ".git").exists():  # a wheel, perhaps below somebody else's checkout
+        return None
 
     def git(*arguments: str) -> str | None:
         done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
@@ -81,9 +86,19 @@ def _commit() -> str | None:
 
 
 def _cpu_model() -> str:
+    return _cpu_line("model name") or platform.processor()
+
+
+def _cpu_features() -> list[str]:
+    """Those instruction sets of the processor that decide how fast it multiplies matrices."""
+    words = (_cpu_line("flags") or _cpu_line("Features")).split()
+    return [word for word in words if word.startswith(_FEATURES)]
+
+
+def _cpu_line(key: str) -> str:
+    """The value of a key of /proc/cpuinfo for the first core; "" where there is none."""
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return platform.processor()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor()
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")

@@ -1,0 +1,72 @@
+"""The models of other kinds: shapes, standardised kernels, saving, and use in a page."""
+
+import keras
+import numpy as np
+import pytest
+
+from examples import comparators
+from tests.contract import predict, with_random_weights
+from training.config import Model
+from training.models.function_models import check_function, model_of_function
+
+SHAPE = (12, 8, 3)
+NAMES = ("bit_resnet", "nf_resnet", "plain_mlp")
+
+
+@pytest.fixture(scope="module")
+def models():
+    return {name: getattr(comparators, name)(SHAPE, num_classes=5) for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (16, *SHAPE)).astype("float32")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_images_become_logits_and_files_models(name, models, images, tmp_path):
+    model = with_random_weights(models[name])
+    logits = predict(model, images)
+    assert logits.shape == (16, 5) and np.abs(logits[0] - logits[1]).max() > 1e-3
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(predict(again, images), logits, rtol=1e-5, atol=1e-5)
+
+
+def test_kernels_are_standardised_whatever_their_weights():
+    layer = comparators.StandardizedConv2D(4, 3, padding="same", use_bias=False)
+    layer.build((None, 8, 8, 2))
+    images = np.random.default_rng(1).normal(size=(2, 8, 8, 2)).astype("float32")
+    before = keras.ops.convert_to_numpy(layer(images))
+    kernel = keras.ops.convert_to_numpy(layer.kernel)
+    layer.kernel.assign(3 * kernel + 7)
+    after = keras.ops.convert_to_numpy(layer(images))
+    np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-3)
+    standard = (kernel - kernel.mean((0, 1, 2))) / (kernel.std((0, 1, 2)) * np.sqrt(18))
+    expected = keras.ops.convert_to_numpy(
+        keras.ops.conv(images, np.float32(standard), padding="same")
+    )
+    np.testing.assert_allclose(before, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_network_without_norms_starts_with_blocks_that_add_nothing(images):
+    model = comparators.nf_resnet(SHAPE, num_classes=5)
+    assert not [each for each in model.layers if "norm" in type(each).__name__.lower()]
+    gains = [layer for layer in model.layers if isinstance(layer, comparators.SkipInit)]
+    assert len(gains) == 6 and all(float(layer.gain) == 0 for layer in gains)
+
+
+def test_scaled_relu_keeps_the_variance():
+    x = np.random.default_rng(2).normal(size=(100, 1000)).astype("float32")
+    assert abs(float(np.var(comparators._scaled_relu(x))) - 1) < 0.02
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_a_page_may_name_them(name, dtype):
+    section = Model(f"examples.comparators:{name}", arguments={"image_shape": SHAPE})
+    check_function(section)
+    before = keras.config.dtype_policy().name
+    model = model_of_function(section, 7, dtype)
+    assert model.output_shape == (None, 7) and keras.config.dtype_policy().name == before
+    assert {layer.dtype_policy.name for layer in model.layers} >= {dtype}

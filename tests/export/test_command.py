@@ -1,0 +1,42 @@
+"""python -m keras_mlp.export."""
+
+import keras
+import pytest
+
+from keras_mlp import RepMLPNet, SavedModelLayer, saved_model_info
+from keras_mlp.export.__main__ import main
+from tests.contract import predict, some_pixels, with_random_weights
+
+
+@pytest.fixture(scope="module")
+def model():
+    return with_random_weights(RepMLPNet.from_variant("pico/2", num_classes=2))
+
+
+@pytest.fixture(scope="module")
+def source(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    model.save(folder / "model.keras")
+    return folder
+
+
+def test_a_saved_model_is_written_with_its_labels(model, source, tmp_path, capsys):
+    labels, output = tmp_path / "labels.txt", tmp_path / "saved"
+    labels.write_text("cat\ndog\n")
+    main([str(source), "--output", str(output), "--labels", str(labels), "--deployed"])
+    assert capsys.readouterr().out == f"{output}\n"
+    info = saved_model_info(output)
+    assert info["class_names"] == ["cat", "dog"] and info["output"] == "logits"
+    pixels = some_pixels(model, batch=2)
+    inputs = keras.Input(pixels.shape[1:], dtype="uint8")
+    found = keras.Model(inputs, SavedModelLayer(output)(inputs))
+    assert predict(found, pixels) == pytest.approx(predict(model, pixels), abs=1e-4)
+
+
+def test_what_the_library_refuses_is_one_line(source, tmp_path, capsys):
+    output = tmp_path / "saved"
+    with pytest.raises(SystemExit, match="1"):
+        main([str(source), "--output", str(output), "--features", "block_99"])
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ") and "block_99" in printed and printed.count("\n") == 1
+    assert not output.exists()

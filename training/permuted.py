@@ -1,0 +1,129 @@
+"""How much models owe to the order of pixels: the same training on permuted images.
+
+    python -m training.permuted --config training/configs/compare_fashion_mnist.py \\
+        --workdir runs/permuted --seeds 0 1 2 --jobs 2
+
+Every model is trained three times: on the images as they are, on images whose patches are in one
+fixed random order, and on images whose pixels are. The order is the same for all images, in
+training and in the test. A model that treats positions alike, such as a plain MLP, loses nothing; a
+convolutional network loses most. Choose `--patch` as the models' patch: models that mix patches
+without regard to their places then lose nothing in the first case.
+
+`results.json` in the folder holds every run. `--from` prints the table of such files again. The
+study continues where it was when the same command is given again.
+"""
+
+from training.command_line import Arguments, permuted_options
+from training.engine.interruption import end_on_ctrl_c
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
+    permuted_options(__doc__)
+
+import dataclasses
+import pathlib
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keras_mlp.whole_files import write_text
+from training.compare import by_architecture, compare_all, records
+from training.config import Comparison
+from training.engine.interruption import Interrupted, leave_resumable
+from training.engine.stored_config import as_stored
+from training.studies.results import RESULTS_FILE, stored_results, write_results
+from training.terminal import set_up_terminal
+
+PROGRAM = "training.permuted"
+ORDERS = ("as they are", "patches", "pixels")
+
+
+def permuted(
+    comparison: Comparison, workdir: str | pathlib.Path, *, patch: int = 7, jobs: int = 0
+) -> list[dict[str, Any]]:
+    """Trains every model with every seed on the images in each order.
+
+    Writes into the folder: a comparison for each order, in `unpermuted/`, `patches/` and `pixels/`;
+    `results.json` and `table.md`.
+
+    Args:
+        comparison: a checked `training.config.Comparison`. Its `model.permute_patches` is not used.
+        workdir: path of the study's folder.
+        patch: side of a patch in pixels, at least 2; divides the image.
+        jobs: as for `training.compare.compare`.
+
+    Returns:
+        The runs, one dict of `training.studies.results.run_record` each, and `order`, one of
+        `ORDERS`.
+
+    Raises:
+        ValueError: the patch does not divide the image; and as for `training.compare.compare`.
+    """
+    folder = pathlib.Path(workdir)
+    sides = {"unpermuted": 0, "patches": patch, "pixels": 1}
+    parts = [
+        (
+            dataclasses.replace(
+                comparison, model=dataclasses.replace(comparison.model, permute_patches=side)
+            ),
+            folder / name,
+        )
+        for name, side in sides.items()
+    ]
+    results = compare_all(parts, jobs=jobs)
+    runs = [
+        {**run, "order": order}
+        for order, part in zip(ORDERS, results, strict=True)
+        for run in records(part)
+    ]
+    write_results(folder / RESULTS_FILE, PROGRAM, as_stored(comparison), runs, patch=patch)
+    write_text(folder / "table.md", permuted_table(runs) + "\n")
+    return runs
+
+
+def permuted_table(runs: Sequence[Mapping[str, Any]]) -> str:
+    """A Markdown table: accuracy in each order, and what is lost, paired by seed."""
+    lines = [
+        "| architecture | images as they are | patches permuted | lost | pixels permuted | lost "
+        "| seeds |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, own in by_architecture(runs).items():
+        accuracy = {
+            order: {run["seed"]: run["test"]["accuracy"] for run in own if run["order"] == order}
+            for order in ORDERS
+        }
+        cells = [f"{statistics.mean(accuracy[ORDERS[0]].values()):.2%}"]
+        for order in ORDERS[1:]:
+            lost = [accuracy[ORDERS[0]][seed] - accuracy[order][seed] for seed in accuracy[order]]
+            cells += [f"{statistics.mean(accuracy[order].values()):.2%}", _points(lost)]
+        lines.append(f"| {name} | {' | '.join(cells)} | {len(accuracy[ORDERS[0]])} |")
+    return "\n".join(lines)
+
+
+def _points(lost: Sequence[float]) -> str:
+    """Percentage points: the mean, and the range over seeds if there are several."""
+    mean = f"{100 * statistics.mean(lost):.2f}"
+    if len(lost) == 1:
+        return mean
+    return f"{mean} ({100 * min(lost):.2f} to {100 * max(lost):.2f})"
+
+
+def main(arguments: Arguments = None) -> None:
+    options = permuted_options(__doc__, arguments)
+    try:
+        if options.stored:
+            print(stored_results(options.stored, PROGRAM, permuted_table))
+            return
+        runs = permuted(options.config, options.workdir, patch=options.patch, jobs=options.jobs)
+    except Interrupted:
+        leave_resumable()
+    except (ValueError, FloatingPointError, RuntimeError, OSError) as error:
+        sys.exit(f"error: {error}")
+    print(f"\n{permuted_table(runs)}\n\nruns: {pathlib.Path(options.workdir).resolve()}")
+
+
+if __name__ == "__main__":
+    set_up_terminal()
+    main()

@@ -1,0 +1,1 @@
+"""What the programs share that train many models side by side."""
