@@ -125,7 +125,7 @@ def _check_layers(model: VisionModel, layers: dict[str, Dense], rank: int) -> No
                 f"`model` {model.name} is quantized to {layer.quantization_mode}, which takes no "
                 "LoRA factors: int8 and int4 do."
             )
-        side = min(layer.input_spec.axes[-1], layer.units)
+        side = min(layer.input_dim, layer.units)
         if rank > side:
             raise ValueError(
                 f"`rank`={rank} is above the smaller side, {side}, of the kernel of {path}."

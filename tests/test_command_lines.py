@@ -79,6 +79,7 @@ WRONG = [
     ),
     ("training.finetune", [*TRAIN, "--source", "."], "of type training.config.FineTuneConfig"),
     ("training.image_sizes", [*TRAIN, "--source", "."], "of type training.config.ImageSizes"),
+    ("training.any_size", TRAIN, "defines no `CONFIG` of type training.config.AnySize"),
     ("training.launch", ["--workers", "0", "--", *TRAIN], "--workers must be at least 1"),
     ("training.launch", ["--workers", "2", "--", *TRAIN, "--sett", "x"], "unrecognized arguments"),
     ("training.demo", ["--folder", ""], "argument --folder: must not be empty"),

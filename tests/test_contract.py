@@ -25,8 +25,7 @@ class Row:
         dense: number of dense layers in the toy's blocks that mix tokens, and of the others.
         int8_error: twice the largest error of five seeds; see `test_quantization.error`.
         exponent: exponent with which the cost of token mixing grows with the number of tokens.
-        token_weights: suffixes of the paths of weights that depend on the token grid; None
-            for a design whose image size cannot be changed.
+        token_weights: suffixes of the paths of weights that depend on the token grid.
         drawn_anew: further weights that change when token mixing is reinitialized.
         copies: whether each sub-image can have its own copy of the token mixing.
         no_gradient: patterns of weights that cannot change any logit; a comment says why.
@@ -39,7 +38,7 @@ class Row:
     dense: tuple
     int8_error: float
     exponent: int
-    token_weights: tuple | None
+    token_weights: tuple
     drawn_anew: tuple = ()
     copies: bool = False
     no_gradient: tuple = ()
@@ -133,7 +132,7 @@ ROWS = {
         dense=(6, 18),
         int8_error=0.02,
         exponent=1,
-        token_weights=None,
+        token_weights=("permute_mlp/height/kernel", "permute_mlp/width/kernel"),
         square_only=True,
     ),
     "RepMLPNet": Row(

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from training.config import (
+    AnySize,
     Comparison,
     Config,
     Data,
@@ -196,6 +197,14 @@ def image_sizes_options(description: str | None, arguments: Arguments = None) ->
     options = _with_config(parser.parse_args(arguments), ImageSizes)
     must_exist("--source", options.source)
     return options
+
+
+def any_size_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
+    """See `train_options`; `config` is an `AnySize`."""
+    parser = program_parser("training.any_size", description)
+    _add_config(parser)
+    _add_workdir(parser)
+    return _with_config(parser.parse_args(arguments), AnySize)
 
 
 def dry_run_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:

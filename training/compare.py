@@ -190,7 +190,7 @@ def finished_runs(comparison: Comparison, folder: pathlib.Path) -> Results:
     """The metrics of those runs of a comparison that are finished."""
     results: Results = {}
     for name in model_names(comparison):
-        paths = [model_folder(folder, name) / f"seed{seed}" for seed in _seeds(comparison)]
+        paths = [model_folder(folder, name) / f"seed{seed}" for seed in seeds_of(comparison)]
         results[name] = [
             read_json(path / "metrics.json", METRICS_WAY_OUT, run_record)
             for path in paths
@@ -216,7 +216,8 @@ def _check_name(key: str, name: str) -> None:
         check_choice(key, name, keras_mlp.ARCHITECTURES)
 
 
-def _seeds(comparison: Comparison) -> list[int]:
+def seeds_of(comparison: Comparison) -> list[int]:
+    """The seeds of the runs of each architecture."""
     first = comparison.runtime.seed
     return list(comparison.seeds) or list(range(first, first + comparison.repeats))
 
@@ -227,7 +228,7 @@ def _seed_groups(comparison: Comparison) -> list[list[int]]:
     On JAX all seeds of an architecture train at once, on the same images. Elsewhere every
     architecture has its first seed before one has its second.
     """
-    seeds = _seeds(comparison)
+    seeds = seeds_of(comparison)
     one_by_one = comparison.minutes or comparison.data.examples_per_class
     if keras.backend.backend() == "jax" and not one_by_one:
         return [seeds]

@@ -40,6 +40,9 @@ class Model:
             random weights. Their image size may differ from the model's.
         resize_method: how weights of a preset are adapted to another image size: `method` of
             `keras_mlp.with_image_shape`.
+        patch_sizes: patches that steps of the training are drawn from, besides `data.image_sizes`;
+            one number means a square. Empty for the model's own. The kernel of the patch embedding
+            is resized in every step (FlexiViT).
         head_bias: initial biases of a new classifier. About -log(classes) starts the sigmoid loss
             low.
         permute_patches: cut every image into squares of so many pixels a side and put them in one
@@ -60,6 +63,7 @@ class Model:
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
     preset: str = ""
     resize_method: ResizeMethod = "interpolate"
+    patch_sizes: tuple[PositiveInt | tuple[PositiveInt, PositiveInt], ...] = ()
     head_bias: Finite = 0.0
     permute_patches: NonNegativeInt = 0
     source: str = ""
@@ -110,6 +114,12 @@ class Data:
             that runs do not depend on the number of hosts. "files": only its own files, so that
             the order of the examples depends on the number of hosts.
         max_corrupt: how many damaged pictures are skipped and reported before they are an error.
+        image_sizes: sizes in pixels that steps of the training are drawn from, (height, width) or
+            one number for a square; empty for the model's own, at which everything is evaluated.
+            Images are loaded and augmented at the model's own size, and resized in the step. One
+            set of weights is trained through all of them (`model.at`). On TensorFlow only.
+        equal_cost: train on fewer images of a batch at sizes with more tokens than the model's own,
+            so that every step costs about the same; the rest of the batch is left out.
         service: address of a tf.data service that decodes and augments, such as
             "grpc://host:5000", which makes the order of the examples nondeterministic. "" uses
             this process.
@@ -135,6 +145,8 @@ class Data:
     shuffle_buffer: PositiveInt = 100_000
     shard: Literal["examples", "files"] = "examples"
     max_corrupt: NonNegativeInt = 0
+    image_sizes: tuple[PositiveInt | tuple[PositiveInt, PositiveInt], ...] = ()
+    equal_cost: bool = False
     service: str = ""
 
 
@@ -344,6 +356,21 @@ class Comparison(Config):
     demands: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     seeds: tuple[Seed, ...] = ()
     minutes: NonNegative = 0.0
+
+
+@dataclasses.dataclass
+class AnySize(Comparison):
+    """One model for all image sizes, against resized ones and one for each size.
+
+    Attributes:
+        sizes: test sizes, (height, width) in pixels or one number for a square.
+        separate_sizes: those at which a model of its own is trained.
+        data: `image_sizes` are those of the flexible model; the other models are trained without.
+        architectures and the other keys: as for `Comparison`.
+    """
+
+    sizes: tuple[PositiveInt | tuple[PositiveInt, PositiveInt], ...] = ()
+    separate_sizes: tuple[PositiveInt | tuple[PositiveInt, PositiveInt], ...] = ()
 
 
 @dataclasses.dataclass

@@ -33,6 +33,7 @@ from training.config import Config, Model
 from training.data.checks import PICTURES
 from training.engine.chosen import engine_module
 from training.engine.optimizers import build_optimizer
+from training.engine.sizes import check_sizes
 from training.models.arguments import check_model
 from training.terminal import set_up_terminal
 from training.train import build_model, model_image_shape
@@ -66,6 +67,7 @@ def dry_run(config: Config, images: int = 2) -> dict[str, Any]:
         )
     check_model(config.model)
     engine_module().check_config(config)
+    check_sizes(config)
     with tempfile.TemporaryDirectory() as folder:
         config, notes = _cut_down(config, images, pathlib.Path(folder))
         return {**_two_steps(config), "notes": notes}

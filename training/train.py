@@ -31,6 +31,7 @@ from training.engine.explosion import LossLimits, described
 from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.optimizers import build_optimizer
 from training.engine.points import count_steps
+from training.engine.sizes import check_sizes
 from training.engine.stored_config import as_stored
 from training.engine.workdir import Workdir, check_same_config
 from training.evaluate import evaluate_model, store_golden, write_evaluation
@@ -98,6 +99,7 @@ def train_seeds(
         check_model(configs[number].model)
     if due:
         engine_module().check_config(configs[due[0]])
+        check_sizes(configs[due[0]])
         engine = engine_module().engine_for(configs[due[0]].runtime)
         groups = [due] if engine.trains_seeds_at_once else [[number] for number in due]
         for group in groups:

@@ -33,7 +33,8 @@ def saved_model_info(path: str | os.PathLike[str]) -> dict[str, Any]:
         {"signature", "argument", "dtype", "range"} per signature, where range None means files or
         whatever the model takes, and files have "resize", the method that resizes them,
         "max_pixels" and "upright" (a file without these two keys is older, and has no bound);
-        "features", "class_names" and "resize" as they were given; "versions" of the packages;
+        "features", "class_names" and "resize" as they were given; "image_shapes", the
+        further ones that it takes (files of older versions lack it); "versions" of the packages;
         "sha256" of each file.
 
     Raises:
@@ -88,6 +89,7 @@ def _describe(selection: Selection, inputs: list[dict[str, Any]]) -> dict[str, A
         "features": selection.features,
         "class_names": selection.class_names,
         "resize": selection.resize,
+        "image_shapes": selection.image_shapes,
         "versions": {
             "keras_mlp": sys.modules["keras_mlp"].__version__,
             "keras": keras.__version__,

@@ -67,16 +67,26 @@ def reusable(selection: Selection, inputs: list[dict[str, Any]]) -> tuple[Any, d
         trainable_variables: Any = None
 
     model = selection.inference_model()
-    infer, train = _graphs(selection, model)
-    prepared = _preparation(selection, inputs)
+    sizes = [_Size(selection, model, inputs)]
+    for shape in selection.image_shapes:
+        sized = selection.at(shape)
+        sizes.append(_Size(sized, sized.inference_model(), inputs))
+
+    def size_of(images: Tensor) -> _Size:
+        # Every trace has a static size; that of one with `resize` is not known, nor needed.
+        return next((each for each in sizes if each.takes(images)), sizes[0])
 
     def call(images: Tensor, training: bool = False) -> Tensor:
-        return train(prepared(images)) if training else infer(prepared(images))[0]
+        size = size_of(images)
+        prepared = size.prepared(images)
+        return size.train(prepared) if training else size.infer(prepared)[0]
 
     def features(images: Tensor) -> dict[str, Tensor]:
-        return infer(prepared(images))[1]
+        size = size_of(images)
+        features: dict[str, Tensor] = size.infer(size.prepared(images))[1]
+        return features
 
-    specs = _specs(selection, inputs)
+    specs = [spec for size in sizes for spec in _specs(size.selection, inputs)]
     holder = ReusableSavedModel()
     holder.__call__ = _traced(call, itertools.product(specs, (False, True)))
     holder.serve = _traced(lambda images: call(images), zip(specs))
@@ -87,7 +97,33 @@ def reusable(selection: Selection, inputs: list[dict[str, Any]]) -> tuple[Any, d
     holder.variables = [variable.value for variable in stored_variables(part, model)]
     holder.trainable_variables = [weight.value for weight in part.trainable_weights]
     holder.regularization_losses = [_traced(loss, [()]) for loss in _losses(part)]
-    return holder, _signatures(selection, inputs, call, features)
+    signatures = _signatures(selection, inputs, call, features)
+    for size in sizes[1:]:
+        height, width, _ = size.selection.model.image_shape
+        tensors = [kind for kind in inputs if kind["dtype"] != "string"]
+        own = _signatures(size.selection, tensors, call, features)
+        signatures |= {f"{name}_{height}x{width}": each for name, each in own.items()}
+    return holder, signatures
+
+
+class _Size:
+    """The graphs of a model at one image size, and what brings images to their input.
+
+    Args:
+        selection: what to export, of the model or of a view of it.
+        model: its `inference_model`.
+        inputs: the result of `input_conventions`.
+    """
+
+    def __init__(
+        self, selection: Selection, model: keras.Model, inputs: list[dict[str, Any]]
+    ) -> None:
+        self.selection = selection
+        self.infer, self.train = _graphs(selection, model)
+        self.prepared = _preparation(selection, inputs)
+
+    def takes(self, images: Tensor) -> bool:
+        return tuple(images.shape[1:]) == tuple(self.selection.part.input.shape[1:])
 
 
 def stored_variables(part: keras.Model, model: keras.Model) -> list[keras.Variable]:

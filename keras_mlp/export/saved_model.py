@@ -15,6 +15,7 @@ from keras_mlp.export.endpoints import input_conventions, reusable
 from keras_mlp.export.folders import is_saved_model
 from keras_mlp.export.picture_headers import MAX_PIXELS
 from keras_mlp.export.selection import select
+from keras_mlp.typing import ImageShape
 from keras_mlp.whole_files import check_replaceable, whole_folder, write_errors
 
 LABELS_FILE = "labels.txt"
@@ -30,6 +31,7 @@ def export_saved_model(
     resize: str | None = None,
     max_pixels: int = MAX_PIXELS,
     upright: bool = False,
+    image_shapes: Sequence[ImageShape] = (),
     overwrite: bool = False,
 ) -> pathlib.Path:
     """Writes a model as a SavedModel that plain TensorFlow serves and trains further.
@@ -82,6 +84,10 @@ def export_saved_model(
             is 256 MiB as RGB. A file of a few kilobytes may need gigabytes.
         upright: whether `serving_bytes` turns JPEG files as their EXIF orientation asks. Use what
             the model was trained with: `data.upright` in `training`, which is False by default.
+        image_shapes: further shapes (H, W, channels) that the SavedModel takes, besides that of a
+            `VisionModel`: all endpoints but files take images of any of them, by one set of
+            variables, as `model.at` does, and each has signatures of its own, such as
+            `serving_default_48x64`.
         overwrite: replace an existing SavedModel, which remains until the new one is complete.
 
     Returns:
@@ -107,6 +113,7 @@ def export_saved_model(
         resize=resize,
         max_pixels=max_pixels,
         upright=upright,
+        image_shapes=image_shapes,
     )
     inputs = input_conventions(selection)
     path = check_path("path", path)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import keras
 
@@ -18,6 +18,8 @@ from keras_mlp.export.pictures import RESIZE_METHODS
 from keras_mlp.models import VisionModel
 from keras_mlp.models.base import logits_model
 from keras_mlp.models.feature_taps import tap_names
+from keras_mlp.models.model_view import ModelView, check_size, resized_outputs
+from keras_mlp.typing import ImageShape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Selection:
         resize: how to resize images of another size; None to refuse them.
         max_pixels: largest number of pixels of a file.
         upright: turn files as their EXIF orientation asks.
+        image_shapes: further image shapes that the same variables serve, by views of the model.
     """
 
     model: keras.Model
@@ -43,16 +46,33 @@ class Selection:
     resize: str | None
     max_pixels: int
     upright: bool
+    image_shapes: tuple[ImageShape, ...] = ()
 
     def inference_model(self) -> keras.Model:
         """Returns a functional model from images to (output, dict of features)."""
         if not self.features:
             return keras.Model(self.part.input, (self.part.output, {}))
         # Requests the output by its layer's name, so that blocks run once for it and all features.
-        last = next(each for each in self.model.layers if each.output is self.part.output)
-        taps = self.model.features(list(dict.fromkeys([*self.features, last.name]))).output
+        last = self._last_layer()
+        taps = self.model.features(list(dict.fromkeys([*self.features, last]))).output
         features = {name: taps[name] for name in self.features}
-        return keras.Model(self.part.input, (taps[last.name], features))
+        return keras.Model(self.part.input, (taps[last], features))
+
+    def at(self, image_shape: ImageShape) -> Self:
+        """The same parts of the model's view at another image shape."""
+        view = self.model.at(image_shape)
+        outputs = resized_outputs(self.model, self.part.output, view.input, view.patch_size)
+        return dataclasses.replace(self, model=view, part=keras.Model(view.input, outputs))
+
+    def _last_layer(self) -> str:
+        """The name of the layer that returns the output; a view has those of its base."""
+        if isinstance(self.model, ModelView):
+            own = logits_model(self.model.base)
+            output = own.output if self.key == "logits" else _pooled_features(self.model.base)
+            layers = self.model.base.layers
+        else:
+            output, layers = self.part.output, self.model.layers
+        return next(each.name for each in layers if each.output is output)
 
 
 def select(
@@ -64,6 +84,7 @@ def select(
     resize: str | None,
     max_pixels: int = MAX_PIXELS,
     upright: bool = False,
+    image_shapes: Sequence[ImageShape] = (),
 ) -> Selection:
     """Returns the `Selection` that the arguments of `export_saved_model` describe.
 
@@ -71,6 +92,11 @@ def select(
         ValueError: as `export_saved_model` does.
     """
     check_choice("output", output, ("logits", "features"))
+    if isinstance(model, ModelView):
+        raise ValueError(
+            f"`model` {model.name} is a view of {model.base.name}: export `view.base` with "
+            "`image_shapes`, or `keras_mlp.with_image_shape(view.base, view.image_shape)`."
+        )
     check_choice("resize", resize, (None, *RESIZE_METHODS))
     check_positive_int("max_pixels", max_pixels)
     check_bool("upright", upright)
@@ -79,7 +105,8 @@ def select(
     _check_size(part, resize)
     _check_features(model, features)
     names = _class_names(model, part, key, class_names)
-    return Selection(model, part, key, list(features), names, resize, max_pixels, upright)
+    shapes = _further_shapes(model, image_shapes, resize)
+    return Selection(model, part, key, list(features), names, resize, max_pixels, upright, shapes)
 
 
 def _class_names(
@@ -94,6 +121,32 @@ def _class_names(
     if key != "logits":
         raise ValueError(f"`class_names` name logits, and {model.name} is exported without them.")
     return list(names)
+
+
+def _further_shapes(
+    model: keras.Model, image_shapes: Any, resize: str | None
+) -> tuple[ImageShape, ...]:
+    """Returns the shapes besides the model's own, or raises ValueError if there is no view."""
+    if not isinstance(image_shapes, (list, tuple)):
+        raise ValueError(
+            f"`image_shapes` must be a list of (height, width, channels), got {image_shapes!r}."
+        )
+    if not image_shapes:
+        return ()
+    if not isinstance(model, VisionModel):
+        raise ValueError(
+            f"`image_shapes` needs a VisionModel; {model.name} is a {type(model).__name__}."
+        )
+    if resize is not None:
+        raise ValueError(
+            f"`resize`={resize!r} brings all images to one size, and `image_shapes` lists several: "
+            "leave one of them out."
+        )
+    shapes = [check_size(model, shape, None)[0] for shape in image_shapes]
+    twice = [shape for shape in shapes if shapes.count(shape) > 1]
+    if twice:
+        raise ValueError(f"`image_shapes` must differ, got {twice[0]} more than once.")
+    return tuple(shape for shape in shapes if shape != tuple(model.image_shape))
 
 
 def _part_to_export(model: keras.Model, output: str) -> tuple[keras.Model, str]:

@@ -24,7 +24,8 @@ def export_at_sizes(
     """Writes a SavedModel per image shape, all from the weights of one model.
 
     The weights are resized to each shape with the defaults of `with_image_shape`;
-    docs/image_sizes.md shows the accuracy without fine-tuning.
+    docs/image_sizes.md shows the accuracy without fine-tuning. `export_saved_model` with
+    `image_shapes` writes one SavedModel for all of them instead, which resizes in every call.
 
     Args:
         model: a model of one of the architectures of `keras_mlp`. It is not changed.
@@ -39,7 +40,7 @@ def export_at_sizes(
 
     Raises:
         ValueError: `image_shapes` is not a list of distinct shapes, a shape does not fit the model,
-            its architecture has a fixed size (`VisionPermutator`), or as `export_saved_model`.
+            or as `export_saved_model`.
         FileExistsError: `folder` exists, and `overwrite` is False or it holds anything but
             SavedModels.
         OSError: `folder` cannot be written.

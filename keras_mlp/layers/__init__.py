@@ -22,7 +22,9 @@ from keras_mlp.layers.self_attention import SelfAttention
 from keras_mlp.layers.spatial_gating_unit import SpatialGatingUnit
 from keras_mlp.layers.stochastic_depth import StochasticDepth
 from keras_mlp.layers.tiny_attention import TinyAttention
-from keras_mlp.layers.token_mlp import TokenMLP
+from keras_mlp.layers.token_dense import TokenDense
+from keras_mlp.layers.token_mlp import TokenMLP, TokensLastMLP
+from keras_mlp.layers.token_normalization import TokenNormalization
 
 __all__ = [
     "MLP",
@@ -48,7 +50,10 @@ __all__ = [
     "SpatialGatingUnit",
     "StochasticDepth",
     "TinyAttention",
+    "TokenDense",
     "TokenMLP",
+    "TokenNormalization",
+    "TokensLastMLP",
     "gelu",
     "gelu_tanh",
 ]

@@ -8,6 +8,7 @@ from keras import ops
 from keras_mlp.arguments import check_pair, check_positive_int, patch_grid
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.known_axis import known_axis
+from keras_mlp.layers.patch_kernel import convolve_resized
 from keras_mlp.layers.torch_defaults import torch_batch_norm
 from keras_mlp.typing import Config, Pair, Shape, Tensor
 
@@ -20,6 +21,11 @@ class ConvNormReLU(keras.layers.Layer):
         filters: number of output channels D.
         patch_size: side P of the kernel in pixels, or (height, width).
         **kwargs: arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: (B, H, W, C).
+        training: whether to normalise by the batch.
+        patch_size: as for `PatchEmbedding`.
 
     Shapes: (B, H, W, C) -> (B, H / P, W / P, D).
 
@@ -54,12 +60,33 @@ class ConvNormReLU(keras.layers.Layer):
         self.norm.build(output_shape)
         self.built = True
 
-    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        return ops.relu(self.norm(self.convolution(inputs), training=training))
+    def call(
+        self,
+        inputs: Tensor,
+        training: bool | None = None,
+        patch_size: tuple[int, int] | None = None,
+    ) -> Tensor:
+        if patch_size is None:
+            maps = self.convolution(inputs)
+        else:
+            maps = convolve_resized(self.convolution, inputs, patch_size)
+        return ops.relu(self.norm(maps, training=training))
+
+    def compute_output_spec(
+        self,
+        inputs: Tensor,
+        training: bool | None = None,
+        patch_size: tuple[int, int] | None = None,
+    ) -> keras.KerasTensor:
+        shape = self._output_shape(inputs.shape, patch_size or self.patch_size)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return self._output_shape(input_shape, self.patch_size)
+
+    def _output_shape(self, input_shape: Shape, patch_size: tuple[int, int]) -> Shape:
         image_shape = tuple(known_axis(input_shape, axis) for axis in (1, 2, 3))
-        grid = patch_grid(image_shape, self.patch_size)
+        grid = patch_grid(image_shape, patch_size)
         return (input_shape[0], *grid, self.filters)
 
     def get_config(self) -> Config:

@@ -8,7 +8,8 @@ import keras
 from keras import ops
 
 from keras_mlp.layers import backend
-from keras_mlp.typing import Tensor
+from keras_mlp.layers.known_axis import known_axis
+from keras_mlp.typing import Shape, Tensor
 
 LORA_FACTORS = ("lora_kernel_a", "lora_kernel_b")
 
@@ -32,6 +33,10 @@ class Dense(keras.layers.Dense):
     >>> tuple(Dense(8)(numpy.ones((2, 4, 3))).shape)
     (2, 4, 8)
     """
+
+    def build(self, input_shape: Shape) -> None:
+        super().build(input_shape)
+        self.input_dim = known_axis(input_shape, -1)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         shape = tuple(inputs.shape)

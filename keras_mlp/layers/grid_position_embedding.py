@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_mlp.arguments import check_initializer, check_pair, clone_initializer
 from keras_mlp.layers.resampling import bilinear_matrix
+from keras_mlp.layers.token_grid import Grids
 from keras_mlp.typing import Config, Initializer, Pair, Shape, Tensor
 
 
@@ -25,6 +26,10 @@ class GridPositionEmbedding(keras.layers.Layer):
         initializer: initializer of all embeddings; None for the paper's, normal with a standard
             deviation of 0.02.
         **kwargs: arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: (B, 1 + h * w, C).
+        grids: for tokens of another grid than `grid`, (`grid`, their grid).
 
     Shapes: (B, 1 + h * w, C) -> (B, 1 + h * w, C).
 
@@ -68,10 +73,10 @@ class GridPositionEmbedding(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, inputs: Tensor) -> Tensor:
-        positions = self.embeddings
-        if self.stored_grid != self.grid:
-            positions = self._interpolated(positions)
+    def call(self, inputs: Tensor, grids: Grids | None = None) -> Tensor:
+        positions, grid = self.embeddings, self.grid if grids is None else grids[1]
+        if self.stored_grid != grid:
+            positions = self._interpolated(positions, grid)
         positions = ops.reshape(positions, (1, -1, inputs.shape[-1]))
         return inputs + ops.concatenate([self.class_token, positions], axis=1)
 
@@ -86,10 +91,10 @@ class GridPositionEmbedding(keras.layers.Layer):
             "initializer": keras.initializers.serialize(self.initializer),
         }
 
-    def _interpolated(self, positions: Tensor) -> Tensor:
+    def _interpolated(self, positions: Tensor, grid: tuple[int, int]) -> Tensor:
         # Matmuls run everywhere; the gradient of the image operation does not.
         for axis, form in enumerate(("oi,ixc->oxc", "oi,yic->yoc")):
-            matrix = bilinear_matrix(self.stored_grid[axis], self.grid[axis])
+            matrix = bilinear_matrix(self.stored_grid[axis], grid[axis])
             matrix = ops.cast(matrix.astype(np.float32), positions.dtype)
             positions = ops.einsum(form, matrix, positions)
         return positions

@@ -8,6 +8,7 @@ from keras import ops
 from keras_mlp.arguments import check_bool, check_initializer, check_positive_int
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.known_axis import known_axis
+from keras_mlp.layers.token_grid import IN, OUT, Grids, fit_tokens
 from keras_mlp.typing import Config, Initializer, Shape, Tensor
 
 
@@ -25,6 +26,11 @@ class GroupedDense(keras.layers.Layer):
             +-1 / sqrt(F).
         bias_initializer: initializer of the bias; None for the same default.
         **kwargs: arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: (B, G, F).
+        grids: for features that are the tokens of a grid, if it is another one than that of the
+            kernel: as for `TokenDense`.
 
     Shapes: (B, G, F) -> (B, G, D).
 
@@ -67,9 +73,12 @@ class GroupedDense(keras.layers.Layer):
             )
         self.built = True
 
-    def call(self, inputs: Tensor) -> Tensor:
-        outputs = ops.einsum("ngi,gio->ngo", inputs, self.kernel)
-        return outputs if self.bias is None else outputs + self.bias
+    def call(self, inputs: Tensor, grids: Grids | None = None) -> Tensor:
+        kernel = fit_tokens(self.kernel, ("group", IN, OUT), grids)
+        outputs = ops.einsum("ngi,gio->ngo", inputs, kernel)
+        return (
+            outputs if self.bias is None else outputs + fit_tokens(self.bias, ("group", OUT), grids)
+        )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)

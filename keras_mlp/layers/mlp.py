@@ -93,12 +93,15 @@ class MLP(keras.layers.Layer):
     def _dense(
         self, units: int, name: str, activation: Callable[[Tensor], Tensor] | None = None
     ) -> Dense:
-        return Dense(
-            units,
+        return self._new_dense(
+            name,
+            units=units,
             activation=activation,
             # Clones: an unseeded initializer returns the same values each time it is called.
             kernel_initializer=clone_initializer(self.kernel_initializer),
             bias_initializer=clone_initializer(self.bias_initializer),
             dtype=self.dtype_policy,
-            name=name,
         )
+
+    def _new_dense(self, name: str, **arguments: Any) -> Dense:
+        return Dense(name=name, **arguments)

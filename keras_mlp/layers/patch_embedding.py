@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_mlp.arguments import check_bool, check_initializer, check_pair, check_positive_int
 from keras_mlp.layers.known_axis import known_axis
+from keras_mlp.layers.patch_kernel import convolve_resized
 from keras_mlp.typing import Config, Initializer, Pair, Shape, Tensor
 
 
@@ -24,6 +25,11 @@ class PatchEmbedding(keras.layers.Layer):
         bias_initializer: initializer of its bias.
         flatten: False to keep the grid of tokens.
         **kwargs: arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: (B, H, W, channels).
+        patch_size: (height, width) of patches of another size: the kernel is then resized by the
+            pseudo-inverse (FlexiViT, arXiv:2212.08013).
 
     Shapes: (B, H, W, channels) -> (B, S, C) with S = (H / P) * (W / P);
         (B, H / P, W / P, C) without `flatten`.
@@ -71,15 +77,27 @@ class PatchEmbedding(keras.layers.Layer):
         self.projection.build(input_shape)
         self.built = True
 
-    def call(self, inputs: Tensor) -> Tensor:
-        tokens = self.projection(inputs)
+    def call(self, inputs: Tensor, patch_size: tuple[int, int] | None = None) -> Tensor:
+        if patch_size is None:
+            tokens = self.projection(inputs)
+        else:
+            tokens = convolve_resized(self.projection, inputs, patch_size)
         if not self.flatten:
             return tokens
         return ops.reshape(tokens, (-1, tokens.shape[1] * tokens.shape[2], self.hidden_dim))
 
+    def compute_output_spec(
+        self, inputs: Tensor, patch_size: tuple[int, int] | None = None
+    ) -> keras.KerasTensor:
+        shape = self._output_shape(inputs.shape, patch_size or self.patch_size)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return self._output_shape(input_shape, self.patch_size)
+
+    def _output_shape(self, input_shape: Shape, patch_size: tuple[int, int]) -> Shape:
         height, width = known_axis(input_shape, 1), known_axis(input_shape, 2)
-        grid = (height // self.patch_size[0], width // self.patch_size[1])
+        grid = (height // patch_size[0], width // patch_size[1])
         tokens = (grid[0] * grid[1],) if self.flatten else grid
         return (input_shape[0], *tokens, self.hidden_dim)
 

@@ -88,6 +88,9 @@ class RepMLPBlock(keras.layers.Layer):
     in parallel to it (local perceptron); `keras_mlp.deploy` folds them and the BatchNorms into the
     matrices. The sum is multiplied by a gate per channel (global perceptron).
 
+    A map of another size than the layer was built for has more or fewer partitions; without
+    partitions the matrices are resized in the graph, as by `TokenDense`.
+
     Args:
         partition_size: (h, w) of a partition in pixels, or one number; None for the whole map.
         num_sharesets: number of matrices S; must divide C.
@@ -169,19 +172,24 @@ class RepMLPBlock(keras.layers.Layer):
         self.convolution_norms.append(norm)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        rows = to_partitions(inputs, self.grid, self.partition)
-        rows = ops.reshape(rows, (-1, self.num_sharesets, self.partition[0] * self.partition[1]))
-        mixed = self.fc3(rows)
+        grid, partition = partition_map(inputs.shape, self.partition_size)
+        rows = to_partitions(inputs, grid, partition)
+        rows = ops.reshape(rows, (-1, self.num_sharesets, partition[0] * partition[1]))
+        mixed = self.fc3(
+            rows, grids=None if partition == self.partition else (self.partition, partition)
+        )
         if not self.deployed:
             mixed = self.fc3_norm(mixed, training=training)
-            mixed = self._add_local(mixed, rows, training)
-        outputs = from_partitions(self._reorder(mixed, inputs), self.grid, self.partition)
-        return outputs * self.global_perceptron(inputs)
+            mixed = self._add_local(mixed, rows, partition, training)
+        outputs = self._reorder(mixed, inputs, grid, partition)
+        return from_partitions(outputs, grid, partition) * self.global_perceptron(inputs)
 
-    def _add_local(self, mixed: Tensor, rows: Tensor, training: bool | None) -> Tensor:
+    def _add_local(
+        self, mixed: Tensor, rows: Tensor, partition: tuple[int, int], training: bool | None
+    ) -> Tensor:
         if not self.convolutions:
             return mixed
-        height, width = self.partition
+        height, width = partition
         maps = ops.reshape(rows, (-1, self.num_sharesets, height, width))
         maps = ops.transpose(maps, (0, 2, 3, 1))
         branches = zip(self.convolutions, self.convolution_norms, strict=True)
@@ -189,15 +197,17 @@ class RepMLPBlock(keras.layers.Layer):
         local = ops.transpose(local, (0, 3, 1, 2))
         return mixed + ops.reshape(local, (-1, self.num_sharesets, height * width))
 
-    def _reorder(self, rows: Tensor, inputs: Tensor) -> Tensor:
+    def _reorder(
+        self, rows: Tensor, inputs: Tensor, grid: tuple[int, int], partition: tuple[int, int]
+    ) -> Tensor:
         """Rows by sample, partition and channel group -> (B, rows, columns, C, h, w)."""
-        share, pixels = self.num_sharesets, self.partition[0] * self.partition[1]
-        groups, partitions = inputs.shape[-1] // share, self.grid[0] * self.grid[1]
+        share, pixels = self.num_sharesets, partition[0] * partition[1]
+        groups, partitions = inputs.shape[-1] // share, grid[0] * grid[1]
         if self.official_reassembly and groups > 1 and partitions > 1:
             # Read as if the channel group came before the partition, as in the authors' code.
             rows = ops.reshape(rows, (-1, groups, partitions, share * pixels))
             rows = ops.transpose(rows, (0, 2, 1, 3))
-        return ops.reshape(rows, (-1, *self.grid, inputs.shape[-1], *self.partition))
+        return ops.reshape(rows, (-1, *grid, inputs.shape[-1], *partition))
 
     def deployed_weights(self) -> list[Array]:
         """Returns the weights of the deployed form, in the order of its `set_weights`.

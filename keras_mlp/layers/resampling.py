@@ -25,6 +25,48 @@ def bilinear_matrix(size: int, new_size: int) -> Array:
     return linear_matrix(half_pixel_centres(size, new_size), size)
 
 
+def bilinear_antialias_matrix(size: int, new_size: int) -> Array:
+    """Returns the matrix of linear interpolation with antialiasing, as TensorFlow and PIL do it.
+
+    If the output is smaller, the triangle is widened. At the ends it is truncated and normalised.
+
+    Args:
+        size: number of inputs.
+        new_size: number of outputs.
+
+    Returns:
+        A float64 numpy array (new_size, size) whose rows sum to 1.
+    """
+    distances = np.arange(size) - half_pixel_centres(size, new_size)[:, None]
+    matrix = np.maximum(0.0, 1.0 - np.abs(distances / max(size / new_size, 1.0)))
+    return matrix / matrix.sum(axis=1, keepdims=True)
+
+
+def bicubic_antialias_matrix(size: int, new_size: int) -> Array:
+    """Returns the matrix of bicubic interpolation with antialiasing, as timm and PyTorch do it.
+
+    If the output is smaller, the kernel is widened. At the ends it is truncated and normalised.
+
+    Args:
+        size: number of inputs.
+        new_size: number of outputs.
+
+    Returns:
+        A float64 numpy array (new_size, size) whose rows sum to 1.
+    """
+    distances = np.arange(size) - half_pixel_centres(size, new_size)[:, None]
+    matrix = keys_kernel(distances / max(size / new_size, 1.0), a=-0.5)
+    return matrix / matrix.sum(axis=1, keepdims=True)
+
+
+def keys_kernel(x: Array, a: float) -> Array:
+    """Keys' cubic convolution (1981). PyTorch uses a = -0.75, and -0.5 with antialiasing."""
+    x = np.abs(x)
+    near = (a + 2) * x**3 - (a + 3) * x**2 + 1
+    far = a * (x**3 - 5 * x**2 + 8 * x - 4)
+    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
+
+
 def half_pixel_centres(size: int, new_size: int) -> Array:
     """Returns the centres of `new_size` pixels in units of `size` pixels over the same length."""
     return (np.arange(new_size) + 0.5) * size / new_size - 0.5

@@ -6,8 +6,9 @@ import keras
 from keras import ops
 
 from keras_mlp.arguments import check_positive
-from keras_mlp.layers.dense import Dense
 from keras_mlp.layers.known_axis import known_axis
+from keras_mlp.layers.token_dense import TokenDense
+from keras_mlp.layers.token_grid import Grids
 from keras_mlp.typing import Config, Shape, Tensor
 
 
@@ -26,6 +27,7 @@ class SpatialGatingUnit(keras.layers.Layer):
     Call arguments:
         inputs: (B, S, F), F even.
         attention: optional (B, S, F / 2), added to the gate before the product (aMLP).
+        grids: as for `TokenDense`.
 
     Shapes: (B, S, F) -> (B, S, F / 2).
 
@@ -48,7 +50,7 @@ class SpatialGatingUnit(keras.layers.Layer):
         self.norm = keras.layers.LayerNormalization(
             epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name="norm"
         )
-        self.token_linear = Dense(
+        self.token_linear = TokenDense(
             tokens,
             kernel_initializer=keras.initializers.RandomNormal(stddev=1e-6),
             bias_initializer="ones",
@@ -59,10 +61,12 @@ class SpatialGatingUnit(keras.layers.Layer):
         self.token_linear.build((batch, channels // 2, tokens))
         self.built = True
 
-    def call(self, inputs: Tensor, attention: Tensor | None = None) -> Tensor:
+    def call(
+        self, inputs: Tensor, attention: Tensor | None = None, grids: Grids | None = None
+    ) -> Tensor:
         values, gate = ops.split(inputs, 2, axis=-1)
         gate = ops.transpose(self.norm(gate), (0, 2, 1))
-        gate = ops.transpose(self.token_linear(gate), (0, 2, 1))
+        gate = ops.transpose(self.token_linear(gate, grids=grids), (0, 2, 1))
         return values * (gate if attention is None else gate + attention)
 
     def compute_output_shape(

@@ -6,6 +6,7 @@ from keras_mlp.models.conv_mixer import ConvMixer, ConvMixerBlock
 from keras_mlp.models.ff_only import FFOnly, FFOnlyBlock
 from keras_mlp.models.gmlp import GMLP, GMLPBlock
 from keras_mlp.models.mlp_mixer import MixerBlock, MLPMixer
+from keras_mlp.models.model_view import ModelView
 from keras_mlp.models.replicated_model import ReplicatedModel
 from keras_mlp.models.repmlpnet import RepMLPNet, RepMLPNetUnit
 from keras_mlp.models.resmlp import ResMLP, ResMLPBlock
@@ -33,6 +34,7 @@ __all__ = [
     "GMLPBlock",
     "MLPMixer",
     "MixerBlock",
+    "ModelView",
     "PermutatorBlock",
     "RepMLPNet",
     "RepMLPNetUnit",

@@ -23,6 +23,7 @@ from keras_mlp.models.checkpoint_layout import CheckpointLayout
 from keras_mlp.models.constructor import Arguments
 from keras_mlp.models.feature_taps import feature_model
 from keras_mlp.models.layer_changes import KINDS, changes_of, make_changes, quantizing
+from keras_mlp.models.model_view import ModelView, check_size
 from keras_mlp.models.timm_model import TimmModel
 from keras_mlp.models.token_mixing import TokenMixing
 from keras_mlp.typing import Config, ImageShape, Initializer, Pair, Tensor
@@ -178,6 +179,42 @@ class VisionModel(CarefulModel):
         """
         return cls.preset_builder(cls, preset, **arguments)
 
+    def at(self, image_shape: ImageShape, *, patch_size: Pair | None = None) -> Self | ModelView:
+        """This model for images of another size, sharing every variable.
+
+        Weights over tokens are resized inside the graph, as `with_image_shape` resizes them:
+        W' = U W U+, which is linear in W, so that training the view trains the stored weights. One
+        set of weights can thus be trained over many sizes, and used at any. Positions, and norms
+        over tokens, are interpolated. A new `patch_size` resizes the kernel of the patch embedding
+        by the pseudo-inverse (FlexiViT, Beyer et al., arXiv:2212.08013).
+
+        The view takes part in `fit`, in `tf.distribute` and in files as every Keras model. It costs
+        a few small products more for each block and call; `with_image_shape` makes a model without
+        them.
+
+        Args:
+            image_shape: (H, W, channels), square or not, with the channels of this model.
+            patch_size: side of a patch in pixels, or (height, width); None for that of this model.
+
+        Returns:
+            A `ModelView`, or this model itself for its own size.
+
+        Raises:
+            ValueError: an argument is out of range; the model has no grid at this size (the message
+                names the nearest sizes that fit); the number of channels differs; or the model is
+                quantized in a way that cannot be resized.
+
+        >>> model = MLPMixer.from_variant("pico/2", num_classes=10)
+        >>> larger = model.at((12, 16, 3))
+        >>> tuple(larger(numpy.zeros((2, 12, 16, 3), "uint8")).shape)
+        (2, 10)
+        >>> all(a is b for a, b in zip(larger.weights, model.weights))
+        True
+        """
+        image_shape, patch = check_size(self, image_shape, patch_size)
+        own = (tuple(self.image_shape), check_pair("patch_size", self.patch_size))
+        return self if (image_shape, patch) == own else ModelView(self, image_shape, patch)
+
     def features(self, names: list[str], grid: bool = True) -> keras.Model:
         """A functional model to what this model computes on the way, with the same weights.
 
@@ -239,6 +276,11 @@ class VisionModel(CarefulModel):
     def token_grid(self, weight_path: str) -> tuple[int, int]:
         """The grid of tokens that a weight runs over, by the weight's path."""
         return self.grid
+
+    @property
+    def grid_step(self) -> tuple[int, int]:
+        """Height and width of the grid are multiples of these at every image size."""
+        return 1, 1
 
     def arguments_at(self, image_shape: ImageShape) -> Config:
         """The arguments that change, besides `image_shape`, in this model at another image size.
@@ -353,6 +395,11 @@ def check_model(model: Any) -> VisionModel:
     """Returns `model`, or raises ValueError unless it is a model of this package."""
     if isinstance(model, VisionModel):
         return model
+    if isinstance(model, ModelView):
+        raise ValueError(
+            f"`model` {model.name} is a view of {model.base.name}: give `view.base`, or a model of "
+            "the view's size, `keras_mlp.with_image_shape(view.base, view.image_shape)`."
+        )
     if isinstance(model, keras.Model) and any(isinstance(each, Block) for each in model.layers):
         raise ValueError(
             f"`model` {model.name} holds layers of keras_mlp, but is a plain {type(model).__name__}"

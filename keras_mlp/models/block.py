@@ -7,6 +7,7 @@ import keras
 
 from keras_mlp.arguments import check_bool
 from keras_mlp.layers import StochasticDepth
+from keras_mlp.layers.token_grid import Grids
 from keras_mlp.models.constructor import Check, checked
 from keras_mlp.models.rematerialization import rematerialized
 from keras_mlp.typing import Config, Shape, Tensor
@@ -33,6 +34,9 @@ class Block(keras.layers.Layer):
         inputs: tokens (B, S, C), or a map (B, h, w, C).
         training: whether to drop branches and units.
         return_branches: also return the output of each branch, before stochastic depth.
+        grids: for tokens of another grid than that of the weights, (grid of the weights, grid of
+            the tokens), each (h, w): weights over tokens are then resized in the graph. None for a
+            map, which shows its grid, and for tokens of the grid of the weights.
 
     Returns:
         The output, of the input's shape. With `return_branches`, a pair of it and a dict with
@@ -61,28 +65,34 @@ class Block(keras.layers.Layer):
         """A layer that drops a residual branch of this block."""
         return StochasticDepth(self.drop_path_rate, dtype=self.dtype_policy)
 
-    def token_mixing(self, x: Tensor, training: bool | None) -> Tensor:
-        """The branch that mixes tokens."""
+    def token_mixing(self, x: Tensor, training: bool | None, grids: Grids | None = None) -> Tensor:
+        """The branch that mixes tokens; a block of maps does not need `grids`."""
         raise NotImplementedError
 
     def channel_mixing(self, x: Tensor, training: bool | None) -> Tensor:
         """The branch that mixes channels."""
         raise NotImplementedError
 
-    def residuals(self, x: Tensor, training: bool | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def residuals(
+        self, x: Tensor, training: bool | None, grids: Grids | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """The output, and the output of each branch."""
-        tokens = self.token_mixing(x, training)
+        tokens = self.token_mixing(x, training, grids)
         x = x + self.drop_path1(tokens, training=training)
         channels = self.channel_mixing(x, training)
         x = x + self.drop_path2(channels, training=training)
         return x, {"token_mixing": tokens, "channel_mixing": channels}
 
     def call(
-        self, inputs: Tensor, training: bool | None = None, return_branches: bool = False
+        self,
+        inputs: Tensor,
+        training: bool | None = None,
+        return_branches: bool = False,
+        grids: Grids | None = None,
     ) -> Any:
         def run(x: Tensor) -> Any:
             # Anything returned is kept in memory: the branches only where they are asked for.
-            outputs = self.residuals(x, training)
+            outputs = self.residuals(x, training, grids)
             return outputs if return_branches else outputs[0]
 
         return rematerialized(self, run, inputs) if self.remat and training else run(inputs)
@@ -95,7 +105,11 @@ class Block(keras.layers.Layer):
         return input_shape
 
     def compute_output_spec(
-        self, inputs: Tensor, training: bool | None = None, return_branches: bool = False
+        self,
+        inputs: Tensor,
+        training: bool | None = None,
+        return_branches: bool = False,
+        grids: Grids | None = None,
     ) -> Any:
         def spec(shape: Shape) -> keras.KerasTensor:
             return keras.KerasTensor(shape, dtype=self.compute_dtype)

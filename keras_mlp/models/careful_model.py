@@ -12,7 +12,7 @@ from keras_mlp.typing import Tensor
 
 @keras.saving.register_keras_serializable("keras_mlp")
 class CarefulModel(ReplicatedModel):
-    """Base class of `VisionModel`: it reports mistakes that would show in the results only.
+    """Base class of `VisionModel` and `ModelView`: it reports mistakes that show in results only.
 
     - Images of another size, or of an unknown one, are refused, with the way out.
     - A warning says that the model normalises pixels and was given images in [0, 1], or normalised

@@ -14,6 +14,8 @@ from keras_mlp.arguments import check_choice, check_positive_int
 from keras_mlp.layers import gelu
 from keras_mlp.layers.depthwise_conv2d import DepthwiseConv2D
 from keras_mlp.layers.initializers import torch_uniform
+from keras_mlp.layers.patch_convolution import PatchConvolution
+from keras_mlp.layers.token_grid import Grids
 from keras_mlp.layers.torch_defaults import torch_batch_norm
 from keras_mlp.models.base import (
     IMAGENET_MEAN,
@@ -92,13 +94,15 @@ class ConvMixerBlock(Block):
         for layer in (self.depthwise, self.depthwise_norm, self.pointwise, self.pointwise_norm):
             layer.build(input_shape)
 
-    def residuals(self, x: Tensor, training: bool | None) -> tuple[Tensor, dict[str, Tensor]]:
-        tokens = self.token_mixing(x, training)
+    def residuals(
+        self, x: Tensor, training: bool | None, grids: Grids | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        tokens = self.token_mixing(x, training, grids)
         x = x + tokens
         channels = self.channel_mixing(x, training)  # without a residual connection
         return channels, {"token_mixing": tokens, "channel_mixing": channels}
 
-    def token_mixing(self, x: Tensor, training: bool | None) -> Tensor:
+    def token_mixing(self, x: Tensor, training: bool | None, grids: Grids | None = None) -> Tensor:
         return self.depthwise_norm(self.depthwise(x), training=training)
 
     def channel_mixing(self, x: Tensor, training: bool | None) -> Tensor:
@@ -217,7 +221,7 @@ class ConvMixer(VisionModel):
         pixels, x = image_input(arguments)
         height, width = arguments.patch_size
         inputs = height * width * x.shape[-1]
-        x = keras.layers.Conv2D(
+        x = PatchConvolution(
             hidden_dim,
             arguments.patch_size,
             strides=arguments.patch_size,

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_mlp.arguments import check_bool, check_choice, check_pair, patch_grid, shown
+from keras_mlp.layers.token_grid import Grids
 from keras_mlp.models.block import Block
 from keras_mlp.models.layer_changes import KINDS, changes_of, make_changes
 from keras_mlp.models.replicated_model import ReplicatedModel
@@ -13,9 +14,12 @@ from keras_mlp.typing import Config, Shape, Tensor
 
 if TYPE_CHECKING:
     from keras_mlp.models.base import VisionModel
+    from keras_mlp.models.model_view import ModelView
 
 
-def feature_model(model: "VisionModel", names: list[str], grid: bool = True) -> "FeatureModel":
+def feature_model(
+    model: "VisionModel | ModelView", names: list[str], grid: bool = True
+) -> "FeatureModel":
     """A functional model from the same pixels to tensors inside; see `VisionModel.features`."""
     _check_names(model, names)
     check_bool("grid", grid)
@@ -79,10 +83,12 @@ class BlockBranches(keras.layers.Layer):
             self.block.build(input_shape)
         self.built = True
 
-    def call(self, inputs: Tensor, training: bool | None = None) -> Any:
-        return self.block(inputs, training=training, return_branches=True)
+    def call(self, inputs: Tensor, training: bool | None = None, grids: Grids | None = None) -> Any:
+        return self.block(inputs, training=training, return_branches=True, grids=grids)
 
-    def compute_output_spec(self, inputs: Tensor, training: bool | None = None) -> Any:
+    def compute_output_spec(
+        self, inputs: Tensor, training: bool | None = None, grids: Grids | None = None
+    ) -> Any:
         return self.block.compute_output_spec(inputs, return_branches=True)
 
     def get_config(self) -> Config:
@@ -123,11 +129,11 @@ def _taps(model: keras.Model, names: list[str]) -> dict[str, Tensor]:
             taps[layer.name] = layer(*args, **kwargs)
         return taps[layer.name]
 
-    if asked:
-        plain = keras.Model(model.input, model.output)
-        keras.models.clone_model(
-            plain, input_tensors=model.input, clone_function=lambda layer: layer, call_function=call
-        )
+    # Even if no block is asked for: the layers of a view have other outputs in its base.
+    plain = keras.Model(model.input, model.output)
+    keras.models.clone_model(
+        plain, input_tensors=model.input, clone_function=lambda layer: layer, call_function=call
+    )
     return taps
 
 

@@ -15,6 +15,9 @@ from keras_mlp.arguments import check_pair, check_positive_int
 from keras_mlp.layers import MLP, GridPositionEmbedding, PatchEmbedding, PrependClassToken
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.stochastic_depth import linear_ramp
+from keras_mlp.layers.token_grid import OUT, Grids
+from keras_mlp.layers.token_mlp import TokensLastMLP
+from keras_mlp.layers.token_normalization import TokenNormalization
 from keras_mlp.models.base import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -26,7 +29,7 @@ from keras_mlp.models.base import (
 from keras_mlp.models.block import Block
 from keras_mlp.models.checkpoint_layout import CheckpointLayout, Converted
 from keras_mlp.models.constructor import checked, optional
-from keras_mlp.models.token_mixing import OUT, TOKEN_MLP_AXES, TokenMixing
+from keras_mlp.models.token_mixing import TOKEN_MLP_AXES, TokenMixing
 from keras_mlp.typing import (
     Array,
     Config,
@@ -73,45 +76,40 @@ class FFOnlyBlock(Block):
     def build(self, input_shape: Shape) -> None:
         batch, tokens, channels = input_shape
         transposed = (batch, channels, tokens)
-        self.norm1 = self._norm("norm1")
-        self.channel_mlp = self._mlp(self.channel_mlp_dim, "channel_mlp")
+        norm = {"epsilon": self.layer_norm_epsilon, "dtype": self.dtype_policy}
+        mlp = {
+            "dropout_rate": self.dropout_rate,
+            "kernel_initializer": _normal(),
+            "dtype": self.dtype_policy,
+        }
+        self.norm1 = keras.layers.LayerNormalization(**norm, name="norm1")
+        self.channel_mlp = MLP(self.channel_mlp_dim, **mlp, name="channel_mlp")
         self.drop_path1 = self.new_drop_path()
-        self.norm2 = self._norm("norm2")
-        self.token_mlp = self._mlp(self.token_mlp_dim, "token_mlp")
+        self.norm2 = TokenNormalization(**norm, front_tokens=1, name="norm2")
+        self.token_mlp = TokensLastMLP(self.token_mlp_dim, **mlp, front_tokens=1, name="token_mlp")
         self.drop_path2 = self.new_drop_path()
         self.norm1.build(input_shape)
         self.channel_mlp.build(input_shape)
         self.norm2.build(transposed)
         self.token_mlp.build(transposed)
 
-    def residuals(self, x: Tensor, training: bool | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def residuals(
+        self, x: Tensor, training: bool | None, grids: Grids | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         channels = self.channel_mixing(x, training)
         x = x + self.drop_path1(channels, training=training)
-        tokens = self.token_mixing(x, training)
+        tokens = self.token_mixing(x, training, grids)
         x = x + self.drop_path2(tokens, training=training)
         return x, {"channel_mixing": channels, "token_mixing": tokens}
 
     def channel_mixing(self, x: Tensor, training: bool | None) -> Tensor:
         return self.channel_mlp(self.norm1(x), training=training)
 
-    def token_mixing(self, x: Tensor, training: bool | None) -> Tensor:
-        # The norm runs over the transposed tokens too, hence MLP and not TokenMLP.
-        x = self.norm2(ops.transpose(x, (0, 2, 1)))
-        return ops.transpose(self.token_mlp(x, training=training), (0, 2, 1))
-
-    def _norm(self, name: str) -> keras.layers.Layer:
-        return keras.layers.LayerNormalization(
-            epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name
-        )
-
-    def _mlp(self, hidden_dim: int, name: str) -> MLP:
-        return MLP(
-            hidden_dim,
-            dropout_rate=self.dropout_rate,
-            kernel_initializer=_normal(),
-            dtype=self.dtype_policy,
-            name=name,
-        )
+    def token_mixing(self, x: Tensor, training: bool | None, grids: Grids | None = None) -> Tensor:
+        # The norm runs over the transposed tokens too, hence not TokenMLP.
+        x = self.norm2(ops.transpose(x, (0, 2, 1)), grids=grids)
+        mixed = self.token_mlp(x, training=training, grids=grids)
+        return ops.transpose(mixed, (0, 2, 1))
 
 
 def _normal() -> Initializer:

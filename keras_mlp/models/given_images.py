@@ -55,7 +55,8 @@ def _misfit(model: Any, shape: Shape) -> str:
     sizes = ["B" if size is None else str(size) for size in shape[:1]] + list(map(str, shape[1:]))
     found = f"({', '.join(sizes)})"
     way = (
-        f"resize the images to {height} x {width}, or build a model of the other size: "
+        f"resize the images to {height} x {width}, or take the model at the other size: "
+        "`model.at(image_shape)` shares the weights, and "
         "`keras_mlp.with_image_shape(model, image_shape)` keeps the weights"
     )
     if len(shape) != 4:

@@ -19,12 +19,13 @@ from keras_mlp.layers import (
     gelu,
     gelu_tanh,
 )
+from keras_mlp.layers.token_grid import IN, OUT, Grids
 from keras_mlp.models.base import VisionModel, feature_head, image_input, size
 from keras_mlp.models.block import Block
 from keras_mlp.models.checkpoint_layout import CheckpointLayout
 from keras_mlp.models.constructor import checked
 from keras_mlp.models.timm_model import TimmModel, mixer_sizes, mlp_ratio
-from keras_mlp.models.token_mixing import IN, OUT, TokenMixing
+from keras_mlp.models.token_mixing import TokenMixing
 from keras_mlp.typing import Config, DTypePolicy, ImageShape, Pair, PerChannel, Shape, Tensor
 
 
@@ -79,17 +80,19 @@ class GMLPBlock(Block):
         self.gate.build((*input_shape[:-1], self.channel_mlp_dim))
         self.fc2.build((*input_shape[:-1], half))
 
-    def residuals(self, x: Tensor, training: bool | None) -> tuple[Tensor, dict[str, Tensor]]:
-        gated = self.token_mixing(x, training)
+    def residuals(
+        self, x: Tensor, training: bool | None, grids: Grids | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        gated = self.token_mixing(x, training, grids)
         channels = self.dropout2(self.fc2(gated), training=training)
         x = x + self.drop_path(channels, training=training)
         return x, {"token_mixing": gated, "channel_mixing": channels}
 
-    def token_mixing(self, x: Tensor, training: bool | None) -> Tensor:
+    def token_mixing(self, x: Tensor, training: bool | None, grids: Grids | None = None) -> Tensor:
         normalized = self.norm(x)
         attention = None if self.attention_dim is None else self.attention(normalized)
         hidden = self.dropout1(self.fc1(normalized), training=training)
-        return self.gate(hidden, attention)
+        return self.gate(hidden, attention, grids=grids)
 
     def branch_shape(self, name: str, input_shape: Shape) -> Shape:
         is_gate = name == "token_mixing"

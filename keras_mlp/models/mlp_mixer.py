@@ -13,6 +13,7 @@ from keras import ops
 
 from keras_mlp.layers import MLP, PatchEmbedding, TokenMLP
 from keras_mlp.layers.stochastic_depth import linear_ramp
+from keras_mlp.layers.token_grid import Grids
 from keras_mlp.models.base import VisionModel, feature_head, image_input, size
 from keras_mlp.models.block import Block
 from keras_mlp.models.checkpoint_layout import CheckpointLayout, Converted
@@ -66,8 +67,8 @@ class MixerBlock(Block):
         for layer in (self.norm1, self.token_mlp, self.norm2, self.channel_mlp):
             layer.build(input_shape)
 
-    def token_mixing(self, x: Tensor, training: bool | None) -> Tensor:
-        return self.token_mlp(self.norm1(x), training=training)
+    def token_mixing(self, x: Tensor, training: bool | None, grids: Grids | None = None) -> Tensor:
+        return self.token_mlp(self.norm1(x), training=training, grids=grids)
 
     def channel_mixing(self, x: Tensor, training: bool | None) -> Tensor:
         return self.channel_mlp(self.norm2(x), training=training)

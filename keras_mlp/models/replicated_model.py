@@ -80,6 +80,18 @@ class ReplicatedModel(keras.Model):
         return self.compute_metrics(x, y, outputs, sample_weight=sample_weight)
 
 
+def scope_of(model: keras.Model) -> contextlib.AbstractContextManager[Any]:
+    """The scope of the strategy that the model was made under."""
+    if keras.backend.backend() != "tensorflow":
+        return contextlib.nullcontext()
+    import tensorflow as tf
+
+    strategy = model.distribute_strategy
+    is_open = strategy is tf.distribute.get_strategy()
+    scope: contextlib.AbstractContextManager[Any] = strategy.scope()
+    return contextlib.nullcontext() if is_open else scope
+
+
 def _check_not_ignored() -> None:
     if keras.distribution.distribution() is not None:
         raise RuntimeError(

@@ -5,6 +5,7 @@ connection. Units come in stages. `keras_mlp.deploy` makes the form for inferenc
 blocks have no convolutions.
 """
 
+import math
 import re
 from typing import Any
 
@@ -16,6 +17,7 @@ from keras_mlp.layers import ConvNormReLU, FFNBlock, RepMLPBlock
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.repmlp_block import check_block
 from keras_mlp.layers.stochastic_depth import linear_ramp
+from keras_mlp.layers.token_grid import IN, OUT, Grids
 from keras_mlp.layers.torch_defaults import torch_batch_norm
 from keras_mlp.models.base import (
     IMAGENET_MEAN,
@@ -28,7 +30,7 @@ from keras_mlp.models.base import (
 from keras_mlp.models.block import Block
 from keras_mlp.models.checkpoint_layout import CheckpointLayout, Converted
 from keras_mlp.models.constructor import Arguments, checked, optional
-from keras_mlp.models.token_mixing import IN, OTHER, OUT, TokenMixing
+from keras_mlp.models.token_mixing import OTHER, TokenMixing
 from keras_mlp.typing import (
     Array,
     Config,
@@ -99,7 +101,7 @@ class RepMLPNetUnit(Block):
         for layer in (self.norm1, self.repmlp, self.norm2, self.ffn):
             layer.build(input_shape)
 
-    def token_mixing(self, x: Tensor, training: bool | None) -> Tensor:
+    def token_mixing(self, x: Tensor, training: bool | None, grids: Grids | None = None) -> Tensor:
         return self.repmlp(self.norm1(x, training=training), training=training)
 
     def channel_mixing(self, x: Tensor, training: bool | None) -> Tensor:
@@ -322,6 +324,13 @@ class RepMLPNet(VisionModel):
         height, width = (side // 2 ** int(stage[1]) for side in self.grid)
         return height, width
 
+    @property
+    def grid_step(self) -> tuple[int, int]:
+        sizes = self.partition_size or (1,) * len(self.num_layers)
+        sides = [check_pair("partition_size", size) for size in sizes]
+        rows, columns = zip(*sides, strict=True)
+        return _common_step(rows), _common_step(columns)
+
     def arguments_at(self, image_shape: ImageShape) -> Config:
         if self.partition_size and self.official_reassembly:
             raise ValueError(
@@ -339,6 +348,11 @@ class RepMLPNet(VisionModel):
 
 
 _STAGE = re.compile(r"stage_(\d+)_block_")
+
+
+def _common_step(sizes: tuple[int, ...]) -> int:
+    """Multiples of it can be halved after every stage but the last, and then be partitioned."""
+    return math.lcm(*(size * 2**stage for stage, size in enumerate(sizes)))
 
 
 def _stages(arguments: Arguments) -> list[Config]:

@@ -11,8 +11,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_mlp.layers import MLP, Affine, Dense, LayerScale, PatchEmbedding
+from keras_mlp.layers import MLP, Affine, LayerScale, PatchEmbedding
 from keras_mlp.layers.initializers import torch_uniform
+from keras_mlp.layers.token_dense import TokenDense
+from keras_mlp.layers.token_grid import IN, OUT, Grids
 from keras_mlp.models.base import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -25,7 +27,7 @@ from keras_mlp.models.block import Block
 from keras_mlp.models.checkpoint_layout import CheckpointLayout, Converted
 from keras_mlp.models.constructor import checked
 from keras_mlp.models.timm_model import TimmModel, mixer_sizes, mlp_ratio
-from keras_mlp.models.token_mixing import IN, OUT, TokenMixing
+from keras_mlp.models.token_mixing import TokenMixing
 from keras_mlp.typing import Config, DTypePolicy, ImageShape, Pair, PerChannel, Shape, Tensor
 
 
@@ -60,7 +62,7 @@ class ResMLPBlock(Block):
         policy, scale = self.dtype_policy, self.layer_scale_init_value
         normal = keras.initializers.RandomNormal(stddev=0.02)
         self.norm1 = Affine(dtype=policy, name="norm1")
-        self.token_linear = Dense(
+        self.token_linear = TokenDense(
             tokens, kernel_initializer=normal, dtype=policy, name="token_linear"
         )
         self.layer_scale1 = LayerScale(scale, dtype=policy, name="layer_scale1")
@@ -81,8 +83,8 @@ class ResMLPBlock(Block):
             layer.build(input_shape)
         self.layer_scale2.build(input_shape)
 
-    def token_mixing(self, x: Tensor, training: bool | None) -> Tensor:
-        mixed = self.token_linear(ops.transpose(self.norm1(x), (0, 2, 1)))
+    def token_mixing(self, x: Tensor, training: bool | None, grids: Grids | None = None) -> Tensor:
+        mixed = self.token_linear(ops.transpose(self.norm1(x), (0, 2, 1)), grids=grids)
         return self.layer_scale1(ops.transpose(mixed, (0, 2, 1)))
 
     def channel_mixing(self, x: Tensor, training: bool | None) -> Tensor:

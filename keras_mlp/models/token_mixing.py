@@ -4,12 +4,10 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from keras_mlp.layers.token_grid import HIDDEN, IN, OUT
 from keras_mlp.typing import Tensor
 
-# What an axis of a weight runs over.
-IN = "in"  # tokens that the weight sums over
-OUT = "out"  # tokens that it returns, or one number per token
-HIDDEN = "hidden"  # hidden units of a token MLP
+# What an axis of a weight runs over, besides IN, OUT and HIDDEN.
 POSITION = "position"  # tokens, in a table of position embeddings
 OTHER = "other"  # anything that does not depend on the tokens
 

@@ -7,15 +7,17 @@ map has to divide the channels of every stage.
 
 import math
 import numbers
+import re
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_mlp.arguments import check_positive, check_stages
+from keras_mlp.arguments import check_positive, check_positive_int, check_stages
 from keras_mlp.layers import MLP, PatchEmbedding, PermuteMLP
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.stochastic_depth import linear_ramp
+from keras_mlp.layers.token_grid import IN, OUT, Grids
 from keras_mlp.models.base import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -26,7 +28,7 @@ from keras_mlp.models.base import (
 )
 from keras_mlp.models.block import Block
 from keras_mlp.models.checkpoint_layout import CheckpointLayout
-from keras_mlp.models.constructor import Arguments, checked
+from keras_mlp.models.constructor import Arguments, checked, optional
 from keras_mlp.models.token_mixing import TokenMixing
 from keras_mlp.typing import Config, DTypePolicy, ImageShape, Pair, PerChannel, Shape, Tensor
 
@@ -37,16 +39,15 @@ class PermutatorBlock(Block):
 
     Args:
         channel_mlp_dim: hidden width of the channel MLP.
-        weighted, qkv_bias: as for `PermuteMLP`.
+        weighted, qkv_bias, segments: as for `PermuteMLP`.
         skip_lam: number above 0 that divides both branches before they are added.
         dropout_rate: in [0, 1), after the Permute-MLP and inside the channel MLP.
         drop_path_rate, layer_norm_epsilon, **kwargs: as for `Block`.
 
-    Shapes: (B, h, h, C) -> (B, h, h, C), with h a divisor of C.
+    Shapes: (B, h, w, C) -> (B, h, w, C), with h = w a divisor of C without `segments`.
 
     Raises:
-        ValueError: an argument is out of range, or the map is not square, or its side does not
-            divide the channels.
+        ValueError: an argument is out of range, or does not fit the map, as for `PermuteMLP`.
 
     >>> tuple(PermutatorBlock(channel_mlp_dim=24)(numpy.ones((2, 4, 4, 8))).shape)
     (2, 4, 4, 8)
@@ -61,9 +62,10 @@ class PermutatorBlock(Block):
         dropout_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         layer_norm_epsilon: float = 1e-5,
+        segments: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(locals())
+        super().__init__(locals(), segments=optional(check_positive_int))
 
     def build(self, input_shape: Shape) -> None:
         norm = {"epsilon": self.layer_norm_epsilon, "dtype": self.dtype_policy}
@@ -73,7 +75,9 @@ class PermutatorBlock(Block):
             "dtype": self.dtype_policy,
         }
         self.norm1 = keras.layers.LayerNormalization(**norm, name="norm1")
-        self.permute_mlp = PermuteMLP(self.weighted, self.qkv_bias, **mlp, name="permute_mlp")
+        self.permute_mlp = PermuteMLP(
+            self.weighted, self.qkv_bias, segments=self.segments, **mlp, name="permute_mlp"
+        )
         self.drop_path1 = self.new_drop_path()
         self.norm2 = keras.layers.LayerNormalization(**norm, name="norm2")
         self.channel_mlp = MLP(self.channel_mlp_dim, **mlp, name="channel_mlp")
@@ -81,7 +85,7 @@ class PermutatorBlock(Block):
         for layer in (self.norm1, self.permute_mlp, self.norm2, self.channel_mlp):
             layer.build(input_shape)
 
-    def token_mixing(self, x: Tensor, training: bool | None) -> Tensor:
+    def token_mixing(self, x: Tensor, training: bool | None, grids: Grids | None = None) -> Tensor:
         return self._scaled(self.permute_mlp(self.norm1(x), training=training))
 
     def channel_mixing(self, x: Tensor, training: bool | None) -> Tensor:
@@ -123,8 +127,8 @@ def _official_numbers(model: Any, numbers: dict[str, int]) -> dict[str, int]:
 class VisionPermutator(VisionModel):
     """Vision Permutator (Hou et al., arXiv:2106.12368), as a functional Keras model.
 
-    The map of every stage must be square with a side that divides the stage's channels; a built
-    model takes one image size.
+    The map of every stage must be square with a side that divides the stage's channels, unless
+    `segments` are given; a built model takes one image size.
 
     Args:
         num_layers: number of blocks of each stage, as a tuple.
@@ -133,6 +137,9 @@ class VisionPermutator(VisionModel):
             Where only the channels change, a 1 x 1 convolution changes them.
         mlp_ratio: hidden width of the channel MLPs over the channels; a number, or one per stage.
         weighted, qkv_bias: as for `PermuteMLP`. The published models are weighted, without bias.
+        segments: number of segments of the channels of each stage, as a tuple; None for the side of
+            the stage's map, as in the paper. With segments, height and width are free but for the
+            halvings; weights at another image size keep the segments that they were trained with.
         skip_lam: number above 0 that divides every branch before it is added.
         dropout_rate: in [0, 1), after the Permute-MLPs and inside the channel MLPs. The paper's
             is 0.
@@ -140,7 +147,7 @@ class VisionPermutator(VisionModel):
 
     Raises:
         ValueError: an argument is out of range, or the image does not fit (the message lists the
-            sizes that would, with new weights: trained weights fit one size).
+            sizes that would, with new weights; `with_image_shape` fits trained ones to others).
 
     >>> model = VisionPermutator.from_variant("nano/4", num_classes=10)
     >>> tuple(model(numpy.zeros((2, 32, 32, 3), "uint8")).shape)
@@ -161,6 +168,11 @@ class VisionPermutator(VisionModel):
 
     token_mixing = TokenMixing(
         layers=("height", "width"),
+        axes={
+            f"permute_mlp/{side}/{kind}": roles
+            for side in ("height", "width")
+            for kind, roles in (("kernel", (IN, OUT)), ("bias", (OUT,)))
+        },
         maps=lambda block: ops.stack(
             [
                 ops.transpose(mixing.kernel)
@@ -190,6 +202,7 @@ class VisionPermutator(VisionModel):
         weighted: bool = True,
         qkv_bias: bool = False,
         skip_lam: float = 1.0,
+        segments: tuple[int, ...] | None = None,
         num_classes: int = 1000,
         dropout_rate: float = 0.0,
         drop_path_rate: float = 0.0,
@@ -204,15 +217,18 @@ class VisionPermutator(VisionModel):
         name: str | None = None,
         dtype: DTypePolicy = None,
     ) -> None:
-        arguments = checked(locals(), num_layers=check_stages, hidden_dim=check_stages)
+        arguments = checked(
+            locals(),
+            num_layers=check_stages,
+            hidden_dim=check_stages,
+            segments=optional(check_stages),
+        )
         stages = len(arguments.num_layers)
         widths = check_stages("hidden_dim", hidden_dim, count=stages)
         downsample = _check_downsample(downsample, stages - 1)
         ratios = (mlp_ratio,) * stages if isinstance(mlp_ratio, numbers.Real) else mlp_ratio
         ratios = check_stages("mlp_ratio", ratios, check_positive, stages)
-        sides = _working_sides(widths, downsample)
-        if arguments.grid[0] != arguments.grid[1] or arguments.grid[0] not in sides:
-            raise ValueError(_misfit(arguments, widths, sides))
+        parts = _check_segments(arguments, widths, downsample)
 
         pixels, x = image_input(arguments)
         x = _embedding(arguments.patch_size, widths[0], x, arguments.dtype, "stem")
@@ -221,7 +237,10 @@ class VisionPermutator(VisionModel):
             for i in range(num_layers[stage]):
                 hidden = max(int(width * ratios[stage]), 1)
                 own = arguments.of(
-                    PermutatorBlock, channel_mlp_dim=hidden, drop_path_rate=next(rates)
+                    PermutatorBlock,
+                    channel_mlp_dim=hidden,
+                    drop_path_rate=next(rates),
+                    segments=parts[stage],
                 )
                 x = PermutatorBlock(**own, name=f"stage_{stage}_block_{i}")(x)
             if _has_transition(stage, widths, downsample):
@@ -235,13 +254,64 @@ class VisionPermutator(VisionModel):
         outputs = feature_head(norm(x), arguments, kernel_initializer=normal)
         super().__init__(pixels, outputs, arguments)
 
+    @property
+    def grid_step(self) -> tuple[int, int]:
+        factor: int = 2 ** sum(self.downsample)
+        return factor, factor
+
+    def token_grid(self, weight_path: str) -> tuple[int, int]:
+        """Rows, or columns: a matrix runs over one side of its stage's map."""
+        match = _STAGE.match(weight_path)
+        if match is None:
+            return self.grid
+        height, width = (side // _factor(int(match[1]), self.downsample) for side in self.grid)
+        return (width, 1) if "/width/" in weight_path else (height, 1)
+
     def arguments_at(self, image_shape: ImageShape) -> Config:
+        # The default would follow the image size.
+        if self.segments is not None:
+            return {"segments": self.segments}
+        stages = range(len(self.hidden_dim))
+        return {"segments": tuple(self.grid[0] // _factor(i, self.downsample) for i in stages)}
+
+    def arguments_of_copies(self, copies: int) -> Config:
+        self._refuse_copies("the rows and columns that they lie in")
+
+
+_STAGE = re.compile(r"stage_(\d+)_block_")
+
+
+def _factor(stage: int, downsample: tuple[bool, ...]) -> int:
+    """By how much the side of a stage's map is smaller than that of the first."""
+    factor: int = 2 ** sum(downsample[:stage])
+    return factor
+
+
+def _check_segments(
+    arguments: Arguments, hidden_dim: tuple[int, ...], downsample: tuple[bool, ...]
+) -> tuple[int | None, ...]:
+    """The segments of every stage, or ValueError if they or the image do not fit the channels."""
+    stages = len(hidden_dim)
+    if arguments.segments is None:
+        sides = _working_sides(hidden_dim, downsample)
+        if arguments.grid[0] != arguments.grid[1] or arguments.grid[0] not in sides:
+            raise ValueError(_misfit(arguments, hidden_dim, sides))
+        return (None,) * stages
+    segments = check_stages("segments", arguments.segments, count=stages)
+    for number, width in zip(segments, hidden_dim, strict=True):
+        if width % number:
+            raise ValueError(
+                f"`segments`={segments} must divide the channels of every stage, here "
+                f"`hidden_dim`={hidden_dim}."
+            )
+    factor = _factor(stages - 1, downsample)
+    if arguments.grid[0] % factor or arguments.grid[1] % factor:
         raise ValueError(
-            f"`model` {self.name} is a VisionPermutator: each of its matrices mixes the rows (or "
-            "columns) of the map together with parts of the channels, as many as there are "
-            f"channels, so that its weights fit {tuple(self.image_shape)} and not "
-            f"`image_shape`={image_shape}. Resize the pictures, or train a model of the new size."
+            f"`image_shape`={arguments.image_shape} gives a map of {arguments.grid[0]} x "
+            f"{arguments.grid[1]} patches, which must be halved {sum(downsample)} times: both sides"
+            f" must be multiples of {factor}."
         )
+    return segments
 
 
 def _embedding(
@@ -277,7 +347,7 @@ def _check_downsample(value: Any, count: int) -> tuple[bool, ...]:
 
 def _working_sides(hidden_dim: tuple[int, ...], downsample: tuple[bool, ...]) -> list[int]:
     """The sides of the first map that divide the channels of every stage."""
-    factors = [2 ** sum(downsample[:stage]) for stage in range(len(hidden_dim))]
+    factors = [_factor(stage, downsample) for stage in range(len(hidden_dim))]
     # In a stage the side is the first one over the stage's factor.
     common = math.gcd(*(channels * f for channels, f in zip(hidden_dim, factors, strict=True)))
     small = [side for side in range(1, math.isqrt(common) + 1) if common % side == 0]
@@ -291,8 +361,8 @@ def _misfit(arguments: Arguments, hidden_dim: tuple[int, ...], sides: list[int])
     allowed = "No image fits them."
     if sizes:
         allowed = (
-            "Trained weights, published ones too, fit only the image size that they were trained "
-            f"for; a new model takes any of these. Images that fit: {sizes}."
+            "A new model takes any of these; `keras_mlp.with_image_shape` fits trained weights, "
+            f"published ones too, to other sizes. Images that fit: {sizes}."
         )
     return (
         f"`image_shape`={arguments.image_shape} with `patch_size`={patch} gives a map of "

@@ -24,6 +24,7 @@ from keras_mlp.layers import (
 )
 from keras_mlp.layers.self_attention import head_dim
 from keras_mlp.layers.stochastic_depth import linear_ramp
+from keras_mlp.layers.token_grid import Grids
 from keras_mlp.models.base import VisionModel, feature_head, image_input, size
 from keras_mlp.models.block import Block
 from keras_mlp.models.checkpoint_layout import CheckpointLayout, Converted
@@ -116,7 +117,7 @@ class ViTBlock(Block):
         for layer in (self.norm2, self.channel_mlp, self.layer_scale2):
             layer.build(input_shape)
 
-    def token_mixing(self, x: Tensor, training: bool | None) -> Tensor:
+    def token_mixing(self, x: Tensor, training: bool | None, grids: Grids | None = None) -> Tensor:
         return self.layer_scale1(self.attention(self.norm1(x), training=training))
 
     def channel_mixing(self, x: Tensor, training: bool | None) -> Tensor:

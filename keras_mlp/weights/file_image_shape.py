@@ -9,8 +9,9 @@ import keras
 import safetensors
 
 from keras_mlp.arguments import check_image_shape, check_pair
+from keras_mlp.layers.token_grid import HIDDEN, IN, OUT
 from keras_mlp.models import VisionModel
-from keras_mlp.models.token_mixing import HIDDEN, IN, OUT, POSITION
+from keras_mlp.models.token_mixing import POSITION
 from keras_mlp.weights.checkpoint import Checkpoint, converted
 from keras_mlp.weights.token_axes import token_axes
 
@@ -38,11 +39,11 @@ def shape_in_file(model: VisionModel, checkpoint: Checkpoint) -> tuple[int, int,
     stated = _stated(pathlib.Path(checkpoint.path))
     if stated is not None:
         return stated
+    if getattr(model, "partition_size", None) is not None:
+        return model.image_shape
     weight = _telling_weight(model, checkpoint)
     if weight is None:
         return None
-    if getattr(model, "partition_size", None) is not None:
-        return model.image_shape
     fits = _fits(model, checkpoint, weight, model.grid)
     square = _square(model, checkpoint, weight)
     if fits and square in (None, model.image_shape):
@@ -119,6 +120,8 @@ def _telling_weight(model: VisionModel, checkpoint: Checkpoint) -> keras.Variabl
         roles = token_axes(model, weight.path)
         if roles is None or not {OUT, POSITION} & set(roles) or HIDDEN in roles:
             continue
+        if math.prod(model.token_grid(weight.path)) != math.prod(model.grid):
+            continue  # it runs over a part of the tokens
         tensor = _tensor(model, checkpoint, weight)
         if tensor is not None and (roles == (OUT,) or tensor.ndim > 1):
             return weight

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_mlp.arguments import check_choice, check_image_shape, check_pair, patch_grid
+from keras_mlp.layers.token_grid import IN, OUT
 from keras_mlp.models import VisionModel, check_model
 from keras_mlp.models.base import IMAGENET_MEAN, IMAGENET_STD
 from keras_mlp.models.token_mixing import POSITION
@@ -47,8 +48,12 @@ def with_image_shape(
       to beat.
 
     Positions of `ViT` are interpolated under "interpolate", those of `FFOnly` in every call, as
-    always. The convolutions in a `RepMLPNet` keep their size in pixels of the map; those in a
-    deployed one are a part of its matrices and grow with them. Statistics of BatchNorm are copied.
+    always. The matrices of a `VisionPermutator` are interpolated along rows, or columns, and keep
+    the segments of the channels. The convolutions in a `RepMLPNet` keep their size in pixels of the
+    map; those in a deployed one are a part of its matrices and grow with them. Statistics of
+    BatchNorm are copied.
+
+    `model.at(image_shape)` computes the same as "interpolate" without a copy of the weights.
 
     Args:
         model: of one of the architectures of `keras_mlp`. It is not changed.
@@ -67,8 +72,8 @@ def with_image_shape(
 
     Raises:
         ValueError: an argument is out of range; the patch does not divide the image; the
-            architecture does not let its image size be changed (`VisionPermutator`) or not by this
-            method; or the model is quantized or has LoRA factors.
+            architecture does not let its image size be changed by this method; or the model is
+            quantized or has LoRA factors.
 
     Example:
 
@@ -199,4 +204,13 @@ def _to_grid(
         return resize_positions(
             array, new_grid, method=position_method, grid=grid, class_token=first
         )
-    return interpolate_tokens(array, roles, grid, new_grid, class_token=model.has_class_token)
+    tokens = grid[0] * grid[1] + model.has_class_token
+    sizes = [size for size, role in zip(array.shape, roles, strict=True) if role in (IN, OUT)]
+    return interpolate_tokens(
+        array,
+        roles,
+        grid,
+        new_grid,
+        class_token=model.has_class_token,
+        channels=max(sizes, default=tokens) // tokens,
+    )

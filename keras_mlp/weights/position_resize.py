@@ -6,7 +6,13 @@ from collections.abc import Callable
 import numpy as np
 
 from keras_mlp.arguments import check_choice, check_pair
-from keras_mlp.layers.resampling import bilinear_matrix, half_pixel_centres, linear_matrix
+from keras_mlp.layers.resampling import (
+    bicubic_antialias_matrix,
+    bilinear_matrix,
+    half_pixel_centres,
+    keys_kernel,
+    linear_matrix,
+)
 from keras_mlp.typing import Array, Pair
 
 
@@ -83,28 +89,13 @@ def _bicubic_matrix(size: int, new_size: int) -> Array:
     matrix = np.zeros((new_size, size))
     for offset in (-1, 0, 1, 2):
         taps = np.floor(centres).astype(int) + offset
-        weights = _keys_kernel(taps - centres, a=-0.75)
+        weights = keys_kernel(taps - centres, a=-0.75)
         np.add.at(matrix, (np.arange(new_size), np.clip(taps, 0, size - 1)), weights)
     return matrix
 
 
-def _bicubic_antialias_matrix(size: int, new_size: int) -> Array:
-    """Bicubic; the kernel is widened if the output is smaller, and truncated at the ends."""
-    distances = np.arange(size) - half_pixel_centres(size, new_size)[:, None]
-    matrix = _keys_kernel(distances / max(size / new_size, 1.0), a=-0.5)
-    return matrix / matrix.sum(axis=1, keepdims=True)
-
-
-def _keys_kernel(x: Array, a: float) -> Array:
-    """Keys' cubic convolution (1981). PyTorch uses a = -0.75, and -0.5 with antialiasing."""
-    x = np.abs(x)
-    near = (a + 2) * x**3 - (a + 3) * x**2 + 1
-    far = a * (x**3 - 5 * x**2 + 8 * x - 4)
-    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
-
-
 _METHODS: dict[str, Callable[[int, int], Array]] = {
-    "bicubic_antialias": _bicubic_antialias_matrix,
+    "bicubic_antialias": bicubic_antialias_matrix,
     "bicubic": _bicubic_matrix,
     "bilinear": bilinear_matrix,
     "zoom": _zoom_matrix,

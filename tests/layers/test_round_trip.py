@@ -22,7 +22,7 @@ CASES = {
     "GroupedDense": ({"units": 6, "use_bias": False}, (4, 8)),
     "LayerScale": ({"init_value": 0.5}, (4, 8)),
     "PatchEmbedding": ({"patch_size": (2, 3), "hidden_dim": 6, "flatten": False}, (4, 6, 3)),
-    "PermuteMLP": ({"qkv_bias": True}, (4, 4, 8)),
+    "PermuteMLP": ({"qkv_bias": True, "segments": 2}, (4, 3, 8)),
     "PixelNormalization": ({"mean": (0.1, 0.2, 0.3), "std": 0.5}, (4, 6, 3)),
     "PositionEmbedding": ({"initializer": "ones"}, (5, 8)),
     "PrependClassToken": ({"initializer": "ones"}, (4, 8)),
@@ -32,7 +32,10 @@ CASES = {
     "SpatialGatingUnit": ({"layer_norm_epsilon": 1e-3}, (4, 8)),
     "StochasticDepth": ({"rate": 0.5, "seed": 1}, (4, 8)),
     "TinyAttention": ({"attention_dim": 4, "output_dim": 6}, (5, 8)),
+    "TokenDense": ({"units": 6, "output_role": "hidden"}, (8, 4)),
     "TokenMLP": ({"hidden_dim": 6, "gelu_approximate": True}, (4, 8)),
+    "TokenNormalization": ({"front_tokens": 1, "epsilon": 1e-5}, (8, 5)),
+    "TokensLastMLP": ({"hidden_dim": 6, "front_tokens": 1}, (8, 5)),
 }
 DTYPES = {
     "default": None,

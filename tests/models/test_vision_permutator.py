@@ -156,13 +156,30 @@ def test_the_sizes_that_it_names_work(side):
     assert predict(model, some_pixels(model)).shape == (2, 5)
 
 
-def test_the_list_of_sizes_says_that_published_weights_fit_only_theirs(tmp_path):
+def test_the_list_of_sizes_says_how_trained_weights_fit_others(tmp_path):
     path = tmp_path / "w.npz"
     save_checkpoint(VisionPermutator.from_variant("pico/2"), path, "official")
-    # A size that no model can have, and one that a new model can have.
-    for shape in ((10, 10, 3), (16, 16, 3)):
-        with pytest.raises(ValueError, match=r"rained weights, pub|its weights fit \(8, 8, 3\)"):
-            VisionPermutator.from_preset(path, variant="pico/2", image_shape=shape)
+    with pytest.raises(ValueError, match=r"`keras_mlp.with_image_shape` fits trained weights, pub"):
+        VisionPermutator.from_preset(path, variant="pico/2", image_shape=(10, 10, 3))
+
+
+def test_with_segments_the_map_has_any_size():
+    model = tiny(image_shape=(24, 40, 3), segments=(2, 4))
+    assert predict(model, some_pixels(model)).shape == (2, 5)
+    block = model.get_layer("stage_0_block_0").permute_mlp
+    # 6 rows and 10 columns of 8 / 2 channels each.
+    assert block.height.kernel.shape == (24, 24) and block.width.kernel.shape == (40, 40)
+    same = tiny(image_shape=(16, 16, 3), segments=(4, 2))
+    plain = tiny(image_shape=(16, 16, 3))
+    same.set_weights(plain.get_weights())
+    np.testing.assert_array_equal(
+        predict(same, some_pixels(same)), predict(plain, some_pixels(plain))
+    )
+    for segments, message in (((2,), "a tuple of 2"), ((3, 4), "must divide the channels")):
+        with pytest.raises(ValueError, match=f"`segments`.*{message}"):
+            tiny(segments=segments)
+    with pytest.raises(ValueError, match="both sides must be multiples of 2"):
+        tiny(image_shape=(20, 24, 3), segments=(2, 4))
 
 
 def test_says_so_where_no_image_fits():

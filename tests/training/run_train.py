@@ -17,7 +17,8 @@ def main(config_file, workdir):
         for name, values in tree.items()
         if isinstance(values, dict)
     }
-    sections["data"].classes = tuple(sections["data"].classes)
+    for section, key in (("data", "classes"), ("data", "image_sizes"), ("model", "patch_sizes")):
+        setattr(sections[section], key, tuple(getattr(sections[section], key)))
     config = types.check_config(types.Config(epochs=tree["epochs"], **sections))
     try:
         with blank_pictures():

@@ -33,6 +33,7 @@ RUNS = {
     # AdamW divides gradients that are only rounding errors by their own size.
     "AdamW": ({"optimizer": ADAMW}, 1e-4, 0),
     "BatchNorm": ({"optimizer": SGD, "model": WITH_BATCH_NORM}, 1e-5, 0),
+    "sizes": ({"optimizer": SGD, "data": {"image_sizes": (8, 12)}}, 1e-5, 0),
     # Sums over different parts round to three digits, or four, in every step.
     "bfloat16": ({"optimizer": {**SGD, "accumulate": 2}, "runtime": BFLOAT16}, 1e-2, 4),
     "float16": ({"optimizer": SGD, "runtime": FLOAT16}, 1e-2, 4),

@@ -130,7 +130,7 @@ def test_another_image_shape_resizes_the_published_weights(published, server, tm
 
 # Sizes to which the weights of each architecture cannot be resized, and words of the error.
 REFUSED_SHAPES = (
-    ("VisionPermutator", (16, 16, 3), "each of its matrices mixes the rows"),
+    ("VisionPermutator", (9, 8, 3), "not divisible by `patch_size`"),
     ("RepMLPNet", (10, 10, 3), "2 stages cannot halve 1 times"),
     ("MLPMixer", (9, 8, 3), "not divisible by `patch_size`"),
 )
@@ -325,8 +325,10 @@ def test_a_permutators_file_is_for_the_images_of_its_variant(tmp_path):
     model = toy_file("VisionPermutator", "official", path)
     found = VisionPermutator.from_preset(path, variant="pico/2", image_shape=(8, 8, 3))
     assert_resized(found, model, (8, 8, 3))
-    with pytest.raises(ValueError, match="each of its matrices mixes the rows"):
-        VisionPermutator.from_preset(path, variant="pico/2", image_shape=(16, 16, 3))
+    found = VisionPermutator.from_preset(path, variant="pico/2", image_shape=(16, 16, 3))
+    assert_resized(found, model, (16, 16, 3))
+    size = {"variant": "pico/2", "image_shape": (10, 14, 3), "file_image_shape": (8, 8, 3)}
+    assert_resized(VisionPermutator.from_preset(path, **size), model, (10, 14, 3))
 
 
 @pytest.mark.parametrize(

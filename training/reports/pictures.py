@@ -156,3 +156,32 @@ def _draw_sizes(axes: matplotlib.axes.Axes, entries: Sequence[dict[str, Any]]) -
     axes.set_xticks(range(len(sizes)), [f"{height} x {width}" for height, width in sizes])
     axes.tick_params(axis="x", rotation=45)
     axes.grid(alpha=0.3)
+
+
+def draw_any_size(path: str | pathlib.Path, entries: Sequence[dict[str, Any]]) -> None:
+    """Draws mean accuracy against the number of pixels, with a panel per architecture.
+
+    Args:
+        path: path of the PNG file.
+        entries: dicts with `architecture`, `way`, `size` and `accuracy`.
+    """
+    names = list(dict.fromkeys(entry["architecture"] for entry in entries))
+    figure = matplotlib.figure.Figure(figsize=(5 * len(names), 3.8), layout="constrained")
+    for axes, name in zip(
+        np.ravel(figure.subplots(1, len(names), sharey=True)), names, strict=True
+    ):
+        own = [entry for entry in entries if entry["architecture"] == name]
+        for way in dict.fromkeys(entry["way"] for entry in own):
+            found: dict[tuple[int, ...], list[float]] = {}
+            for entry in own:
+                if entry["way"] == way:
+                    found.setdefault(tuple(entry["size"]), []).append(entry["accuracy"])
+            sizes = sorted(found, key=np.prod)
+            sides = [float(np.sqrt(np.prod(size))) for size in sizes]
+            axes.plot(sides, [np.mean(found[size]) for size in sizes], "o-", label=way)
+        axes.set_title(name)
+        axes.set_xlabel("side in pixels (of the square of equal area)")
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("test accuracy")
+    figure.axes[0].legend()
+    save_figure(figure, path)

@@ -1,6 +1,7 @@
 """One training step, correct under every tf.distribute strategy, inside orbit's loop."""
 
 import contextlib
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +14,9 @@ from keras_mlp.typing import Array, Tensor
 from training.data.corrupt import all_damaged
 from training.engine.not_finite import NotFinite
 from training.engine.optimizers import learning_rate
+from training.engine.sizes import Size, sizes_of
 from training.engine.tensorflow.averages import Averages
+from training.engine.tensorflow.resizing import resize_images
 from training.engine.tensorflow.strategies import read
 
 
@@ -51,9 +54,15 @@ class Trainer(orbit.StandardTrainer):
         self.strategy = tf.distribute.get_strategy()
         self.global_batch_size = config.data.batch_size
         self.recipe = config.optimizer
-        self.replica_step = tf.function(
-            self._replica_step, jit_compile=True if config.runtime.jit_compile else None
-        )
+        self.seed = config.runtime.seed
+        # One compiled step for each size that a step may have.
+        self.replica_steps = [
+            tf.function(
+                functools.partial(self._replica_step, size=size),
+                jit_compile=True if config.runtime.jit_compile else None,
+            )
+            for size in sizes_of(model, config)
+        ]
         self.scales_loss = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
         self.step = _counter(0)
         self.first_not_finite = _counter(-1)
@@ -69,8 +78,7 @@ class Trainer(orbit.StandardTrainer):
         self.sums.assign(tf.zeros(5))
 
     def train_step(self, iterator: Iterator[Any]) -> None:
-        per_replica = self.strategy.run(self.replica_step, args=(next(iterator),))
-        sums = self.strategy.reduce("SUM", per_replica, axis=None)
+        sums = self._sums_of_step(next(iterator))
         self.sums.assign_add(sums)
         # A loss scale handles gradients that overflow; without one they would ruin the weights.
         watched = sums[0] if self.scales_loss else sums[0] + sums[3]
@@ -79,6 +87,20 @@ class Trainer(orbit.StandardTrainer):
         self.step.assign_add(1)
         if self.averages:
             self.averages.update(self.optimizer.iterations.value)
+
+    def _sums_of_step(self, batch: Any) -> tf.Tensor:
+        """Runs the step at the size that this step draws, and sums what it counts."""
+
+        def run(step: Any) -> tf.Tensor:
+            return self.strategy.reduce("SUM", self.strategy.run(step, args=(batch,)), axis=None)
+
+        if len(self.replica_steps) == 1:
+            return run(self.replica_steps[0])
+        # A function of seed and step: the same on all hosts, and after a restart.
+        drawn = tf.random.stateless_uniform(
+            (), (self.seed, self.step), maxval=len(self.replica_steps), dtype=tf.int32
+        )
+        return tf.switch_case(drawn, [functools.partial(run, step) for step in self.replica_steps])
 
     def train_loop_end(self) -> dict[str, float]:
         if (step := int(read(self.first_not_finite))) >= 0:
@@ -117,16 +139,32 @@ class Trainer(orbit.StandardTrainer):
         # Infinite after a float16 gradient overflowed, which JSON cannot store.
         return {**means, "gradient_norm": norm / steps} if math.isfinite(norm) else means
 
-    def _replica_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        images, labels = batch
-        gradients, counted = self._gradients(images, labels)
+    def _replica_step(self, batch: tuple[tf.Tensor, tf.Tensor], size: Size) -> tf.Tensor:
+        images, labels = self._at(size, *batch)
+        gradients, counted = self._gradients(images, labels, size)
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         gradients, norm = self._sum_and_clip(gradients, replicas)
         self.optimizer.apply(gradients, self.model.trainable_variables)
         return tf.concat([counted, [norm / replicas, 1.0 / replicas]], axis=0)
 
-    def _gradients(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
+    def _at(self, size: Size, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The part of a replica's batch that a step at this size trains on, resized to it."""
+        if size.share < 1:
+            parts = self.recipe.accumulate
+            each = self.global_batch_size // self.strategy.num_replicas_in_sync // parts
+            count = max(1, int(size.share * each)) * parts
+            images, labels = images[:count], labels[:count]
+        own, new = tuple(self.model.input.shape[1:3]), tuple(size.model.input.shape[1:3])
+        return (images if own == new else resize_images(images, own, new)), labels
+
+    def _gradients(
+        self, images: tf.Tensor, labels: tf.Tensor, size: Size | None = None
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
         """The gradients of this replica's share of the batch, summed over its parts.
+
+        Args:
+            images, labels: of this replica, at the size.
+            size: of the step; None for the model's own.
 
         Returns:
             The gradients, and (3,): summed loss, correct predictions, examples.
@@ -138,23 +176,29 @@ class Trainer(orbit.StandardTrainer):
             # One part after the other: in parallel they would need the memory of the whole batch.
             with tf.control_dependencies(gradients):
                 own_images = tf.identity(part[0])
-            of_part, count = self._gradients_of_part(own_images, part[1])
+            of_part, count = self._gradients_of_part(own_images, part[1], size)
             if gradients:
                 of_part = [one + other for one, other in zip(gradients, of_part, strict=True)]
             gradients, counted = of_part, counted + count
         return gradients, counted
 
     def _gradients_of_part(
-        self, images: tf.Tensor, labels: tf.Tensor
+        self, images: tf.Tensor, labels: tf.Tensor, size: Size | None
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        model, batch = self.model, self.global_batch_size
+        if size is not None and size.share < 1:
+            replicas = self.strategy.num_replicas_in_sync
+            batch = images.shape[0] * self.recipe.accumulate * replicas
+        if size is not None:
+            model = size.model
         variables = [variable.value for variable in self.model.trainable_variables]
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         with tf.GradientTape() as tape:
-            logits = self.model(images, training=True)
+            logits = model(images, training=True)
             counts = _counts(labels)
             losses = self._losses(labels, logits) * counts
-            regularization = tf.add_n(self.model.losses) if self.model.losses else 0.0
-            loss = tf.reduce_sum(losses) / self.global_batch_size
+            regularization = tf.add_n(model.losses) if model.losses else 0.0
+            loss = tf.reduce_sum(losses) / batch
             loss += regularization / (replicas * self.recipe.accumulate)
             loss = self.optimizer.scale_loss(loss)
         correct = tf.cast(tf.argmax(logits, -1) == _classes(labels), tf.float32) * counts

@@ -1,0 +1,72 @@
+"""The kernel of a convolution over patches, for patches of another size (FlexiViT).
+
+Let the matrix B resize an image patch, bilinear. The kernel w' for resized patches has to give what
+w gave: <B x, w'> = <x, w> for every patch x. The best one in the least-squares sense is
+
+    w' = (B^T)+ w        ((B^T)+ is the pseudo-inverse of the transpose)
+
+which is exact for larger patches (PI-resize; Beyer et al., 2022, arXiv:2212.08013). B is a
+Kronecker product of one matrix for each side, and so is the pseudo-inverse.
+"""
+
+import functools
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_mlp.layers.resampling import bilinear_matrix
+from keras_mlp.layers.token_grid import along_grid
+from keras_mlp.typing import Array, Tensor
+
+
+def resize_patch_kernel(
+    kernel: Tensor, patch_size: tuple[int, int], new_patch_size: tuple[int, int]
+) -> Tensor:
+    """Resizes the kernel of a patch embedding by the pseudo-inverse, as FlexiViT does.
+
+    Args:
+        kernel: (h, w, channels, D); a numpy array, or a variable or tensor inside a graph.
+        patch_size: (h, w).
+        new_patch_size: (h', w').
+
+    Returns:
+        (h', w', channels, D), of the same dtype.
+
+    >>> resize_patch_kernel(numpy.ones((2, 2, 1, 1)), (2, 2), (4, 4)).sum().round(9).item()
+    4.0
+    """
+    namespace = np if isinstance(kernel, np.ndarray) else ops
+    rest = tuple(kernel.shape[2:])
+    flat = namespace.reshape(kernel, (patch_size[0] * patch_size[1], -1))
+    matrices = [side_matrix(*sides) for sides in zip(patch_size, new_patch_size, strict=True)]
+    resized = along_grid(flat, 0, patch_size, matrices)
+    return namespace.reshape(resized, (*new_patch_size, *rest))
+
+
+@functools.lru_cache(maxsize=1024)
+def side_matrix(size: int, new_size: int) -> Array | None:
+    """(B^T)+ for one side, (new_size, size); None where the size stays."""
+    return None if size == new_size else np.linalg.pinv(bilinear_matrix(size, new_size).T)
+
+
+def convolve_resized(
+    convolution: keras.layers.Conv2D, images: Tensor, patch_size: tuple[int, int]
+) -> Tensor:
+    """What a convolution whose stride is its size returns with a kernel of another size.
+
+    Args:
+        convolution: a built layer, channels last.
+        images: (B, H, W, channels).
+        patch_size: (height, width) of the kernel, and the stride.
+
+    Returns:
+        A tensor (B, H / height, W / width, D).
+    """
+    kernel = resize_patch_kernel(convolution.kernel, tuple(convolution.kernel_size), patch_size)
+    outputs = ops.conv(
+        images, kernel, strides=patch_size, padding="valid", data_format="channels_last"
+    )
+    if convolution.use_bias:
+        outputs = outputs + convolution.bias
+    return outputs if convolution.activation is None else convolution.activation(outputs)

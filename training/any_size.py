@@ -1,0 +1,183 @@
+"""Compares one model for all image sizes with resized models and with a model for each size:
+
+    python -m training.any_size --config training/configs/any_size.py --workdir runs/any_size
+
+For every architecture and seed, trains the page's model over `data.image_sizes` ("flexible"), the
+same model at its own size alone ("resized": its weights are resized to each test size), and one
+model at each of `separate_sizes` ("separate", the ceiling), on equal budgets. Each is evaluated at
+every test size. A run that was stopped continues where it was.
+"""
+
+from training.command_line import Arguments, any_size_options
+from training.engine.interruption import end_on_ctrl_c
+
+if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
+    any_size_options(__doc__)
+
+import copy
+import json
+import logging
+import pathlib
+import statistics
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+
+import keras_mlp
+from keras_mlp.arguments import check_choice, check_pair
+from keras_mlp.json_files import read_json
+from keras_mlp.whole_files import write_text
+from training.compare import seeds_of, single_run
+from training.config import AnySize, Config
+from training.engine.chosen import engine_module
+from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
+from training.engine.sizes import check_sizes
+from training.engine.workdir import Workdir
+from training.models.from_config import model_image_shape
+from training.reports.pictures import draw_any_size
+from training.reports.provenance import provenance
+from training.terminal import set_up_terminal
+from training.train import train
+
+
+def any_size(page: AnySize, workdir: str | pathlib.Path) -> list[dict[str, Any]]:
+    """Trains and evaluates every model.
+
+    Writes into the folder: the runs, in `ARCHITECTURE/seedN/WAY/`; `metrics.json`, `table.md` and
+    `any_size.png`.
+
+    Args:
+        page: a checked `training.config.AnySize`.
+        workdir: path of the folder.
+
+    Returns:
+        A list of dicts with `architecture`, `seed`, `way`, `size` and `accuracy` on the test split.
+
+    Raises:
+        ValueError: a size does not fit a model, or the config does not fit the data or the folder.
+        FloatingPointError: the loss of a run is not finite.
+        Interrupted: SIGTERM came; a checkpoint of the current run was saved.
+    """
+    runs = list(_runs(page))  # all are checked before the first trains for hours
+    # Each run has its own model and step function; TensorFlow would warn of the fifth.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with Workdir(workdir, page) as owned:
+        folder = owned.path
+        done = _read(folder)
+        for case, config, sizes in runs:
+            due = [size for size in sizes if {**case, "size": list(size)} not in map(_case, done)]
+            if not due:
+                continue
+            print(f"\n== {' '.join(map(str, case.values()))}", flush=True)
+            done += _trained_and_judged(folder, case, config, due)
+            metrics = {"entries": done, **provenance()}
+            write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+            write_text(folder / "table.md", any_size_table(done) + "\n")
+        draw_any_size(folder / "any_size.png", done)
+    return done
+
+
+def _trained_and_judged(
+    folder: pathlib.Path, case: dict[str, Any], config: Config, sizes: list[tuple[int, int]]
+) -> list[dict[str, Any]]:
+    """Trains a run, unless it is finished, and evaluates it; an entry for each size."""
+    keras.utils.clear_session()
+    place = folder / case["architecture"] / f"seed{case['seed']}" / case["way"]
+    if case["way"] == "separate":
+        place = place / "x".join(map(str, sizes[0]))
+    train(config, place)
+    model = keras.models.load_model(place / "model.keras")
+    return [{**case, "size": list(size), **_judge(model, size, config)} for size in sizes]
+
+
+def any_size_table(entries: Sequence[Mapping[str, Any]]) -> str:
+    """A Markdown table: mean accuracy over the seeds, a column for each size."""
+    sizes = sorted({tuple(entry["size"]) for entry in entries})
+    names = " | ".join(" x ".join(map(str, size)) for size in sizes)
+    lines = [f"| architecture | way | {names} |", "|---|---|" + "---:|" * len(sizes)]
+    rows = dict.fromkeys((entry["architecture"], entry["way"]) for entry in entries)
+    for architecture, way in rows:
+        cells = []
+        for size in sizes:
+            case = (architecture, way, list(size))
+            found = [
+                entry["accuracy"]
+                for entry in entries
+                if (entry["architecture"], entry["way"], entry["size"]) == case
+            ]
+            cells.append(f"{statistics.mean(found):.1%}" if found else "-")
+        lines.append(f"| {architecture} | {way} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _runs(page: AnySize) -> Iterator[tuple[dict[str, Any], Config, list[tuple[int, int]]]]:
+    """Every run: what it is, its config, and the sizes that it is evaluated at."""
+    architectures = page.architectures or tuple(keras_mlp.ARCHITECTURES)
+    for name in architectures:
+        check_choice("architectures", name, keras_mlp.ARCHITECTURES)
+    if not page.data.image_sizes:
+        raise ValueError("`data.image_sizes` is empty: it lists the sizes of the flexible model.")
+    sizes = [check_pair("sizes", size) for size in page.sizes]
+    for seed in seeds_of(page):
+        for name in architectures:
+            flexible = single_run(page, name, seed)
+            check_sizes(flexible)
+            every = copy.deepcopy(flexible)
+            every.data.image_sizes = tuple(sizes)
+            check_sizes(every, "sizes")
+            plain = copy.deepcopy(flexible)
+            plain.data.image_sizes, plain.model.patch_sizes = (), ()
+            case = {"architecture": name, "seed": seed}
+            yield {**case, "way": "flexible"}, flexible, sizes
+            yield {**case, "way": "resized"}, plain, sizes
+            for size in page.separate_sizes:
+                own = copy.deepcopy(plain)
+                pair = check_pair("separate_sizes", size)
+                channels = model_image_shape(own.model)[-1]
+                own.model.arguments["image_shape"] = (*pair, channels)
+                yield {**case, "way": "separate"}, own, [pair]
+
+
+def _judge(model: keras_mlp.VisionModel, size: tuple[int, int], config: Config) -> dict[str, float]:
+    """Accuracy on the test split at one size, without fine-tuning."""
+    engine = engine_module()
+    shape = (*size, model.image_shape[-1])
+    splits = engine.load_splits(config.data, shape)
+    found = engine.evaluate(model.at(shape), splits.test, config.data.batch_size)
+    return {"accuracy": found["accuracy"]}
+
+
+def _case(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: entry[name] for name in ("architecture", "seed", "way", "size")}
+
+
+def _read(folder: pathlib.Path) -> list[dict[str, Any]]:
+    file = folder / "metrics.json"
+    if not file.exists():
+        return []
+    way_out = "Remove it to evaluate every model again."
+    metrics = read_json(file, way_out, lambda metrics: any_size_table(metrics["entries"]))
+    entries: list[dict[str, Any]] = metrics["entries"]
+    return entries
+
+
+def main(arguments: Arguments = None) -> None:
+    options = any_size_options(__doc__, arguments)
+    try:
+        entries = any_size(options.config, options.workdir)
+    except Interrupted:
+        leave_resumable()
+    except LostWorker as error:
+        print(error, file=sys.stderr)
+        sys.exit(RESUMABLE)
+    except (ValueError, FloatingPointError, OSError) as error:
+        sys.exit(f"error: {error}")
+    print(any_size_table(entries))
+
+
+if __name__ == "__main__":
+    set_up_terminal()
+    main()
