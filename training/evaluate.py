@@ -98,10 +98,10 @@ def check_golden(model: Callable[..., Any], folder: str | pathlib.Path) -> float
             f"{path} does not fit the model: its images are {given}. {way_out}"
         ) from error
     if outputs.shape != expected.shape or expected.dtype.kind != "f":
+        kind = "" if expected.dtype.kind == "f" else f"of {expected.dtype} "
         raise ValueError(
-            f"{path} does not fit the model: it holds outputs {expected.dtype} "
-            f"{expected.shape}, the model gives "
-            f"{outputs.shape}. {way_out}"
+            f"{path} does not fit the model: it holds outputs {kind}{expected.shape}, the model "
+            f"gives {outputs.shape}. {way_out}"
         )
     difference = float(np.abs(outputs - expected).max())
     if not difference <= GOLDEN_TOLERANCE:

@@ -77,7 +77,7 @@ class Block(keras.layers.Layer):
         self, x: Tensor, training: bool | None, grids: Grids | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The output, and the output of each branch."""
-        tokens = self.token_mixing(x, training, grids)
+        tokens = self.token_mixing(x, training, **_of_view(grids))
         x = x + self.drop_path1(tokens, training=training)
         channels = self.channel_mixing(x, training)
         x = x + self.drop_path2(channels, training=training)
@@ -92,7 +92,7 @@ class Block(keras.layers.Layer):
     ) -> Any:
         def run(x: Tensor) -> Any:
             # Anything returned is kept in memory: the branches only where they are asked for.
-            outputs = self.residuals(x, training, grids)
+            outputs = self.residuals(x, training, **_of_view(grids))
             return outputs if return_branches else outputs[0]
 
         return rematerialized(self, run, inputs) if self.remat and training else run(inputs)
@@ -124,3 +124,8 @@ class Block(keras.layers.Layer):
         parameters = inspect.signature(type(self).__init__).parameters
         own = {name: getattr(self, name) for name in parameters if name not in ("self", "kwargs")}
         return {**super().get_config(), **own, "remat": self.remat}
+
+
+def _of_view(grids: Grids | None) -> dict[str, Grids]:
+    """The argument that only views pass on, so that other blocks need not take it."""
+    return {} if grids is None else {"grids": grids}
