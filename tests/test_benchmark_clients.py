@@ -19,6 +19,7 @@ def toy(tmp_path_factory):
     sizes = {"num_layers": 1, "hidden_dim": 16, "token_mlp_dim": 8, "channel_mlp_dim": 16}
     model = MLPMixer.from_variant("pico/2", image_shape=(8, 8, 1), **sizes)
     path = export_saved_model(model, folder / "toy", output="features")
+    (folder / "tfds").mkdir()
     return path, Digits((8, 8, 1), str(folder / "tfds"))
 
 

@@ -1,6 +1,6 @@
 """The layers that the architectures are built from, one per file."""
 
-from keras_mlp.layers.activations import gelu, gelu_tanh
+from keras_mlp.layers.activations import gelu, gelu_tanh, quick_gelu
 from keras_mlp.layers.affine import Affine
 from keras_mlp.layers.class_token import ClassToken, GridTokens, PrependClassToken
 from keras_mlp.layers.conv_norm_relu import ConvNormReLU
@@ -56,4 +56,5 @@ __all__ = [
     "TokensLastMLP",
     "gelu",
     "gelu_tanh",
+    "quick_gelu",
 ]

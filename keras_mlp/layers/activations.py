@@ -1,4 +1,4 @@
-"""GELU, exact and approximate, in a form that every runtime supports."""
+"""GELU, exact and approximated, in a form that every runtime supports."""
 
 import math
 
@@ -35,3 +35,16 @@ def gelu_tanh(x: Tensor) -> Tensor:
         A tensor with the shape and dtype of `x`.
     """
     return ops.gelu(x, approximate=True)
+
+
+@keras.saving.register_keras_serializable("keras_mlp")
+def quick_gelu(x: Tensor) -> Tensor:
+    """The sigmoid approximation of `gelu`, `x * sigmoid(1.702 x)`, of OpenAI's CLIP.
+
+    Args:
+        x: tensor of any shape and floating-point dtype.
+
+    Returns:
+        A tensor with the shape and dtype of `x`.
+    """
+    return x * ops.sigmoid(1.702 * x)

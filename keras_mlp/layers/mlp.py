@@ -13,7 +13,7 @@ from keras_mlp.arguments import (
     check_rate,
     clone_initializer,
 )
-from keras_mlp.layers.activations import gelu, gelu_tanh
+from keras_mlp.layers.activations import gelu, gelu_tanh, quick_gelu
 from keras_mlp.layers.dense import Dense
 from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.typing import Config, Initializer, Shape, Tensor
@@ -30,12 +30,13 @@ class MLP(keras.layers.Layer):
         kernel_initializer: initializer of both kernels.
         bias_initializer: initializer of both biases.
         output_dim: number of output channels D; None for C.
+        quick_gelu: use CLIP's approximation of GELU, `x * sigmoid(1.702 x)`.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Shapes: (B, ..., C) -> (B, ..., D).
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: an argument is out of range, or both approximations are asked for.
 
     >>> tuple(MLP(hidden_dim=32)(numpy.ones((2, 4, 8))).shape)
     (2, 4, 8)
@@ -49,6 +50,7 @@ class MLP(keras.layers.Layer):
         kernel_initializer: Initializer = "lecun_normal",
         bias_initializer: Initializer = "zeros",
         output_dim: int | None = None,
+        quick_gelu: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -58,9 +60,17 @@ class MLP(keras.layers.Layer):
         self.kernel_initializer = check_initializer("kernel_initializer", kernel_initializer)
         self.bias_initializer = check_initializer("bias_initializer", bias_initializer)
         self.output_dim = check_optional("output_dim", output_dim, check_positive_int)
+        self.quick_gelu = check_bool("quick_gelu", quick_gelu)
+        if quick_gelu and gelu_approximate:
+            raise ValueError(
+                "`gelu_approximate` and `quick_gelu` are two approximations of GELU: set one to "
+                "False."
+            )
 
     def build(self, input_shape: Shape) -> None:
         activation = gelu_tanh if self.gelu_approximate else gelu
+        if self.quick_gelu:
+            activation = quick_gelu
         hidden_shape = (*input_shape[:-1], self.hidden_dim)
         self.fc1 = self._dense(self.hidden_dim, "fc1", activation)
         self.dropout1 = keras.layers.Dropout(self.dropout_rate, dtype=self.dtype_policy)
@@ -88,6 +98,7 @@ class MLP(keras.layers.Layer):
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
             "output_dim": self.output_dim,
+            "quick_gelu": self.quick_gelu,
         }
 
     def _dense(

@@ -24,6 +24,7 @@ class PatchEmbedding(keras.layers.Layer):
         kernel_initializer: initializer of the convolution's kernel.
         bias_initializer: initializer of its bias.
         flatten: False to keep the grid of tokens.
+        use_bias: add the bias.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -48,6 +49,7 @@ class PatchEmbedding(keras.layers.Layer):
         kernel_initializer: Initializer = "lecun_normal",
         bias_initializer: Initializer = "zeros",
         flatten: bool = True,
+        use_bias: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -59,6 +61,7 @@ class PatchEmbedding(keras.layers.Layer):
             self.patch_size,
             strides=self.patch_size,
             data_format="channels_last",
+            use_bias=check_bool("use_bias", use_bias),
             kernel_initializer=check_initializer("kernel_initializer", kernel_initializer),
             bias_initializer=check_initializer("bias_initializer", bias_initializer),
             dtype=self.dtype_policy,
@@ -109,4 +112,5 @@ class PatchEmbedding(keras.layers.Layer):
             "kernel_initializer": keras.initializers.serialize(self.projection.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.projection.bias_initializer),
             "flatten": self.flatten,
+            "use_bias": self.projection.use_bias,
         }

@@ -103,7 +103,7 @@ class VisionModel(CarefulModel):
     # The ends of the paths of weights whose gradient is zero for every image, and why.
     zero_gradient: ClassVar[tuple[tuple[str, ...], str]] = ((), "")
     input_kernel: ClassVar[str] = "stem/projection/kernel"
-    input_offset: ClassVar[tuple[str, int]] = ("stem/projection/bias", 1)
+    input_offset: tuple[str, int] = ("stem/projection/bias", 1)
     # What an unnamed model is called, followed by a number from the second one on.
     default_name: ClassVar[str | None] = None
     # The first part of the names of artefacts; None for the name of the class in lower case.

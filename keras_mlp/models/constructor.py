@@ -75,6 +75,8 @@ _CHECKS: dict[str, Check] = {
         (
             "class_token",
             "distillation_token",
+            "pre_norm",
+            "quick_gelu",
             "norm_after_pooling",
             "gelu_approximate",
             "weighted",

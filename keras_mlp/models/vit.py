@@ -48,6 +48,7 @@ _TIMM_OPTIONS = (
     ("qkv_bias", "qkv_bias", True),
     ("reg_tokens", "reg_tokens", 0),
     ("no_embed_class", "no_embed_class", False),
+    ("pre_norm", "pre_norm", False),
 )
 _CHECKS = {"layer_scale_init_value": optional(check_positive)}
 
@@ -62,6 +63,7 @@ class ViTBlock(Block):
         layer_scale_init_value: initial value, above 0, of a learned factor per channel on both
             residual branches; None for no such factors.
         qkv_bias: add biases to queries, keys and values.
+        quick_gelu: as for `MLP`.
         dropout_rate: in [0, 1), after attention and inside the MLP.
         drop_path_rate, gelu_approximate, layer_norm_epsilon, **kwargs: as for `Block`.
 
@@ -84,6 +86,7 @@ class ViTBlock(Block):
         gelu_approximate: bool = False,
         layer_norm_epsilon: float = 1e-6,
         qkv_bias: bool = True,
+        quick_gelu: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(locals(), **_CHECKS)
@@ -105,6 +108,7 @@ class ViTBlock(Block):
             self.channel_mlp_dim,
             dropout_rate=self.dropout_rate,
             gelu_approximate=self.gelu_approximate,
+            quick_gelu=self.quick_gelu,
             kernel_initializer="glorot_uniform",
             bias_initializer=keras.initializers.RandomNormal(stddev=1e-6),
             dtype=policy,
@@ -240,6 +244,7 @@ def _timm() -> CheckpointLayout:
         "block_{i}/channel_mlp/fc1": "blocks.{i}.mlp.fc1",
         "block_{i}/channel_mlp/fc2": "blocks.{i}.mlp.fc2",
         "block_{i}/layer_scale2/gamma": "blocks.{i}.ls2.gamma",
+        "pre_norm": "norm_pre",
         "norm": "norm",
         "fc_norm": "fc_norm",
         "pre_logits": "pre_logits.fc",
@@ -276,6 +281,7 @@ def _options_that_differ(model: VisionModel, tensors: dict[str, Array]) -> list[
     needed: dict[str, Any] = {
         "qkv_bias": "blocks.0.attn.qkv.bias" in tensors,
         "class_token": "cls_token" in tensors,
+        "pre_norm": "norm_pre.weight" in tensors,
         "distillation_token": "dist_token" in tensors,
         "reg_tokens": tensors["reg_token"].shape[1] if "reg_token" in tensors else 0,
     }
@@ -289,11 +295,6 @@ def _options_that_differ(model: VisionModel, tensors: dict[str, Array]) -> list[
     if ("blocks.0.ls1.gamma" in tensors) != (model.layer_scale_init_value is not None):
         value = "a number such as 1e-6" if "blocks.0.ls1.gamma" in tensors else "None"
         lines.append(f"arguments: the file needs `layer_scale_init_value` to be {value}")
-    if "norm_pre.weight" in tensors:
-        lines.append(
-            "norm_pre: the file is of CLIP's image model, which has a norm before the blocks and "
-            "often QuickGELU; ViT has neither"
-        )
     return lines
 
 
@@ -326,6 +327,9 @@ class ViT(VisionModel):
             which take part in attention and in no pooling.
         no_embed_class: add positions to the grid alone, before the class token and registers are
             prepended, as DeiT III (arXiv:2204.07118) and big_vision do.
+        pre_norm: normalise the tokens once more, before the first block, and leave out the bias of
+            the patch embedding, as in CLIP's image models (arXiv:2103.00020).
+        quick_gelu: compute GELU by CLIP's approximation, `x * sigmoid(1.702 x)`.
         dropout_rate: in [0, 1), after the position embedding, after attention and inside the MLPs.
             Google trained L/16 and H/14 with 0.1, the others with 0.
         All others: see `VisionModel`. The default `pixel_mean` and `pixel_std` are those of
@@ -430,6 +434,7 @@ class ViT(VisionModel):
         has=lambda model: (
             model.representation_size is None
             and not model.distillation_token  # timm has it as another class
+            and not model.quick_gelu  # timm takes a class of PyTorch
             and not (model.pooling is None and model.norm_after_pooling)
         ),
     )
@@ -452,6 +457,8 @@ class ViT(VisionModel):
         distillation_token: bool = False,
         reg_tokens: int = 0,
         no_embed_class: bool = False,
+        pre_norm: bool = False,
+        quick_gelu: bool = False,
         dropout_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         gelu_approximate: bool = False,
@@ -470,25 +477,29 @@ class ViT(VisionModel):
         head_dim(arguments.hidden_dim, arguments.num_heads)
         _check_distillation(arguments)
         pixels, x = image_input(arguments)
-        x = PatchEmbedding(patch_size, hidden_dim, dtype=arguments.dtype, name="stem")(x)
+        stem = {"use_bias": not arguments.pre_norm, "dtype": arguments.dtype}
+        x = PatchEmbedding(patch_size, hidden_dim, **stem, name="stem")(x)
         x = _with_front_tokens(x, arguments)
         x = keras.layers.Dropout(arguments.dropout_rate, dtype=arguments.dtype, name="dropout")(x)
+        norm = {"epsilon": layer_norm_epsilon, "dtype": arguments.dtype}
+        if arguments.pre_norm:
+            x = keras.layers.LayerNormalization(**norm, name="pre_norm")(x)
         for i, rate in enumerate(linear_ramp(drop_path_rate, num_layers)):
             x = ViTBlock(**arguments.of(ViTBlock, drop_path_rate=rate), name=f"block_{i}")(x)
-        norm = keras.layers.LayerNormalization(
-            epsilon=layer_norm_epsilon,
-            dtype=arguments.dtype,
-            name="fc_norm" if norm_after_pooling else "norm",
+        last_norm = keras.layers.LayerNormalization(
+            **norm, name="fc_norm" if norm_after_pooling else "norm"
         )
         outputs = feature_head(
-            x if norm_after_pooling else norm(x),
+            x if norm_after_pooling else last_norm(x),
             arguments,
             kernel_initializer="zeros",
             front_tokens=_front_tokens(arguments),
             class_tokens=1 + arguments.distillation_token,
-            after_pooling=(*([norm] if norm_after_pooling else []), *_pre_logits(arguments)),
+            after_pooling=(*([last_norm] if norm_after_pooling else []), *_pre_logits(arguments)),
         )
         super().__init__(pixels, outputs, arguments)
+        if arguments.pre_norm:  # the patch embedding has no bias
+            self.input_offset = ("position_embedding/embeddings", 1)
 
     def arguments_of_copies(self, copies: int) -> Config:
         self._refuse_copies()

@@ -105,7 +105,7 @@ def recognise(
     if not layouts:
         raise ValueError(f"{model.name} is not a keras_mlp model: it has no published naming.")
     tensors = plain_names(read_tensors(path, ema, say))
-    refuse_quick_gelu(path, tensors)
+    refuse_quick_gelu(path, tensors, getattr(model, "quick_gelu", False))
     found = [
         Checkpoint(path, source, layout, layout.prepare(tensors))
         for source, layout in layouts.items()

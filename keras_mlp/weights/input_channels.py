@@ -1,5 +1,6 @@
 """Weights of the first convolution for images with another number of channels."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,12 @@ def fit_channels(
         kernel = kernel * (np.asarray(normalize.std) / stds)[:, None]
         target, sign = model.input_offset
         if arrays.get(target) is not None:
-            arrays[target] = arrays[target] + sign * offset.sum(axis=(0, 1, 2))
+            shifted = np.array(arrays[target])
+            # Of positions, those of the grid: the tokens in front of it do not come from the image.
+            front = shifted.shape[1] - math.prod(model.grid) if shifted.ndim == 3 else 0
+            rows = shifted[:, front:] if shifted.ndim == 3 else shifted
+            rows += sign * offset.sum(axis=(0, 1, 2))
+            arrays[target] = shifted
     arrays[path] = adapt_channels(kernel, channels)
 
 

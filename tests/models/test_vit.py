@@ -45,6 +45,7 @@ TIMM = [
     ),
     ("vit_timm_no_qkv_bias", {"qkv_bias": False}),
     ("vit_timm_registers", {"reg_tokens": 3}),
+    ("vit_timm_clip", {"pre_norm": True, "quick_gelu": True, "layer_norm_epsilon": 1e-5}),
     ("vit_timm_distilled", {"distillation_token": True}),
     ("vit_timm_deit3", {"no_embed_class": True, "layer_scale_init_value": 1e-6}),
     (
@@ -362,6 +363,7 @@ def test_reads_the_authors_names_of_deit_iii(tmp_path):
     [
         ("vit_timm_no_qkv_bias", ["needs `qkv_bias`=False"]),
         ("vit_timm_registers", ["needs `reg_tokens`=3"]),
+        ("vit_timm_clip", ["needs `pre_norm`=True"]),
         ("vit_timm_distilled", ["needs `distillation_token`=True"]),
         ("vit_timm_deit3", ["needs `no_embed_class`=True", "`layer_scale_init_value` to be a n"]),
         ("vit_timm_gap_rect", ["needs `class_token`=False"]),
@@ -393,6 +395,7 @@ KINDS = {
     "qkv": {"qkv_bias": False},
     "registers": {"reg_tokens": 2},
     "distilled": {"distillation_token": True},
+    "clip": {"pre_norm": True, "quick_gelu": True},
     "deit3": {"no_embed_class": True, "layer_scale_init_value": 0.5},
     "all": {"qkv_bias": False, "reg_tokens": 1, "no_embed_class": True, "class_token": False},
 }

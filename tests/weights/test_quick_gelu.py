@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from keras_mlp import ViT, load_checkpoint, save_checkpoint
+from keras_mlp import ViT, load_checkpoint, save_checkpoint, with_image_shape
 from tests.contract import with_random_weights
 from tests.weights.toy_checkpoint import refusal
 
@@ -71,4 +71,34 @@ def test_a_norm_before_the_blocks_is_named(model, tensors, tmp_path):
     path = tmp_path / "w.npz"
     np.savez(path, **tensors, **{"norm_pre.weight": np.ones(64, "float32")})
     message = refusal(model, path)
-    assert "unused: norm_pre.weight" in message and "CLIP's image model" in message
+    assert "the file needs `pre_norm`=True, the model has False" in message
+
+
+def test_a_model_that_computes_it_takes_such_files_and_no_other_does(tmp_path, model):
+    clip = with_random_weights(
+        ViT.from_variant("pico/2", num_layers=1, pre_norm=True, quick_gelu=True)
+    )
+    path = save_checkpoint(clip, tmp_path / f"{VIT}.safetensors")
+    copy = ViT.from_variant("pico/2", num_layers=1, pre_norm=True, quick_gelu=True)
+    assert load_checkpoint(copy, path) == "timm"
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), "uint8")
+    np.testing.assert_array_equal(copy(images), clip(images))
+    renamed = path.rename(tmp_path / "w.safetensors")
+    assert "its metadata says that it uses QuickGELU" in refusal(model, renamed)
+
+
+def test_a_grey_picture_gives_what_its_copies_in_colour_gave():
+    """Without a bias in the patch embedding, the positions take up what normalisation shifts."""
+    means = {"pixel_mean": (0.48, 0.46, 0.41), "pixel_std": (0.27, 0.26, 0.28)}
+    colour = with_random_weights(
+        ViT.from_variant("pico/2", num_layers=1, pre_norm=True, quick_gelu=True, **means)
+    )
+    grey = with_image_shape(colour, (8, 8, 1))
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1), "uint8")
+    expected = colour(np.repeat(images, 3, axis=-1))
+    np.testing.assert_allclose(grey(images), expected, atol=2e-5 * max(1, float(np.std(expected))))
+
+
+def test_two_approximations_at_once_are_refused():
+    with pytest.raises(ValueError, match="are two approximations of GELU: set one to False"):
+        ViT.from_variant("pico/2", num_layers=1, gelu_approximate=True, quick_gelu=True)
