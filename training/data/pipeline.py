@@ -10,6 +10,7 @@ from training.config import Augment
 from training.data.augmentation import CROP, augment_image, check_augmentation, draw_seed
 from training.data.decoding import random_part
 from training.data.mixing import mix_batch
+from training.data.prefetching import prefetched
 from training.data.service import served
 from training.data.splits import Split, Splits, evaluation_batches, load_splits
 from training.engine.tensorflow.strategies import WHOLE, Share
@@ -96,7 +97,7 @@ def training_stream(
         stream = split.stored.ledger.account(stream)
     else:
         stream = stream.map(lambda images, labels, damaged: (images, labels))
-    return stream.prefetch(tf.data.AUTOTUNE)
+    return prefetched(stream)
 
 
 def _endless(

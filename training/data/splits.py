@@ -16,6 +16,7 @@ from training.data.corrupt import Ledger, all_damaged, attempt_each
 from training.data.decoding import Decoder
 from training.data.image_folder import ImageFolder
 from training.data.picture_notes import picture_fault
+from training.data.prefetching import prefetched
 from training.data.sources import Source, open_source
 from training.data.subsets import balanced_rows
 from training.engine.tensorflow.strategies import WHOLE, Share
@@ -174,9 +175,9 @@ def evaluation_batches(split: Split, batch_size: int, share: Share = WHOLE) -> t
     examples = examples.shard(share.hosts, share.host)
     batch_size //= share.replicas
     if not split.stored:
-        return examples.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+        return prefetched(examples.batch(batch_size, drop_remainder=True))
     batches = split.stored.open(examples).batch(batch_size, drop_remainder=True)
-    return split.stored.ledger.account(batches).prefetch(tf.data.AUTOTUNE)
+    return prefetched(split.stored.ledger.account(batches))
 
 
 def load_splits(data: Data, image_shape: tuple[int, ...]) -> Splits:
