@@ -192,7 +192,8 @@ def derived(name, changes, blocks):
 def entries_of(row):
     """The list of a row's file: its variant's, changed by the row's own arguments."""
     entries = derived(*LISTS[row.architecture, row.variant, row.naming])
-    assert row.arguments.keys() <= {"patch_size", "representation_size"}, "no rule for the others"
+    rules = {"patch_size", "representation_size", "distillation_token"}
+    assert row.arguments.keys() <= rules, "no rule for the others"
     if "patch_size" in row.arguments:
         entries = changed(entries, mixer_patch(row.arguments["patch_size"]))
     if row.num_classes != 1000:
@@ -201,6 +202,12 @@ def entries_of(row):
         patch = int(row.variant.partition("/")[2])
         tokens = [1 + (side // patch) ** 2 for side in (224, row.image_size)]
         entries = changed(entries, [("pos_embed", *tokens)])
+    if row.arguments.get("distillation_token"):  # a second token and a second classifier
+        shapes = {name: shape for name, shape, _ in entries}
+        tokens = shapes["pos_embed"][1]
+        entries = changed(entries, [("pos_embed", tokens, tokens + 1)])
+        entries.append(["dist_token", shapes["cls_token"], 1])
+        entries += [[f"head_dist.{kind}", shapes[f"head.{kind}"], 1] for kind in ("weight", "bias")]
     width = row.arguments.get("representation_size")
     if width is not None:
         entries += [["pre_logits/kernel", [width, width], 1], ["pre_logits/bias", [width], 1]]
