@@ -1,5 +1,7 @@
 """Resampling along one axis, as a matrix."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from keras_mlp.typing import Array
@@ -37,9 +39,7 @@ def bilinear_antialias_matrix(size: int, new_size: int) -> Array:
     Returns:
         A float64 numpy array (new_size, size) whose rows sum to 1.
     """
-    distances = np.arange(size) - half_pixel_centres(size, new_size)[:, None]
-    matrix = np.maximum(0.0, 1.0 - np.abs(distances / max(size / new_size, 1.0)))
-    return matrix / matrix.sum(axis=1, keepdims=True)
+    return _antialiased(size, new_size, lambda x: np.maximum(0.0, 1.0 - np.abs(x)))
 
 
 def bicubic_antialias_matrix(size: int, new_size: int) -> Array:
@@ -54,8 +54,13 @@ def bicubic_antialias_matrix(size: int, new_size: int) -> Array:
     Returns:
         A float64 numpy array (new_size, size) whose rows sum to 1.
     """
+    return _antialiased(size, new_size, lambda x: keys_kernel(x, a=-0.5))
+
+
+def _antialiased(size: int, new_size: int, kernel: Callable[[Array], Array]) -> Array:
+    """Interpolation by a kernel, widened if the output is smaller, and normalised."""
     distances = np.arange(size) - half_pixel_centres(size, new_size)[:, None]
-    matrix = keys_kernel(distances / max(size / new_size, 1.0), a=-0.5)
+    matrix = kernel(distances / max(size / new_size, 1.0))
     return matrix / matrix.sum(axis=1, keepdims=True)
 
 
