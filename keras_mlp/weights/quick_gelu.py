@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import safetensors
 
@@ -52,12 +53,19 @@ def _descriptions(path: pathlib.Path) -> Iterator[tuple[str, str]]:
     if path.suffix == ".safetensors":
         with safetensors.safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}
-        if json.loads(metadata.get("arguments", "{}")).get("quick_gelu"):  # written by us
+        if _fields(metadata.get("arguments", "")).get("quick_gelu"):  # written by `save_checkpoint`
             yield "its metadata", "quick_gelu"
         yield "its metadata", json.dumps([metadata.get(key) for key in _KEYS])
     config = path.parent / "config.json"
-    # Whatever else is called so is not ours to judge.
     with contextlib.suppress(OSError, ValueError):
-        content = json.loads(config.read_text())
+        content = _fields(config.read_text())
+        yield f"{config}", json.dumps([content.get(key) for key in _KEYS])
+
+
+def _fields(text: str) -> dict[str, Any]:
+    """The fields of a JSON object; none of any other text, which is not this module's to judge."""
+    with contextlib.suppress(ValueError):
+        content = json.loads(text)
         if isinstance(content, dict):
-            yield f"{config}", json.dumps([content.get(key) for key in _KEYS])
+            return content
+    return {}
