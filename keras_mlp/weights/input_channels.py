@@ -71,10 +71,10 @@ def fit_channels(
         target, sign = model.input_offset
         if arrays.get(target) is not None:
             shifted = np.array(arrays[target])
-            # Of positions, those of the grid: the tokens in front of it do not come from the image.
-            front = shifted.shape[1] - math.prod(model.grid) if shifted.ndim == 3 else 0
-            rows = shifted[:, front:] if shifted.ndim == 3 else shifted
-            rows += sign * offset.sum(axis=(0, 1, 2))
+            # Of position embeddings (1, S, C), the last are the grid's: the tokens before it do not
+            # come from the image.
+            of_image = shifted[:, -math.prod(model.grid) :] if shifted.ndim == 3 else shifted
+            of_image += sign * offset.sum(axis=(0, 1, 2))
             arrays[target] = shifted
     arrays[path] = adapt_channels(kernel, channels)
 
