@@ -7,7 +7,8 @@ def prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
     """Makes batches ahead of their use, without tf.data's tuner.
 
     The tuner sleeps for up to a minute at a time, and whoever drops an iterator waits until it
-    wakes up: the end of a run would take that long. Without it, parallel steps use all cores.
+    wakes up. Without it, parallel steps use all cores. (tf.distribute adds an iterator for each
+    device, which no option reaches.)
     """
     options = tf.data.Options()
     options.autotune.enabled = False
