@@ -173,9 +173,45 @@ class Share:
 WHOLE = Share()
 
 
+class OneStream:
+    """Batches for the replicas of this host, which takes the next one for each of them.
+
+    It is what TensorFlow's distributed dataset gives, without its buffer for every device. On CPUs
+    that buffer brings nothing, and whoever drops its iterator waits for tf.data's tuner: a run on
+    four virtual CPUs took three minutes to end.
+
+    Args:
+        strategy: whose replicas here are all on CPUs.
+        batches: dataset of batches of one replica.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy, batches: tf.data.Dataset) -> None:
+        self.strategy = strategy
+        self.batches = batches
+
+    def __iter__(self) -> "_Batches":
+        return _Batches(self.strategy, iter(self.batches))
+
+
+class _Batches:
+    def __init__(self, strategy: tf.distribute.Strategy, batches: Any) -> None:
+        self.strategy = strategy
+        self.batches = batches
+
+    def __iter__(self) -> "_Batches":
+        return self
+
+    def __next__(self) -> Any:
+        if len(self.strategy.extended.worker_devices) == 1:
+            return self.batches.get_next()
+        return self.strategy.experimental_distribute_values_from_function(
+            lambda context: self.batches.get_next()
+        )
+
+
 def distribute(
     strategy: tf.distribute.Strategy, make: Callable[[Share], tf.data.Dataset]
-) -> tf.distribute.DistributedDataset:
+) -> tf.distribute.DistributedDataset | OneStream:
     """Distributes a dataset over the replicas of a strategy.
 
     Args:
@@ -185,14 +221,24 @@ def distribute(
     Returns:
         A dataset whose elements the strategy's `run` takes.
     """
+    made = []
 
     def for_host(context: tf.distribute.InputContext) -> tf.data.Dataset:
         share = Share(
             context.input_pipeline_id, context.num_input_pipelines, context.num_replicas_in_sync
         )
-        return make(share)
+        made.append(make(share))
+        return made[-1]
 
-    return strategy.distribute_datasets_from_function(for_host)
+    distributed = strategy.distribute_datasets_from_function(for_host)
+    if not tf.distribute.has_strategy():
+        return distributed  # it is the dataset itself
+    devices = strategy.extended.worker_devices
+    on_cpus = all(tf.DeviceSpec.from_string(name).device_type == "CPU" for name in devices)
+    # Several hosts with several devices each: TensorFlow knows which replica is where.
+    if on_cpus and (len(devices) == 1 or count_hosts(strategy) == 1):
+        return OneStream(strategy, made[0])
+    return distributed
 
 
 def read(variable: Tensor) -> Any:
