@@ -26,6 +26,7 @@ class StandardizedConv2D(layers.Conv2D):
     """Conv2D whose kernel has mean 0 and variance 1 / fan-in for each filter (arXiv:1903.10520)."""
 
     def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
+        kernel = ops.convert_to_tensor(kernel)  # JAX's functions refuse variables while they trace
         mean, variance = ops.moments(kernel, axes=(0, 1, 2), keepdims=True)
         fan_in = math.prod(kernel.shape[:3])
         kernel = (kernel - mean) * ops.rsqrt(variance * fan_in + 1e-10)

@@ -6,6 +6,7 @@ import pytest
 
 from examples import comparators
 from tests.contract import predict, with_random_weights
+from tests.own_process import run_in_own_process
 from training.config import Model
 from training.models.function_models import check_function, model_of_function
 
@@ -70,3 +71,39 @@ def test_a_page_may_name_them(name, dtype):
     model = model_of_function(section, 7, dtype)
     assert model.output_shape == (None, 7) and keras.config.dtype_policy().name == before
     assert {layer.dtype_policy.name for layer in model.layers} >= {dtype}
+
+
+A_STEP_ON_JAX = """
+import keras
+import numpy as np
+
+from examples import comparators
+from training.config import Config, Data, Optimizer
+from training.data.in_memory import load_arrays
+from training.engine.jax.engine import try_steps
+from training.engine.optimizers import build_optimizer
+
+config = Config(data=Data(name="digits", batch_size=32), optimizer=Optimizer(warmup_epochs=0.0))
+train = load_arrays(config.data, (8, 8, 1)).train
+for name, arguments in {
+    "bit_resnet": {"widths": (8,), "blocks": 1},
+    "nf_resnet": {"widths": (8,), "blocks": 1},
+    "plain_mlp": {"widths": (16, 16)},
+}.items():
+    model = getattr(comparators, name)((8, 8, 1), 10, **arguments)
+    optimizer = build_optimizer(config.optimizer, model, total_steps=9, steps_per_epoch=9)
+    before = [np.array(weight) for weight in model.get_weights()]
+    ((loss, _),) = try_steps(model, optimizer, train, config, 1)
+    assert 1 < loss < 6, (name, loss)
+    moved = [np.abs(a - b).max() for a, b in zip(model.get_weights(), before, strict=True)]
+    assert sum(each > 0 for each in moved) >= 2, (name, moved)
+"""
+
+
+def test_all_train_a_step_on_jax():
+    run_in_own_process(
+        A_STEP_ON_JAX,
+        KERAS_BACKEND="jax",
+        JAX_PLATFORMS="cpu",
+        XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+    )

@@ -105,11 +105,14 @@ class Program:
         self.seeds = seeds
         advance = self._advance
         evaluate = self._evaluate
+        orders = self._orders
         if seeds is not None:
-            advance = jax.vmap(advance, in_axes=(0, 0, *[None] * 6))
+            advance = jax.vmap(advance, in_axes=(0, 0, 0, *[None] * 5))
+            orders = jax.vmap(orders, in_axes=(0, None))
             evaluate = jax.vmap(evaluate, in_axes=(0, None, None))
         self.advance = jax.jit(advance, donate_argnums=0)
         self.evaluate = jax.jit(evaluate)
+        self.orders = jax.jit(orders)
         self.batch = jax.jit(self._batch)
 
     def place(self, step: int) -> tuple[int, int]:
@@ -120,24 +123,29 @@ class Program:
         return divmod(step * self.batch_size, self.size * self.augment.repeats)
 
     def compile(
-        self, state: State, keys: jax.Array, images: jax.Array, labels: jax.Array
+        self,
+        state: State,
+        keys: jax.Array,
+        orders: jax.Array,
+        images: jax.Array,
+        labels: jax.Array,
     ) -> collections.abc.Callable[..., State]:
         """`advance`, compiled for these shapes; the integers that follow are free."""
-        return self.advance.lower(state, keys, images, labels, 0, 0, 0, 0).compile()
+        return self.advance.lower(state, keys, orders, images, labels, 0, 0, 0).compile()
 
     def _advance(
         self,
         state: State,
         key: jax.Array,
+        orders: jax.Array,
         images: jax.Array,
         labels: jax.Array,
         first: jax.Array,
         count: jax.Array,
-        epoch: jax.Array,
         place: jax.Array,
     ) -> State:
-        """`count` steps from step `first` on, whose first image is at `place` of `epoch`."""
-        order = self._order(key, epoch, place)
+        """`count` steps from step `first` on, whose first image is at `place` of `orders`."""
+        order = self._order(orders, place)
 
         def one(i: jax.Array, state: State) -> State:
             batch = self._changed(images[order[i]], labels[order[i]], key, first + i)
@@ -155,7 +163,7 @@ class Program:
         place: jax.Array,
     ) -> tuple[jax.Array, jax.Array]:
         """Images and shares of the classes that one run's step sees; see `_advance`."""
-        rows = self._order(key, epoch, place)[0]
+        rows = self._order(self._orders(key, epoch), place)[0]
         return self._changed(images[rows], labels[rows], key, step)
 
     def _changed(
@@ -164,19 +172,27 @@ class Program:
         step_key = jax.random.fold_in(jax.random.fold_in(key, AUGMENTATION), step)
         return augment_batch(self._split(images), labels, step_key, self.augment, self.num_classes)
 
-    def _order(self, key: jax.Array, epoch: jax.Array, place: jax.Array) -> jax.Array:
-        """Numbers of the images of the next steps (`longest`, B): every epoch its own order.
+    def _orders(self, key: jax.Array, epoch: jax.Array) -> jax.Array:
+        """The orders of the images in the epochs that one call may reach, (epochs, N).
+
+        Drawn once an epoch and not in every call: a permutation of all images costs more than the
+        step of a small model.
+        """
+        count = self.longest * self.batch_size
+        epochs = math.ceil(count / (self.size * self.augment.repeats)) + 1
+        own = jax.random.fold_in(key, ORDER)
+        return jax.vmap(
+            lambda number: jax.random.permutation(jax.random.fold_in(own, number), self.size)
+        )(epoch + jnp.arange(epochs))
+
+    def _order(self, orders: jax.Array, place: jax.Array) -> jax.Array:
+        """Numbers of the images of the next steps (`longest`, B), from `place` of `orders` on.
 
         Epochs follow each other without a gap: a batch may hold the end of one and the start of
         the next.
         """
-        count, repeats = self.longest * self.batch_size, self.augment.repeats
-        epochs = math.ceil(count / (self.size * repeats)) + 1
-        own = jax.random.fold_in(key, ORDER)
-        orders = jax.vmap(
-            lambda number: jax.random.permutation(jax.random.fold_in(own, number), self.size)
-        )(epoch + jnp.arange(epochs))
-        places = (place + jnp.arange(count)) // repeats
+        count = self.longest * self.batch_size
+        places = (place + jnp.arange(count)) // self.augment.repeats
         return orders.ravel()[places].reshape(self.longest, self.batch_size)
 
     def _split(self, images: jax.Array) -> jax.Array:

@@ -80,6 +80,7 @@ class Session:
         self.state = self._put(self._joined(self._first_states()))
         self.step = 0
         self.compile_seconds = 0.0
+        self._orders: tuple[int, jax.Array] | None = None
         self._advance: collections.abc.Callable[..., State] | None = None
         self._evaluated: dict[int, typing.Any] = {}
 
@@ -87,7 +88,9 @@ class Session:
         """Compiles the training program, unless that was done."""
         if self._advance is None:
             began = time.monotonic()
-            self._advance = self.program.compile(self.state, self.keys, self.images, self.labels)
+            self._advance = self.program.compile(
+                self.state, self.keys, self._orders_of(0), self.images, self.labels
+            )
             self.compile_seconds = time.monotonic() - began
 
     def run(self, count: int) -> None:
@@ -99,8 +102,10 @@ class Session:
         self.compile()
         assert self._advance is not None
         epoch, place = self.program.place(self.step)
-        numbers = (np.int32(number) for number in (self.step, count, epoch, place))
-        self.state = self._advance(self.state, self.keys, self.images, self.labels, *numbers)
+        numbers = (np.int32(number) for number in (self.step, count, place))
+        self.state = self._advance(
+            self.state, self.keys, self._orders_of(epoch), self.images, self.labels, *numbers
+        )
         self.step += count
         bad = np.asarray(self.state.first_not_finite).reshape(-1)
         if (bad >= 0).any():
@@ -172,6 +177,12 @@ class Session:
         numbers = (np.int32(number) for number in (step, epoch, place))
         images, shares = program.batch(key, self.images, self.labels, *numbers)
         return np.asarray(images), np.asarray(shares)
+
+    def _orders_of(self, epoch: int) -> jax.Array:
+        """The orders of the images from an epoch on, of each seed."""
+        if self._orders is None or self._orders[0] != epoch:
+            self._orders = epoch, self._put(self.program.orders(self.keys, np.int32(epoch)))
+        return self._orders[1]
 
     def _judged(self) -> tuple[Arrays, Arrays]:
         """Trainable and non-trainable variables: averaged, if there are averages."""
