@@ -1,1 +1,5 @@
 """Short programs to copy from: see README.md."""
+
+from training.engine.interruption import end_program_on_ctrl_c
+
+end_program_on_ctrl_c()  # which needs no TensorFlow

@@ -49,10 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         parser.exit(1, f"error: {error}\n")
     print(f"http://{HOST}:{serving.server_port}, until Ctrl-C", flush=True)
-    try:
+    with serving:
         serving.serve_forever()
-    except KeyboardInterrupt:
-        serving.server_close()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from keras_mlp.arguments import check_choice, check_optional, check_positive_int
+from keras_mlp.interruption import end_on_ctrl_c
 
 # The classes need Keras. Tests compare these names with `keras_mlp.ARCHITECTURES`, and the formats
 # with those that the program writes.
@@ -38,14 +39,18 @@ Arguments = Sequence[str] | None
 def check_program() -> None:
     """Ends the process if it is `python -m` of a program of ours with a wrong command line.
 
+    From then on Ctrl-C ends the program without a traceback.
+
     For the time when Python looks for the module of `python -m`: `sys.argv` then has "-m" in the
     place of the program's path.
     """
     # The program's arguments end both lists; its name comes before them.
     name = "".join(sys.orig_argv[-len(sys.argv) :][:1])
-    options = _PROGRAMS.get(name.removeprefix("-m").removesuffix(".__main__"))
-    if options:
-        options(None)
+    name = name.removeprefix("-m").removesuffix(".__main__")
+    if name in (*_PROGRAMS, "keras_mlp"):  # the last runs `keras-mlp`, once this package is loaded
+        end_on_ctrl_c()
+    if name in _PROGRAMS:
+        _PROGRAMS[name](None)
 
 
 def analysis_options(arguments: Arguments = None) -> argparse.Namespace:

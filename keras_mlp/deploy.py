@@ -10,11 +10,11 @@ import numpy as np
 
 from keras_mlp.arguments import shown
 from keras_mlp.layers import Dense
+from keras_mlp.layers.layer_changes import changes_of, layers_and_weights_by_path, make_changes
 from keras_mlp.layers.locality_injection import batch_norm_affine
 from keras_mlp.layers.tree import sublayers
 from keras_mlp.models import VisionModel
 from keras_mlp.models.feature_taps import FeatureModel
-from keras_mlp.models.layer_changes import changes_of, layers_and_weights_by_path, make_changes
 from keras_mlp.typing import Array, Config
 
 # Subclasses may compute something different, so the type must be exactly one of these.

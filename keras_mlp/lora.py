@@ -5,9 +5,9 @@ import numpy as np
 from keras_mlp.arguments import check_choice, check_positive, check_positive_int
 from keras_mlp.layers import Dense
 from keras_mlp.layers.dense import LORA_FACTORS
+from keras_mlp.layers.layer_changes import has_lora, is_quantized, layers_by_path
 from keras_mlp.layers.tree import sublayers
 from keras_mlp.models import VisionModel, check_model
-from keras_mlp.models.layer_changes import has_lora, is_quantized, layers_by_path
 from keras_mlp.typing import Array
 
 

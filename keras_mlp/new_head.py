@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from keras_mlp.arguments import check_positive_int
+from keras_mlp.layers.layer_changes import without_head
 from keras_mlp.models import VisionModel, check_model
-from keras_mlp.models.layer_changes import without_head
 
 
 def with_new_head(

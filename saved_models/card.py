@@ -6,8 +6,10 @@ It can be rewritten at any time; `saved_models.verify` reports any difference be
 """
 
 from saved_models.command_line import card_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     card_options(__doc__)
 
 import html

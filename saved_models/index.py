@@ -4,8 +4,10 @@ python -m saved_models.index
 """
 
 from saved_models.command_line import index_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     index_options(__doc__)
 
 import pathlib

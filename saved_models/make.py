@@ -6,8 +6,10 @@ The folder, here saved_models/mixer_fashion_mnist, appears whole or not at all.
 """
 
 from saved_models.command_line import FORMS, make_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     make_options(__doc__)
 
 import json

@@ -9,8 +9,10 @@ Hugging Face instead:
 """
 
 from saved_models.command_line import OWNER, publish_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     publish_options(__doc__)
 
 import json

@@ -7,8 +7,10 @@ line per problem; the exit code is 1 if there are any.
 """
 
 from saved_models.command_line import verify_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     verify_options(__doc__)
 
 import contextlib

@@ -7,8 +7,10 @@ learning curve and the metrics of a finished run move to `set_aside_N/` in the r
 """
 
 from training.command_line import Arguments, back_to_best_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before Keras loads
+    end_on_ctrl_c()
     back_to_best_options(__doc__)
 
 import itertools

@@ -3,12 +3,12 @@
     python -m training.evaluate --source runs/digits/saved_model --config training/configs/digits.py
     python -m training.evaluate --source runs/pets/model.keras --folder pictures --output judged
 
-The source is a `.keras` file, the folder of a SavedModel, which plain TensorFlow loads, or the
-folder of an artefact of `saved_models`. Pictures are `FOLDER/CLASS/*.jpg`, where CLASS is one of
-the model's class names. Golden outputs beside the source are compared too. Prints tables of the
-classes, of the pairs that are confused most and of the whole, which is also the last line, as JSON;
-writes `evaluation.json`, `confusion.png` and `reliability.png` into
-`--output`.
+The source is a `.keras` file of a model that outputs logits or ends with a softmax, the folder of a
+SavedModel, which plain TensorFlow loads, or the folder of an artefact of `saved_models`. Pictures
+are `FOLDER/CLASS/*.jpg`, where CLASS is one of the model's class names. Golden outputs beside the
+source are compared too. Prints tables of the classes, of the pairs that are confused most and of
+the whole, which is also the last line, as JSON; writes `evaluation.json`, `confusion.png` and
+`reliability.png` into `--output`.
 """
 
 from training.command_line import SPLITS, evaluate_options
@@ -175,7 +175,7 @@ def evaluate_source(
         "source": str(source),
         "data": data,
         **judged,
-        "golden_difference": check_golden(opened.call, opened.golden.parent),
+        "golden_difference": check_golden(opened.stored, opened.golden.parent),
     }
 
 

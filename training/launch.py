@@ -10,8 +10,10 @@ resumes the run; a second Ctrl-C ends it at once.
 """
 
 from training.command_line import launch_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
+    end_on_ctrl_c()
     launch_options(__doc__)
 
 import functools
@@ -102,6 +104,7 @@ def supervise(commands: Sequence[Sequence[str]], *, restarts: int, patience: flo
         asked.append(number)
 
     before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    woken_before = signal.set_wakeup_fd(-1)  # `end_on_ctrl_c` would not wait for the workers
     try:
         for attempt in range(restarts + 1):
             cluster = Cluster(commands)
@@ -119,6 +122,7 @@ def supervise(commands: Sequence[Sequence[str]], *, restarts: int, patience: flo
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(woken_before)
 
 
 def _wait(cluster: Cluster, asked: list[int], patience: float) -> int:

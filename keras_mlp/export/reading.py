@@ -10,8 +10,8 @@ from keras_mlp.export.description import saved_model_info
 from keras_mlp.export.endpoints import stored_variables
 from keras_mlp.export.saved_model import check_tensorflow_backend
 from keras_mlp.export.selection import select
+from keras_mlp.layers.layer_changes import without_head
 from keras_mlp.models import ARCHITECTURES, VisionModel
-from keras_mlp.models.layer_changes import without_head
 from keras_mlp.typing import Array, Config
 
 _CHECKPOINT = "variables/variables"

@@ -10,9 +10,9 @@ import keras
 from keras_mlp.arguments import check_bool, shown
 from keras_mlp.deploy import deploy, has_training_form
 from keras_mlp.export import check_tensorflow_backend
+from keras_mlp.layers.layer_changes import is_quantized, layers_by_path
 from keras_mlp.models import VisionModel
 from keras_mlp.models.base import logits_model
-from keras_mlp.models.layer_changes import is_quantized, layers_by_path
 from keras_mlp.typing import Tensor
 from keras_mlp.whole_files import write_errors
 

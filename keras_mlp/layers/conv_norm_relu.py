@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_mlp.arguments import check_pair, check_positive_int, patch_grid
+from keras_mlp.layers.composite import Composite
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.layers.patch_kernel import convolve_resized
@@ -14,7 +15,7 @@ from keras_mlp.typing import Config, Pair, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class ConvNormReLU(keras.layers.Layer):
+class ConvNormReLU(Composite):
     """A convolution without bias whose stride equals its kernel size, BatchNorm, ReLU.
 
     Args:

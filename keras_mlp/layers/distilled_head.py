@@ -6,12 +6,13 @@ import keras
 from keras import ops
 
 from keras_mlp.arguments import check_initializer, check_positive_int, clone_initializer
+from keras_mlp.layers.composite import Composite
 from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.typing import Config, Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class DistilledHead(keras.layers.Layer):
+class DistilledHead(Composite):
     """The mean of a classifier of the class token and one of the distillation token.
 
     Touvron et al. (arXiv:2012.12877) trained one on labels and the other on a teacher's

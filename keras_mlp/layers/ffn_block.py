@@ -6,6 +6,7 @@ import keras
 
 from keras_mlp.arguments import check_positive_int, check_rate
 from keras_mlp.layers.activations import gelu
+from keras_mlp.layers.composite import Composite
 from keras_mlp.layers.dense import Dense
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.known_axis import known_axis
@@ -14,7 +15,7 @@ from keras_mlp.typing import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class FFNBlock(keras.layers.Layer):
+class FFNBlock(Composite):
     """The channel MLP of RepMLPNet: dense layers without bias, each followed by BatchNorm.
 
     Args:

@@ -14,13 +14,14 @@ from keras_mlp.arguments import (
     clone_initializer,
 )
 from keras_mlp.layers.activations import gelu, gelu_tanh, quick_gelu
+from keras_mlp.layers.composite import Composite
 from keras_mlp.layers.dense import Dense
 from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.typing import Config, Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class MLP(keras.layers.Layer):
+class MLP(Composite):
     """Dense, GELU, dense, over the last axis, with dropout after the GELU and at the end.
 
     Args:

@@ -6,13 +6,14 @@ import keras
 from keras import ops
 
 from keras_mlp.arguments import check_bool, check_initializer, check_pair, check_positive_int
+from keras_mlp.layers.composite import Composite
 from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.layers.patch_kernel import convolve_resized
 from keras_mlp.typing import Config, Initializer, Pair, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class PatchEmbedding(keras.layers.Layer):
+class PatchEmbedding(Composite):
     """Cuts images into patches and maps each to a token (Dosovitskiy et al., arXiv:2010.11929).
 
     A convolution whose stride equals its kernel size. Tokens are in row-major order:

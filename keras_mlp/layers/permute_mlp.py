@@ -13,6 +13,7 @@ from keras_mlp.arguments import (
     check_rate,
     clone_initializer,
 )
+from keras_mlp.layers.composite import Composite
 from keras_mlp.layers.dense import Dense
 from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.layers.mlp import MLP
@@ -23,7 +24,7 @@ _Dense = TypeVar("_Dense", bound=Dense)
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class PermuteMLP(keras.layers.Layer):
+class PermuteMLP(Composite):
     """Encodes a map along its height, its width and its channels (Hou et al., arXiv:2106.12368).
 
     The channels are split into segments. One dense layer mixes the values of one column of one

@@ -15,6 +15,7 @@ from keras_mlp.arguments import (
     check_pair,
     check_positive_int,
 )
+from keras_mlp.layers.composite import Composite
 from keras_mlp.layers.grouped_conv2d import GroupedConv2D, check_groups
 from keras_mlp.layers.grouped_dense import GroupedDense
 from keras_mlp.layers.initializers import GroupedOrthogonal
@@ -30,7 +31,7 @@ from keras_mlp.typing import Array, Config, Pair, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class RepMLP(keras.layers.Layer):
+class RepMLP(Composite):
     """A dense layer over partitions of a feature map (Ding et al., arXiv:2105.01883).
 
     The map is cut into partitions of h x w pixels. If there are several, an MLP over their means

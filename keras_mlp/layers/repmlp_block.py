@@ -14,6 +14,7 @@ from keras_mlp.arguments import (
     check_pair,
     check_positive_int,
 )
+from keras_mlp.layers.composite import Composite
 from keras_mlp.layers.depthwise_conv2d import DepthwiseConv2D
 from keras_mlp.layers.grouped_dense import GroupedDense
 from keras_mlp.layers.initializers import torch_uniform
@@ -46,7 +47,7 @@ def check_block(
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class GlobalPerceptron(keras.layers.Layer):
+class GlobalPerceptron(Composite):
     """A gate per channel, computed from the mean over the map, as in squeeze-and-excitation.
 
     Args:
@@ -80,7 +81,7 @@ class GlobalPerceptron(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class RepMLPBlock(keras.layers.Layer):
+class RepMLPBlock(Composite):
     """Mixes the pixels of a map by matrices into which convolutions fold (arXiv:2112.11081).
 
     The map is cut into partitions of h x w pixels. Channel c uses the h*w x h*w matrix with index

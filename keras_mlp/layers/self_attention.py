@@ -12,13 +12,14 @@ from keras_mlp.arguments import (
     check_rate,
     clone_initializer,
 )
+from keras_mlp.layers.composite import Composite
 from keras_mlp.layers.dense import Dense
 from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.typing import Config, Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class SelfAttention(keras.layers.Layer):
+class SelfAttention(Composite):
     """Multi-head scaled dot-product self-attention (Vaswani et al., arXiv:1706.03762).
 
     Each of the A heads has d = C / A channels. Queries, keys and values come from three separate

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_mlp.arguments import check_positive
+from keras_mlp.layers.composite import Composite
 from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.layers.token_dense import TokenDense
 from keras_mlp.layers.token_grid import Grids
@@ -13,7 +14,7 @@ from keras_mlp.typing import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class SpatialGatingUnit(keras.layers.Layer):
+class SpatialGatingUnit(Composite):
     """Multiplies half of the channels by a gate computed from the other half.
 
     The first F / 2 channels are the values. The others form the gate: LayerNorm, then one linear

@@ -6,12 +6,13 @@ import keras
 from keras import ops
 
 from keras_mlp.arguments import check_initializer, check_positive_int, clone_initializer
+from keras_mlp.layers.composite import Composite
 from keras_mlp.layers.dense import Dense
 from keras_mlp.typing import Config, Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class TinyAttention(keras.layers.Layer):
+class TinyAttention(Composite):
     """Self-attention with a single narrow head (Liu et al., arXiv:2105.08050, aMLP).
 
     Queries, keys and values come from one dense layer, in this order.

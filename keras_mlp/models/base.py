@@ -16,13 +16,13 @@ from keras_mlp.arguments import (
     shown,
 )
 from keras_mlp.layers import ClassToken, DistilledHead, GridTokens, PixelNormalization
+from keras_mlp.layers.layer_changes import KINDS, changes_of, make_changes, quantizing
 from keras_mlp.models.about import load_source, one_line, save_source, summary_lines
 from keras_mlp.models.block import Block
 from keras_mlp.models.careful_model import CarefulModel
 from keras_mlp.models.checkpoint_layout import CheckpointLayout
 from keras_mlp.models.constructor import Arguments
 from keras_mlp.models.feature_taps import feature_model
-from keras_mlp.models.layer_changes import KINDS, changes_of, make_changes, quantizing
 from keras_mlp.models.model_view import ModelView, check_size
 from keras_mlp.models.timm_model import TimmModel
 from keras_mlp.models.token_mixing import TokenMixing

@@ -7,13 +7,14 @@ import keras
 
 from keras_mlp.arguments import check_bool
 from keras_mlp.layers import StochasticDepth
+from keras_mlp.layers.composite import Composite
 from keras_mlp.layers.token_grid import Grids
 from keras_mlp.models.constructor import Check, checked
 from keras_mlp.models.rematerialization import rematerialized
 from keras_mlp.typing import Config, Shape, Tensor
 
 
-class Block(keras.layers.Layer):
+class Block(Composite):
     """Base class of the blocks, each of which mixes tokens and mixes channels.
 
     A subclass calls `super().__init__(locals())` first: its arguments are then checked, attributes

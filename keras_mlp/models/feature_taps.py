@@ -6,9 +6,9 @@ import keras
 from keras import ops
 
 from keras_mlp.arguments import check_bool, check_choice, check_pair, patch_grid, shown
+from keras_mlp.layers.layer_changes import KINDS, changes_of, make_changes
 from keras_mlp.layers.token_grid import Grids
 from keras_mlp.models.block import Block
-from keras_mlp.models.layer_changes import KINDS, changes_of, make_changes
 from keras_mlp.models.replicated_model import ReplicatedModel
 from keras_mlp.typing import Config, Shape, Tensor
 
@@ -46,8 +46,8 @@ def tap_names(model: keras.Model) -> list[str]:
 class FeatureModel(ReplicatedModel):
     """A functional model to intermediate outputs, whose files keep the changes to its layers.
 
-    Keras stores a functional model as the configs of its layers, and those of blocks say nothing of
-    layers inside them that are quantized or frozen or have LoRA factors.
+    Keras stores a functional model as the configs of its layers. Those of `Composite` layers hold
+    their own changes; the config of this model also holds frozen weights of all other layers.
     """
 
     def get_config(self) -> Config:

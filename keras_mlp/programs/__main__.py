@@ -17,6 +17,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 LIBRARY = HERE.parent
 # A wheel has training/ and saved_models/ next to this file, a checkout at its root.
 FOLDER = HERE if (HERE / "training").is_dir() else LIBRARY.parent
+BY_CTRL_C = 130  # 128 + SIGINT, as shells count
 # Modules that `pip install keras_mlp` leaves out; the extra "training" brings them.
 OF_EXTRA_TRAINING = ("orbit", "official", "tensorflow_datasets", "sklearn", "matplotlib", "tqdm")
 
@@ -89,6 +90,9 @@ def main(arguments: list[str]) -> None:
         _run(name, options)
     except SystemExit as end:
         sys.exit(_as_called(end.code) if isinstance(end.code, str) else end.code)
+    except KeyboardInterrupt:  # before the program notes Ctrl-C itself
+        print("\nEnded by Ctrl-C. What was written before is whole.", file=sys.stderr)
+        sys.exit(BY_CTRL_C)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in OF_EXTRA_TRAINING:
             raise

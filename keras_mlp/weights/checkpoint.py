@@ -11,10 +11,10 @@ import keras
 import numpy as np
 
 from keras_mlp.arguments import check_bool, check_optional
+from keras_mlp.layers.layer_changes import has_lora, is_quantized, layers_by_path
 from keras_mlp.models import VisionModel, check_model
 from keras_mlp.models.block import Block
 from keras_mlp.models.checkpoint_layout import CheckpointLayout, Converted
-from keras_mlp.models.layer_changes import has_lora, is_quantized, layers_by_path
 from keras_mlp.typing import Array, Shape
 from keras_mlp.weights.input_channels import fit_channels
 from keras_mlp.weights.plain_names import plain_names

@@ -7,8 +7,8 @@ from typing import Any
 from keras_mlp.arguments import check_image_shape
 from keras_mlp.json_files import read_json
 from keras_mlp.keras_file import load_keras_file
+from keras_mlp.layers.layer_changes import KINDS
 from keras_mlp.models import ARCHITECTURES, VisionModel
-from keras_mlp.models.layer_changes import KINDS
 from keras_mlp.weights.catalogue import presets
 from keras_mlp.weights.download import has_digest
 from keras_mlp.weights.hub_files import Fetch, repository

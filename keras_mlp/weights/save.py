@@ -13,8 +13,8 @@ import safetensors.numpy
 from keras import ops
 
 from keras_mlp.arguments import check_choice, check_path
+from keras_mlp.layers.layer_changes import has_lora, is_quantized, layers_by_path
 from keras_mlp.models import VisionModel, check_model
-from keras_mlp.models.layer_changes import has_lora, is_quantized, layers_by_path
 from keras_mlp.typing import Array
 from keras_mlp.weights.timm_call import timm_call
 from keras_mlp.whole_files import whole_file

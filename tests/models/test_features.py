@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from keras_mlp import ARCHITECTURES, deploy, enable_lora, freeze_through
+from keras_mlp.layers.layer_changes import changes_of
 from keras_mlp.models.block import Block
 from keras_mlp.models.feature_taps import tap_names
-from keras_mlp.models.layer_changes import changes_of
 from tests.contract import POLICIES, predict, reloaded, some_pixels, with_random_weights
 from tests.own_process import run_in_own_process
 from tests.test_contract import factory

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 import keras_mlp
 from keras_mlp.layers.grouped_conv2d import GroupedConv2D
 from keras_mlp.layers.grouped_dense import GroupedDense
-from keras_mlp.models.layer_changes import is_quantized, layers_by_path
+from keras_mlp.layers.layer_changes import is_quantized, layers_by_path
 from tests.contract import predict, reloaded, some_pixels, with_random_weights
 from tests.test_contract import ROWS, factory
 from tests.test_jax import run_on_jax

@@ -76,6 +76,64 @@ def test_every_kind_of_source_gives_the_same(saved):
     assert results[2]["golden_difference"] <= 1e-5
 
 
+def classifier(end):
+    """The toy's features with a random classifier that ends in some way."""
+    pixels = keras.Input(SHAPE)
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(pixels))
+    start = keras.initializers.RandomNormal(stddev=1.0, seed=3)
+    return keras.Model(pixels, end(x, {"units": len(CLASSES), "kernel_initializer": start}))
+
+
+ENDS = {
+    "dense": lambda x, dense: keras.layers.Dense(**dense, activation="softmax")(x),
+    "layer": lambda x, dense: keras.layers.Softmax()(keras.layers.Dense(**dense)(x)),
+    "function": lambda x, dense: keras.ops.softmax(keras.layers.Dense(**dense)(x)),
+    "nested": lambda x, dense: keras.layers.Activation("linear")(
+        keras.Sequential([keras.layers.Dense(**dense), keras.layers.Activation("softmax")])(x)
+    ),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_probabilities_are_judged_as_the_logits_that_they_come_from(end, saved, tmp_path):
+    results = []
+    for name, make in (
+        ("logits", lambda x, dense: keras.layers.Dense(**dense)(x)),
+        (end, ENDS[end]),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "labels.txt").write_text("\n".join(CLASSES))
+        classifier(make).save(tmp_path / name / "any.keras")
+        results.append(evaluate_source(tmp_path / name / "any.keras", folder=saved / "pictures"))
+    for key in ("loss", "accuracy", "calibration_error"):
+        assert results[1][key] == pytest.approx(results[0][key], rel=1e-4), key
+    assert results[1]["loss"] > 2.5  # of a uniform guess, as logits of 0 to 1 give, 1.9
+
+
+def test_our_models_that_return_probabilities_are_judged_by_their_logits(saved, tmp_path):
+    model = keras.models.load_model(saved / "model.keras")
+    changed = {**model.get_config(), "classifier_activation": "softmax"}
+    same = keras_mlp.MLPMixer.from_config(changed)
+    same.set_weights(model.get_weights())
+    same.class_names = CLASSES
+    same.save(tmp_path / "model.keras")
+    images = np.zeros((2, *SHAPE), "uint8")
+    np.savez(tmp_path / "golden.npz", images=images, outputs=np.asarray(same(images)))
+    pictures = saved / "pictures"
+    found, expected = (
+        evaluate_source(folder / "model.keras", folder=pictures) for folder in (tmp_path, saved)
+    )
+    assert found["loss"] == pytest.approx(expected["loss"], abs=1e-6)
+    assert found["golden_difference"] == 0.0
+
+
+def test_a_sigmoid_is_refused_with_the_way_out(saved, tmp_path):
+    file = tmp_path / "any.keras"
+    classifier(lambda x, dense: keras.layers.Dense(**dense, activation="sigmoid")(x)).save(file)
+    with pytest.raises(ValueError, match=r"any\.keras ends with a sigmoid.*save the model without"):
+        evaluate_source(file, folder=saved / "pictures")
+
+
 def test_a_folder_is_read_in_order_resized_and_grey_as_asked(saved, tmp_path):
     split = load_folder(saved / "pictures", CLASSES, SHAPE)
     labels = [int(label) for _, label in split.examples]

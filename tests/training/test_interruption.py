@@ -1,15 +1,21 @@
 """SIGTERM and Ctrl-C: noted inside a run, one line elsewhere."""
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 
 import pytest
 
 from training.engine.interruption import BY_CTRL_C, RESUMABLE, StopSignal
 from training.launch import supervise
+
+INTERRUPTION = pathlib.Path(__file__).parents[2] / "keras_mlp" / "interruption.py"
+# Python ignores what is raised there, as in what JAX calls at every garbage collection.
+IN_A_DESTRUCTOR = "class A:\n    def __del__(self): time.sleep(20)\nA()\ntime.sleep(20)"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -56,19 +62,36 @@ def test_a_second_ctrl_c_ends_at_once_in_the_middle_of_a_long_step():
         "time.sleep(30)",
         "with contextlib.suppress(SystemExit): time.sleep(30)\ntime.sleep(30)",
         "hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)",
+        IN_A_DESTRUCTOR,
     ],
-    ids=["at once", "caught by a library", "in a long call"],
+    ids=["at once", "caught by a library", "in a long call", "in a destructor"],
 )
 def test_ctrl_c_outside_a_run_is_one_line(then):
+    patience = 30 if then == IN_A_DESTRUCTOR else 0.5
     code = (
         "import contextlib, hashlib, time\n"
         "from training.engine.interruption import end_on_ctrl_c\n"
-        "end_on_ctrl_c(patience=0.5)\n"
+        f"end_on_ctrl_c({patience})\n"
         f"print('ready', flush=True)\n{then}\n"
     )
     exit_code, stderr = ended(code, 1)
     assert exit_code == BY_CTRL_C and stderr.strip().startswith("Ended by Ctrl-C.")
     assert len(stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("then", ["time.sleep(20)", IN_A_DESTRUCTOR], ids=["at once", "destructor"])
+def test_ctrl_c_in_a_program_of_the_library_is_one_line_and_cleans_up(then, tmp_path):
+    code = (
+        "import runpy, tempfile, time\n"
+        # Importing it would load Keras.
+        f"runpy.run_path({str(INTERRUPTION)!r})['end_on_ctrl_c']()\n"
+        f"with tempfile.TemporaryDirectory(dir={str(tmp_path)!r}):\n"
+        + textwrap.indent(f"print('ready', flush=True)\n{then}", "    ")
+    )
+    exit_code, stderr = ended(code, 1)
+    assert exit_code == BY_CTRL_C and stderr.strip().startswith("Ended by Ctrl-C.")
+    assert len(stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_launch_passes_ctrl_c_on_and_ends_at_the_second():

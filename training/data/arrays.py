@@ -8,8 +8,10 @@ all of one size. Pages read it as `data.name="arrays"`, `data.data_dir="cifar10.
 """
 
 from training.command_line import arrays_options
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before Keras loads
+    end_on_ctrl_c()
     arrays_options(__doc__)
 
 import pathlib

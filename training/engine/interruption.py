@@ -67,11 +67,22 @@ def _say(text: str) -> None:
 _open_until_the_end: list[_SignalThread] = []
 
 
+def end_program_on_ctrl_c() -> None:
+    """`end_on_ctrl_c`, if Python is looking for the program of `python -m` right now.
+
+    For the `__init__.py` of packages of programs: it covers all of them, before they import
+    anything. In a process that only imports such a package, nothing changes.
+    """
+    if sys.argv[:1] == ["-m"]:
+        end_on_ctrl_c()
+
+
 def end_on_ctrl_c(patience: float = 10.0) -> None:
     """From now on Ctrl-C ends this program with one line and exit code 130, without a traceback.
 
     For the time before and after training, in which there is nothing to save. Programs call it
-    before they import TensorFlow.
+    before they import TensorFlow. (`keras_mlp.interruption` is for the programs of that package;
+    importing it loads Keras.)
 
     Args:
         patience: seconds for the program to clean up. After them, or at a second Ctrl-C, the
@@ -97,7 +108,16 @@ def end_on_ctrl_c(patience: float = 10.0) -> None:
         say_once()  # the process may be gone before the thread comes to it
         raise SystemExit(BY_CTRL_C)
 
+    def end_later(ignored: "sys.UnraisableHookArgs") -> None:
+        """For Ctrl-C in code whose exceptions Python ignores: destructors, collector callbacks."""
+        if not isinstance(ignored.exc_value, SystemExit):
+            sys.__unraisablehook__(ignored)
+        elif hasattr(signal, "setitimer"):  # Windows does not have it
+            signal.signal(signal.SIGALRM, end)
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+
     signal.signal(signal.SIGINT, end)
+    sys.unraisablehook = end_later
     _open_until_the_end.append(_SignalThread(watch))
 
 

@@ -12,6 +12,7 @@ from keras_mlp.errors import first_line
 from keras_mlp.golden import GOLDEN_FILE
 from keras_mlp.json_files import read_json
 from training.engine.chosen import engine_module
+from training.models.logits import logits_model
 
 
 @dataclasses.dataclass
@@ -21,11 +22,14 @@ class OpenedModel:
     Attributes:
         call: maps uint8 images (B, H, W, C) and `training=False` to logits (B, K).
         image_shape: (H, W, C).
+        stored: what the file itself computes, to compare with golden outputs: `call`, or a model
+            that returns probabilities.
         classes: class names in the order of the logits; None if none are stored with the model.
         golden: path of the file with its golden outputs, which may not exist.
     """
 
     call: collections.abc.Callable[..., Any]
+    stored: collections.abc.Callable[..., Any]
     image_shape: tuple[int, int, int]
     classes: list[str] | None
     golden: pathlib.Path
@@ -42,7 +46,8 @@ def open_model(source: str | pathlib.Path) -> OpenedModel:
         An `OpenedModel`.
 
     Raises:
-        ValueError: `source` is none of these, is damaged, or does not output logits.
+        ValueError: `source` is none of these, is damaged, or outputs neither logits nor the
+            probabilities of a softmax.
     """
     source = pathlib.Path(source)
     if source.suffix == ".keras" and source.is_file():
@@ -77,7 +82,8 @@ def _open_keras_file(file: pathlib.Path) -> OpenedModel:
         raise ValueError(f"`--source` {file} outputs {shapes[1]}, not logits (B, K).")
     named = model.class_names if isinstance(model, keras_mlp.VisionModel) else None
     classes = list(named) if named else _stored_classes(file.parent)
-    return OpenedModel(model, tuple(shapes[0][1:]), classes, file.parent / GOLDEN_FILE)
+    logits = logits_model(model, f"`--source` {file}")
+    return OpenedModel(logits, model, tuple(shapes[0][1:]), classes, file.parent / GOLDEN_FILE)
 
 
 def _open_saved_model(folder: pathlib.Path, golden: pathlib.Path) -> OpenedModel:
@@ -90,7 +96,7 @@ def _open_saved_model(folder: pathlib.Path, golden: pathlib.Path) -> OpenedModel
     except Exception as error:  # a damaged graph can raise anything
         raise ValueError(f"`--source` {folder} cannot be read: {first_line(error)}") from error
     classes = info["class_names"] or _stored_classes(folder.parent)
-    return OpenedModel(model, tuple(info["image_shape"]), classes, golden)
+    return OpenedModel(model, model, tuple(info["image_shape"]), classes, golden)
 
 
 def check_reads_saved_models(folder: pathlib.Path) -> None:

@@ -7,6 +7,11 @@ writes `NAME_wide_light.png`, `NAME_wide_dark.png`, `NAME_phone_light.png` and
 screen and without a network.
 """
 
+from training.engine.interruption import end_on_ctrl_c
+
+if __name__ == "__main__":
+    end_on_ctrl_c()
+
 import argparse
 import html
 import pathlib

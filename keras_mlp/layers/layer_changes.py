@@ -1,8 +1,8 @@
 """Changes to the layers of a built model: quantization, LoRA factors, freezing.
 
 Keras keeps such changes in the configs of the layers. Our models are rebuilt from their own
-arguments, and blocks create their own layers, so the model's config holds the changes here: they
-are read from one model and repeated in another.
+arguments, and composite layers create their own layers, so their configs hold the changes here:
+they are read from one model or composite layer and repeated in another.
 """
 
 import contextlib
@@ -22,10 +22,11 @@ KINDS = ("quantized", "lora", "frozen")
 _Thing = TypeVar("_Thing")
 
 
-def changes_of(model: keras.Model) -> Config:
-    """The changes to a model, in plain Python.
+def changes_of(whole: keras.layers.Layer) -> Config:
+    """The changes to a model, or to what is inside a layer, in plain Python.
 
-    Paths are names joined by "/", as in the paths of weights: "block_0/channel_mlp/fc1".
+    Paths are names joined by "/", as in the paths of weights: "block_0/channel_mlp/fc1" in a model,
+    "channel_mlp/fc1" in its block.
 
     Returns:
         A dict with three keys. "quantized" maps the path of a layer to its serialized quantization
@@ -33,7 +34,7 @@ def changes_of(model: keras.Model) -> Config:
         frozen layers, without the layers inside them, and of frozen weights in layers that are not
         frozen.
     """
-    layers = layers_by_path(model)
+    layers = layers_by_path(whole)
     quantized = {
         path: _as_in_file(keras.saving.serialize_keras_object(layer.quantization_config))
         for path, layer in layers.items()
@@ -44,24 +45,26 @@ def changes_of(model: keras.Model) -> Config:
         for path, layer in layers.items()
         if has_lora(layer)
     }
-    frozen = [path for layer in model.layers for path in _frozen(layer, layer.name)]
+    frozen = [weight.name for weight in _own_weights(whole) if not weight.trainable]
+    for layer in _parts(whole):
+        frozen += _frozen(layer, layer.name)
     return {"quantized": quantized, "lora": lora, "frozen": frozen}
 
 
-def make_changes(model: keras.Model, changes: Mapping[str, Any]) -> None:
-    """Repeats the changes that `changes_of` returned in a model without any.
+def make_changes(whole: keras.layers.Layer, changes: Mapping[str, Any]) -> None:
+    """Repeats the changes that `changes_of` returned in a model or layer without any.
 
     Weights that the changes add have initial values. Layers that Keras has quantized, or given LoRA
     factors, from their own configs stay as they are.
 
     Args:
-        model: a built model.
+        whole: a built model or layer.
         changes: a dict with the keys that `changes_of` returns; other keys are ignored.
 
     Raises:
-        ValueError: the model does not have one of the paths.
+        ValueError: one of the paths does not exist.
     """
-    layers = layers_by_path(model)
+    layers = layers_by_path(whole)
     with quantizing():
         for path, config in changes.get("quantized", {}).items():
             config = keras.saving.deserialize_keras_object(config)
@@ -72,13 +75,17 @@ def make_changes(model: keras.Model, changes: Mapping[str, Any]) -> None:
         if not has_lora(layer):
             layer.enable_lora(factors["rank"], lora_alpha=factors["alpha"])
         layer.trainable = True  # `enable_lora` froze the kernel; `frozen` says whether it is
-    things = layers_and_weights_by_path(model)
+    things = layers_and_weights_by_path(whole)
     for path in changes.get("frozen", ()):
-        frozen = _find(things, path)
-        # A layer that its own config froze has layers inside that were built later and are still
-        # trainable, and on TensorFlow setting an attribute to its present value does nothing.
-        frozen.trainable = True
-        frozen.trainable = False
+        freeze(_find(things, path))
+
+
+def freeze(thing: keras.layers.Layer | keras.Variable) -> None:
+    """Freezes a layer, with all layers inside it, or a weight."""
+    # A layer that its own config froze has layers inside that were built later and are still
+    # trainable, and on TensorFlow setting an attribute to its present value does nothing.
+    thing.trainable = True
+    thing.trainable = False
 
 
 def without_head(changes: Mapping[str, Any]) -> Config:
@@ -103,25 +110,25 @@ def quantizing() -> Iterator[None]:
         gc.unfreeze()
 
 
-def layers_by_path(model: keras.Model) -> dict[str, keras.layers.Layer]:
+def layers_by_path(whole: keras.layers.Layer) -> dict[str, keras.layers.Layer]:
     """From path to layer, for all layers at any depth, each before the layers inside it."""
     layers: dict[str, keras.layers.Layer] = {}
-    for layer in model.layers:
+    for layer in _parts(whole):
         _collect(layer, layer.name, layers)
     return layers
 
 
 def layers_and_weights_by_path(
-    model: keras.Model,
+    whole: keras.layers.Layer,
 ) -> dict[str, keras.layers.Layer | keras.Variable]:
     """All that can be frozen: from path to layer, and to weight created as trainable."""
-    layers = layers_by_path(model)
+    layers = layers_by_path(whole)
     weights = {
         f"{path}/{weight.name}": weight
         for path, layer in layers.items()
         for weight in _own_weights(layer)
     }
-    return {**layers, **weights}
+    return {**layers, **{weight.name: weight for weight in _own_weights(whole)}, **weights}
 
 
 def is_quantized(layer: keras.layers.Layer) -> bool:
@@ -132,6 +139,10 @@ def is_quantized(layer: keras.layers.Layer) -> bool:
 def has_lora(layer: keras.layers.Layer) -> bool:
     """Whether the layer has LoRA factors."""
     return getattr(layer, "lora_enabled", False)
+
+
+def _parts(whole: keras.layers.Layer) -> list[keras.layers.Layer]:
+    return whole.layers if isinstance(whole, keras.Model) else children(whole)
 
 
 def _collect(layer: keras.layers.Layer, path: str, layers: dict[str, keras.layers.Layer]) -> None:

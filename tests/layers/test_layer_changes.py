@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mlp import MLPMixer
-from keras_mlp.models.layer_changes import layers_by_path
+from keras_mlp.layers.layer_changes import layers_by_path
 from tests.contract import reloaded
 from tests.test_contract import ROWS, factory
 
