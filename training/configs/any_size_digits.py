@@ -1,19 +1,19 @@
-"""One model for all image sizes, on the embedded digits, within minutes on one core.
+"""One model for all image sizes, on the embedded digits: Mixer and gMLP pico/2, three seeds.
 
 python -m training.any_size --config training/configs/any_size_digits.py --workdir runs/any_size
 
 The digits have 8 x 8 pixels, and larger ones are interpolated: this shows whether a model holds at
-other sizes, not what more pixels are worth. Nothing was tuned.
+other sizes, not what more pixels are worth. Nothing was tuned. docs/any_size.md has the results.
 """
 
 from training.config import AnySize, Augment, Data, Model, Optimizer, Runtime
 
 CONFIG = AnySize(
-    architectures=("MLPMixer",),
-    repeats=1,
-    epochs=60,
-    sizes=(4, 6, 8, 10, 12, 14, 16, (8, 16)),
-    separate_sizes=(6, 12, 16),
+    architectures=("MLPMixer", "GMLP"),
+    repeats=3,
+    epochs=40,
+    sizes=(4, 6, 8, 10, 12, 14, 16, (8, 16), (12, 8)),
+    separate_sizes=(6, 12, 14, 16, (8, 16)),
     model=Model(
         variant="pico/2",
         arguments={"image_shape": (8, 8, 1), "dropout_rate": 0.1, "drop_path_rate": 0.1},
@@ -23,5 +23,5 @@ CONFIG = AnySize(
     optimizer=Optimizer(
         learning_rate=3e-3, warmup_epochs=3, weight_decay=0.05, label_smoothing=0.1
     ),
-    runtime=Runtime(epochs_per_checkpoint=30, export=False),
+    runtime=Runtime(epochs_per_checkpoint=40, export=False),
 )
