@@ -5,7 +5,9 @@
 For every architecture and seed, trains the page's model over `data.image_sizes` ("flexible"), the
 same model at its own size alone ("resized": its weights are resized to each test size), and one
 model at each of `separate_sizes` ("separate", the ceiling), on equal budgets. Each is evaluated at
-every test size. A run that was stopped continues where it was.
+every test size. With BatchNorm the flexible model is also evaluated with statistics of each size
+("recalibrated": `keras_mlp.recalibrate` on the training images). A run that was stopped continues
+where it was.
 """
 
 from training.command_line import Arguments, any_size_options
@@ -29,6 +31,7 @@ import keras
 import keras_mlp
 from keras_mlp.arguments import check_choice, check_pair
 from keras_mlp.json_files import read_json
+from keras_mlp.recalibrate import has_batch_norm
 from keras_mlp.whole_files import write_text
 from training.compare import seeds_of, single_run
 from training.config import AnySize, Config
@@ -90,7 +93,13 @@ def _trained_and_judged(
         place = place / "x".join(map(str, sizes[0]))
     train(config, place)
     model = keras.models.load_model(place / "model.keras")
-    return [{**case, "size": list(size), **_judge(model, size, config)} for size in sizes]
+    found = [{**case, "size": list(size), **_judge(model, size, config)} for size in sizes]
+    if case["way"] == "flexible" and has_batch_norm(model):
+        case = {**case, "way": "recalibrated"}
+        for size in sizes:
+            own = _recalibrated(model, size, config)
+            found.append({**case, "size": list(size), **_judge(own, size, config)})
+    return found
 
 
 def any_size_table(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -148,6 +157,18 @@ def _judge(model: keras_mlp.VisionModel, size: tuple[int, int], config: Config) 
     splits = engine.load_splits(config.data, shape)
     found = engine.evaluate(model.at(shape), splits.test, config.data.batch_size)
     return {"accuracy": found["accuracy"]}
+
+
+def _recalibrated(
+    model: keras_mlp.VisionModel, size: tuple[int, int], config: Config
+) -> keras_mlp.VisionModel:
+    """A model of one size, with BatchNorm statistics of all training images, not augmented."""
+    own = keras_mlp.with_image_shape(model, (*size, model.image_shape[-1]))
+    split = engine_module().load_splits(config.data, own.image_shape).train
+    batches = split.batches(config.data.batch_size)
+    # Labels of -1 fill up the last batch.
+    keras_mlp.recalibrate(own, (images[labels >= 0] for images, labels in batches))
+    return own
 
 
 def _case(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 
+import keras_mlp
 from tests.training.blank_pictures import blank_pictures
 from training import any_size
 
 PAGE = "training/configs/any_size.py"
+DIGITS = "training/configs/any_size_digits.py"
 
 
 def arguments(workdir, data_dir, **overrides):
@@ -55,6 +58,23 @@ def test_trains_judges_and_resumes(data_dir, tmp_path, monkeypatch, capsys):
     any_size.main(arguments(folder, data_dir))
     assert table.strip() in capsys.readouterr().out
     assert (folder / "any_size.png").stat().st_size > 10_000
+
+
+def test_recalibrated_models_have_statistics_of_all_training_images(data_dir):
+    overrides = {"data.data_dir": data_dir, "data.batch_size": 1437}  # the digits in one batch
+    settings = [f"--set={key}={value}" for key, value in overrides.items()]
+    page = any_size.any_size_options(None, ["--config", DIGITS, "--workdir", "x", *settings]).config
+    config = any_size.single_run(page, "MLPMixer", 0)
+    model = keras_mlp.ConvMixer.from_variant(
+        "pico/2", image_shape=(8, 8, 1), num_layers=1, num_classes=10
+    )
+    own = any_size._recalibrated(model, (6, 8), config)
+    assert own.image_shape == (6, 8, 1)
+    images, _ = any_size.engine_module().load_splits(config.data, (6, 8, 1)).train.first(1437)
+    batch_statistics = np.asarray(own(images, training=True))
+    np.testing.assert_allclose(own(images, training=False), batch_statistics, rtol=0, atol=1e-4)
+    elsewhere = keras_mlp.with_image_shape(model, (6, 8, 1))
+    assert np.abs(elsewhere(images, training=False) - batch_statistics).max() > 1e-2
 
 
 @pytest.mark.parametrize(
