@@ -140,8 +140,10 @@ def _runs(page: AnySize) -> Iterator[tuple[dict[str, Any], Config, list[tuple[in
             plain = copy.deepcopy(flexible)
             plain.data.image_sizes, plain.model.patch_sizes = (), ()
             case = {"architecture": name, "seed": seed}
-            yield {**case, "way": "flexible"}, flexible, sizes
-            yield {**case, "way": "resized"}, plain, sizes
+            if "flexible" in page.ways:
+                yield {**case, "way": "flexible"}, flexible, sizes
+            if "resized" in page.ways:
+                yield {**case, "way": "resized"}, plain, sizes
             for size in page.separate_sizes:
                 own = copy.deepcopy(plain)
                 pair = check_pair("separate_sizes", size)
