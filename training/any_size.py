@@ -49,8 +49,8 @@ from training.train import train
 def any_size(page: AnySize, workdir: str | pathlib.Path) -> list[dict[str, Any]]:
     """Trains and evaluates every model.
 
-    Writes into the folder: the runs, in `ARCHITECTURE/seedN/WAY/`; `metrics.json`, `table.md` and
-    `any_size.png`.
+    Writes into the folder: the runs, in `ARCHITECTURE/seedN/WAY/`; `metrics.json`, `table.md`,
+    `lost.md` (see `lost_table`) and `any_size.png`.
 
     Args:
         page: a checked `training.config.AnySize`.
@@ -79,6 +79,7 @@ def any_size(page: AnySize, workdir: str | pathlib.Path) -> list[dict[str, Any]]
             metrics = {"entries": done, **provenance()}
             write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
             write_text(folder / "table.md", any_size_table(done) + "\n")
+            write_text(folder / "lost.md", lost_table(done, own_size(page)) + "\n")
         draw_any_size(folder / "any_size.png", done)
     return done
 
@@ -120,6 +121,58 @@ def any_size_table(entries: Sequence[Mapping[str, Any]]) -> str:
             cells.append(f"{statistics.mean(found):.1%}" if found else "-")
         lines.append(f"| {architecture} | {way} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def lost_table(
+    entries: Sequence[Mapping[str, Any]], own: tuple[int, int], way: str = "flexible"
+) -> str:
+    """A Markdown table: the points that one model for all sizes loses to one for each size.
+
+    Args:
+        entries: as `any_size` returns them.
+        own: the models' own size, at which the "resized" model is the one for this size.
+        way: of the model for all sizes.
+
+    Returns:
+        Percentage points: the mean over the seeds that have both models, and the range if there are
+        several. Negative where the model for all sizes is better.
+    """
+    found = {_key(entry): entry["accuracy"] for entry in entries}
+    sizes = sorted(
+        {tuple(entry["size"]) for entry in entries if entry["way"] == "separate"} | {own}
+    )
+    names = " | ".join(" x ".join(map(str, size)) for size in sizes)
+    lines = [f"| points lost | {names} |", "|---|" + "---:|" * len(sizes)]
+    for architecture in dict.fromkeys(entry["architecture"] for entry in entries):
+        cells = []
+        for size in sizes:
+            ceiling = "resized" if size == own else "separate"
+            pairs = [
+                (accuracy, found[name, seed, way, other])
+                for (name, seed, each, other), accuracy in found.items()
+                if (name, each, other) == (architecture, ceiling, size)
+                and (name, seed, way, other) in found
+            ]
+            cells.append(_points([100 * (one - other) for one, other in pairs]))
+        lines.append(f"| {architecture} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def own_size(page: AnySize) -> tuple[int, int]:
+    """Height and width of the images that the models are built for."""
+    height, width, _ = model_image_shape(page.model)
+    return height, width
+
+
+def _points(lost: Sequence[float]) -> str:
+    if not lost:
+        return "-"
+    mean = f"{statistics.mean(lost):.1f}"
+    return mean if len(lost) == 1 else f"{mean} ({min(lost):.1f} to {max(lost):.1f})"
+
+
+def _key(entry: Mapping[str, Any]) -> tuple[str, int, str, tuple[int, ...]]:
+    return entry["architecture"], entry["seed"], entry["way"], tuple(entry["size"])
 
 
 def _runs(page: AnySize) -> Iterator[tuple[dict[str, Any], Config, list[tuple[int, int]]]]:
@@ -198,7 +251,7 @@ def main(arguments: Arguments = None) -> None:
         sys.exit(RESUMABLE)
     except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"error: {error}")
-    print(any_size_table(entries))
+    print(f"{any_size_table(entries)}\n\n{lost_table(entries, own_size(options.config))}")
 
 
 if __name__ == "__main__":
