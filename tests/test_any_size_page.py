@@ -1,4 +1,4 @@
-"""The tables of docs/any_size.md are what the stored results give, and its goal is judged by them."""
+"""The tables and the conclusions of docs/any_size.md are what the stored results give."""
 
 import json
 import pathlib
@@ -68,6 +68,17 @@ def test_the_conclusions_of_the_page_hold(architecture):
             STUDY, architecture, "resized", size
         )
         assert gained > 1, size
+
+
+def test_longer_training_meets_the_goal_at_square_sizes_only():
+    def lost(entries, size):
+        ceiling = "resized" if size == [8, 8] else "separate"
+        own = mean(STUDY, "MLPMixer", ceiling, size)
+        return own - mean(entries, "MLPMixer", "flexible", size)
+
+    assert lost(STUDY, [8, 8]) > 0.5 and lost(STUDY, [6, 6]) > 1 and lost(STUDY, [8, 16]) > 1
+    assert lost(LONGER, [8, 8]) <= 0.5 and lost(LONGER, [8, 16]) > 1
+    assert all(lost(LONGER, [side, side]) <= 1 for side in (6, 12, 16))
 
 
 @pytest.mark.parametrize("architecture", ["ConvMixer", "RepMLPNet"])
