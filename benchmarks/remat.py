@@ -2,12 +2,10 @@
 
 import argparse
 import functools
-import json
 import os
 import pathlib
 import shlex
 import statistics
-import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -15,12 +13,11 @@ from typing import Any
 from benchmarks.agreement import Disagreement, check_agreement
 from benchmarks.report import machine_facts, write_json
 from benchmarks.rounds import run_in_turn
-from benchmarks.worker_process import WorkerFailed
+from benchmarks.worker_process import WorkerFailed, run_once
 from keras_mlp import MLPMixer
 from keras_mlp.arguments import check_choice, check_positive_int
 
 TOLERANCE = 1e-4
-_CHECKOUT = pathlib.Path(__file__).parents[1]
 _COLUMNS = (
     "model",
     "remat",
@@ -116,21 +113,7 @@ def _medians(turns: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def _step(name: str, order: dict[str, Any]) -> dict[str, Any]:
-    finished = subprocess.run(
-        [sys.executable, "-m", "benchmarks.training_step", json.dumps(order)],
-        cwd=_CHECKOUT,
-        env={
-            **os.environ,
-            "KERAS_BACKEND": "tensorflow",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "CUDA_VISIBLE_DEVICES": "-1",  # resident memory counts the host only
-        },
-        capture_output=True,
-        text=True,
-    )
-    if finished.returncode:
-        raise WorkerFailed(f"{name} ended early:\n{finished.stderr[-2000:]}")
-    return json.loads(finished.stdout.splitlines()[-1])
+    return run_once("benchmarks.training_step", name, order)
 
 
 def _check(options: argparse.Namespace) -> list[str]:

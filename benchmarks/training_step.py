@@ -39,7 +39,7 @@ def measure(sizes: dict[str, Any], remat: bool, batch: int) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (batch, *model.image_shape)).astype("float32")
     labels = rng.integers(0, model.num_classes, batch)
-    start = _resident("VmRSS")
+    start = resident("VmRSS")
     model.train_on_batch(images, labels)  # traces too
     clock, cpu = time.perf_counter(), time.process_time()
     loss = float(model.train_on_batch(images, labels))
@@ -47,13 +47,13 @@ def measure(sizes: dict[str, Any], remat: bool, batch: int) -> dict[str, Any]:
         "seconds": time.perf_counter() - clock,
         "cpu_seconds": time.process_time() - cpu,
         "start": start,
-        "peak": _resident("VmHWM"),
+        "peak": resident("VmHWM"),
         "loss": loss,
         "versions": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
     }
 
 
-def _resident(kind: str) -> float:
+def resident(kind: str) -> float:
     """In MiB. The kernel counts this process alone; `ru_maxrss` starts at the parent's value."""
     for line in pathlib.Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{kind}:"):

@@ -1,11 +1,14 @@
-"""Time of a training step through a view of a model: python -m benchmarks.views --help.
+"""A training step through a view of a model: python -m benchmarks.views --help.
 
 A view (`model.at`) computes the weights over tokens of its size in every step; the model that
-`with_image_shape` makes has them stored. Both train at the same size, in turn.
+`with_image_shape` makes has them stored. Both train at the same size. Their steps are timed in
+turn, and their peak memory is measured in processes of their own.
 """
 
 import argparse
+import functools
 import os
+import pathlib
 import shlex
 import statistics
 import sys
@@ -13,24 +16,35 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
-import numpy as np
-import tensorflow as tf
-
 import keras_mlp
+from benchmarks.agreement import Disagreement, check_agreement
 from benchmarks.report import machine_facts, write_json
+from benchmarks.rounds import run_in_turn
+from benchmarks.view_step import KINDS, model_of, some_images, step_of
+from benchmarks.worker_process import WorkerFailed, run_once
+from keras_mlp.arguments import check_choice, check_positive_int
+
+TOLERANCE = 1e-4
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints Markdown, and writes JSON if asked to."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        _check(options)
+    except ValueError as error:
+        parser.error(str(error))
     facts = {
         **machine_facts(),
         "command": shlex.join(["python", "-m", "benchmarks.views", *arguments]),
         "load before": f"{os.getloadavg()[0]:.2f}",
     }
-    rows = [measure(name, options) for name in options.architectures]
+    try:
+        rows = [measure(name, options) for name in options.architectures]
+    except (Disagreement, WorkerFailed) as error:
+        sys.exit(f"error: {error}")
     print(markdown(rows))
     print("\n".join(f"- {name}: {value}" for name, value in facts.items()))
     if options.json:
@@ -38,68 +52,72 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(architecture: str, options: argparse.Namespace) -> dict[str, Any]:
-    """The medians of both kinds of step, in seconds, and the ratios of the pairs."""
-    keras.utils.set_random_seed(0)
-    model = keras_mlp.ARCHITECTURES[architecture].from_variant(options.variant, num_classes=10)
-    shape = (options.side, options.side, 3)
-    images = np.random.default_rng(0).integers(0, 256, (options.batch, *shape)).astype("uint8")
-    steps = {
-        "view": step_of(model.at(shape), images),
-        "stored": step_of(keras_mlp.with_image_shape(model, shape), images),
+    """The medians of both kinds of step, in seconds, the ratios of the pairs, and peak memory."""
+    sizes = {"architecture": architecture, "variant": options.variant, "side": options.side}
+    memory = {
+        kind: run_once(
+            "benchmarks.view_step", kind, {"kind": kind, **sizes, "batch": options.batch}
+        )
+        for kind in KINDS
     }
+    check_agreement({kind: found["loss"] for kind, found in memory.items()}, TOLERANCE)
+    images = some_images(options.batch, options.side)
+    steps = {kind: step_of(model_of(kind, **sizes), images) for kind in KINDS}
     for step in steps.values():
         step()  # traces
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(options.rounds):
-        for name, step in steps.items():
-            began = time.perf_counter()
-            step()
-            seconds[name].append(time.perf_counter() - began)
+    seconds = run_in_turn(
+        {kind: functools.partial(_seconds, step) for kind, step in steps.items()}, options.rounds
+    )
     ratios = [a / b for a, b in zip(seconds["view"], seconds["stored"], strict=True)]
     return {
         "architecture": architecture,
         "variant": options.variant,
         "size": options.side,
         "batch": options.batch,
-        **{name: statistics.median(each) for name, each in seconds.items()},
+        **{kind: statistics.median(each) for kind, each in seconds.items()},
         "ratio": statistics.median(ratios),
         "quartiles": statistics.quantiles(ratios, n=4)[::2],
+        "memory": memory,
     }
 
 
-def step_of(model: keras.Model, images: np.ndarray[Any, Any]) -> Callable[[], None]:
-    """A compiled training step of plain gradient descent."""
-    labels = tf.constant(np.arange(len(images)) % 10)
-    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    optimizer = keras.optimizers.SGD(1e-3)
-    optimizer.build(model.trainable_variables)
-
-    @tf.function
-    def step(images: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            loss = loss_of(labels, model(images, training=True))
-        weights = [weight.value for weight in model.trainable_variables]
-        optimizer.apply(tape.gradient(loss, weights), model.trainable_variables)
-        return loss
-
-    pixels = tf.constant(images)
-    return lambda: step(pixels).numpy()
+def _seconds(step: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    step()
+    return time.perf_counter() - began
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """A table with a row per architecture."""
     lines = [
-        "| model | size | batch | stored, ms | view, ms | view / stored | quartiles |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| model | size | batch | stored, ms | view, ms | view / stored | quartiles "
+        "| stored, peak MiB | view, peak MiB |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
         low, high = row["quartiles"]
+        peak = {kind: row["memory"][kind]["peak"] for kind in KINDS}
         lines.append(
             f"| {row['architecture']} {row['variant']} | {row['size']} | {row['batch']} | "
             f"{row['stored'] * 1e3:.0f} | {row['view'] * 1e3:.0f} | {row['ratio']:.2f} | "
-            f"{low:.2f}-{high:.2f} |"
+            f"{low:.2f}-{high:.2f} | {peak['stored']:.0f} | {peak['view']:.0f} |"
         )
     return "\n".join(lines)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """ValueError for invalid options, before any work."""
+    for name in ("side", "batch"):
+        check_positive_int(name, getattr(options, name))
+    if options.rounds < 2:
+        raise ValueError(f"`rounds` must be at least 2, for quartiles, got {options.rounds}.")
+    if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
+        raise ValueError(f"`json` must be in an existing folder, got {options.json!r}.")
+    for name in options.architectures:
+        architecture = keras_mlp.ARCHITECTURES[name]
+        check_choice("variant", options.variant, architecture.variants)
+        model = keras_mlp.analysis.weightless(architecture.from_variant, options.variant)
+        model.at((options.side, options.side, 3))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 from typing import Any, ClassVar, Protocol
 
@@ -103,6 +104,36 @@ class WorkerProcess:
             self._log.seek(0)
             raise WorkerFailed(f"{self.name} ended early:\n{self._log.read()[-2000:]}")
         return json.loads(reply)
+
+
+def run_once(module: str, name: str, order: dict[str, Any]) -> dict[str, Any]:
+    """Runs a measuring module in a process of its own, which peak memory needs.
+
+    Args:
+        module: such as "benchmarks.training_step"; it takes the order as JSON, and its last line
+            is the result as JSON.
+        name: what an error calls it.
+        order: for the module.
+
+    Raises:
+        WorkerFailed: the process ended early.
+    """
+    finished = subprocess.run(
+        [sys.executable, "-m", module, json.dumps(order)],
+        cwd=_CHECKOUT,
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "tensorflow",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "CUDA_VISIBLE_DEVICES": "-1",  # resident memory counts the host only
+        },
+        capture_output=True,
+        text=True,
+    )
+    if finished.returncode:
+        raise WorkerFailed(f"{name} ended early:\n{finished.stderr[-2000:]}")
+    result: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
+    return result
 
 
 def _environment(threads: int) -> dict[str, str]:

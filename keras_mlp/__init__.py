@@ -20,6 +20,7 @@ from keras_mlp.lora import enable_lora, merge_lora
 from keras_mlp.models import *  # noqa: F403  (every architecture and its block)
 from keras_mlp.models import __all__ as _models
 from keras_mlp.new_head import with_new_head
+from keras_mlp.recalibrate import recalibrate
 from keras_mlp.saved_model_layer import SavedModelLayer
 from keras_mlp.weights import (
     class_names,
@@ -47,6 +48,7 @@ __all__ = [
     "load_saved_model",
     "merge_lora",
     "presets",
+    "recalibrate",
     "save_checkpoint",
     "saved_model_info",
     "with_image_shape",

@@ -150,7 +150,27 @@ SavedModels take float32 images in [0, 1] or uint8 pixels in [0, 255], (B, H, W,
 (B, {classes}); `feature_vector` gives the input of the classification head, (B, {width}).
 Signatures: `serving_default` (`images`), `serving_uint8` (`pixels`), `serving_bytes` (`encoded`:
 JPEG or PNG files). `classifier` also has `features(images)` and the signature `serving_features`,
-with the maps {maps}."""
+with the maps {maps}.{_size_signatures(metrics)}"""
+
+
+def curve(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Accuracy at each size that the SavedModels take; empty where they take one."""
+    return metrics.get("curve", [])  # which artefacts of before lack
+
+
+def _size_signatures(metrics: dict[str, Any]) -> str:
+    if not curve(metrics):
+        return ""
+    own = metrics["image_shape"][:2]
+    names = [f"{each['size'][0]}x{each['size'][1]}" for each in curve(metrics)]
+    example = next(
+        name for name, each in zip(names, curve(metrics), strict=True) if each["size"] != own
+    )
+    return (
+        f" One set of\nvariables serves images of {', '.join(names)} pixels: the SavedModels take "
+        "each, and have\nsignatures for it, such as "
+        f"`serving_uint8_{example}`. Files are resized to {own[0]}x{own[1]}."
+    )
 
 
 def _result(metrics: dict[str, Any]) -> str:
@@ -174,9 +194,27 @@ def _result(metrics: dict[str, Any]) -> str:
         _code(run["command"]),
         f"The artefact was made on {metrics['made']['date'][:10]}, {_software(metrics['made'])}:",
         _code(metrics["made"]["command"]),
+        *_curve(metrics),
         *_sizes(metrics),
     ]
     return "\n\n".join(lines)
+
+
+def _curve(metrics: dict[str, Any]) -> list[str]:
+    """Accuracy at each size that the model was trained over, as a table."""
+    if not curve(metrics):
+        return []
+    rows = [
+        f"| {each['size'][0]} x {each['size'][1]} | {each['accuracy']:.2%} |"
+        for each in curve(metrics)
+    ]
+    return [
+        "Trained over several image sizes with one set of weights (`model.at`). Test accuracy at "
+        "each, with `classifier` on the same images, resized:",
+        "\n".join(["| size | test accuracy |", "|---|---:|", *rows]),
+        "At these sizes the outputs of `classifier` differ from those of `model.at(size)` by at "
+        f"most {max(each['agreement'] for each in curve(metrics)):.1e}.",
+    ]
 
 
 def _code(text: str) -> str:
@@ -249,11 +287,14 @@ def _data(metrics: dict[str, Any]) -> str:
 
 def _limits(metrics: dict[str, Any]) -> str:
     height, width, channels = metrics["image_shape"]
+    sizes = f"{height} x {width}"
+    if curve(metrics):
+        sizes = "those of the table"
     color = "greyscale pictures" if channels == 1 else "pictures"
     lines = [
         f"It knows only small {color} like those of {dataset(metrics).title}, not photographs or "
         "other framings, and it names one of its classes whatever the picture shows.",
-        f"Images of another size than {height} x {width} must be resized first, or need a "
+        f"Images of another size than {sizes} must be resized first, or need a "
         "SavedModel of their own (`keras_mlp.with_image_shape`).",
         "One seed. The test split was read when the run ended and once more to measure the "
         "SavedModel.",

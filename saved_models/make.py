@@ -24,6 +24,7 @@ import keras_mlp
 from keras_mlp.arguments import check_choice
 from keras_mlp.deploy import has_training_form
 from keras_mlp.golden import write_golden
+from keras_mlp.typing import ImageShape
 from keras_mlp.whole_files import check_replaceable, whole_folder, write_text
 from saved_models import artefact
 from saved_models.artefact import check_output
@@ -48,6 +49,9 @@ def make(
     data_dir: str | None = None,
 ) -> pathlib.Path:
     """Writes an artefact: models, labels, golden outputs, metrics, card and manifest.
+
+    The SavedModels of a run over several `data.image_sizes` take images of each of these sizes, by
+    one set of variables, and the card has the accuracy at each.
 
     Args:
         run: workdir of a finished `training.train`, with `model.keras` and `metrics.json`.
@@ -75,17 +79,24 @@ def make(
     classes = finished.metrics["classes"]
     check_names(classes, f"`RUN` {run}")
     models = _models(finished.model, form, sizes)
+    shapes = finished.further_shapes
+    if shapes and models[artefact.CLASSIFIER] is not finished.model:
+        raise ValueError(
+            f"`--form` deployed folds the weights for one image size, and `RUN` {run} was trained "
+            "over several: give `--form training`."
+        )
     split = finished.test_split()
+    splits = {shape: finished.test_split(shape) for shape in shapes}
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(path) as folder:
         finished.save(folder / artefact.KERAS_MODEL)
-        _write_saved_models(models, classes, folder, finished.upright)
+        _write_saved_models(models, classes, folder, finished.upright, shapes)
         write_text(folder / artefact.LABELS, "".join(f"{name}\n" for name in classes))
         _write_golden(finished.model, split, folder)
         metrics = {
             "format_version": artefact.FORMAT_VERSION,
             "name": path.name,
-            **measure(folder, finished.model, models, split, finished.batch_size),
+            **measure(folder, finished.model, models, split, finished.batch_size, splits),
             "training": finished.metrics,
             "made": without_paths(provenance()),
         }
@@ -139,6 +150,7 @@ def _write_saved_models(
     classes: Sequence[str],
     folder: pathlib.Path,
     upright: bool,
+    shapes: Sequence[ImageShape],
 ) -> None:
     for name, model in models.items():
         (folder / name).parent.mkdir(exist_ok=True)
@@ -148,10 +160,15 @@ def _write_saved_models(
             features=blocks_of(model),
             class_names=classes,
             upright=upright,
+            image_shapes=shapes if name == artefact.CLASSIFIER else (),
         )
     classifier = models[artefact.CLASSIFIER]
     keras_mlp.export_saved_model(
-        classifier, folder / artefact.FEATURE_VECTOR, output="features", upright=upright
+        classifier,
+        folder / artefact.FEATURE_VECTOR,
+        output="features",
+        upright=upright,
+        image_shapes=shapes,
     )
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import keras_mlp
 from keras_mlp.export import sha256_of
-from keras_mlp.typing import Array
+from keras_mlp.typing import Array, ImageShape
 from saved_models.artefact import (
     CLASSIFIER,
     FEATURE_VECTOR,
@@ -30,6 +30,7 @@ def measure(
     models: Mapping[str, keras_mlp.VisionModel],
     split: Split,
     batch_size: int,
+    splits: Mapping[ImageShape, Split],
 ) -> dict[str, Any]:
     """Measures what `metrics.json` adds to the run's own metrics.
 
@@ -39,17 +40,21 @@ def measure(
         models: maps the path of each SavedModel with logits to the Keras model it comes from.
         split: the test split of `model`.
         batch_size: batch size of the evaluation.
+        splits: maps each further image shape that the classifier's SavedModel takes to the test
+            split at that shape.
 
     Returns:
         A dict. "agreement" holds the largest absolute differences from the Keras model's outputs,
-        "test" the results of the classifier's SavedModel on the whole test split, "bytes" the
-        sizes on disk, and "sha256" the digests; the digest of a folder is its fingerprint.
+        "test" the results of the classifier's SavedModel on the whole test split, "curve" its
+        accuracy at each size if there are several, "bytes" the sizes on disk, and "sha256" the
+        digests; the digest of a folder is its fingerprint.
     """
     folder = pathlib.Path(folder)
     golden = read_golden(folder)
     classifier = load_saved_model(folder / CLASSIFIER)
     served = models[CLASSIFIER]
     parts = [KERAS_MODEL, FEATURE_VECTOR, *models]
+    test = evaluate(classifier, split, batch_size)
     return {
         "architecture": type(model).__name__,
         "form": _form(served),
@@ -59,7 +64,8 @@ def measure(
         "cost": {KERAS_MODEL: _cost(model), CLASSIFIER: _cost(served)},
         "agreement": agreement(classifier, load_saved_model(folder / FEATURE_VECTOR), golden),
         "sizes": _sizes(folder, models, golden["images"]),
-        "test": evaluate(classifier, split, batch_size),
+        "test": test,
+        "curve": _curve(classifier, model, test["accuracy"], splits, batch_size, golden["images"]),
         "bytes": {part: _bytes(folder / part) for part in parts},
         "sha256": {part: _sha256(folder / part) for part in parts},
         "classes": read_labels(folder),
@@ -103,6 +109,30 @@ def _sizes(
             expected = np.asarray(model(pixels, training=False))
             sizes[name] = difference(load_saved_model(folder / name)(pixels), expected)
     return sizes
+
+
+def _curve(
+    classifier: Any,
+    model: keras_mlp.VisionModel,
+    own: float,
+    splits: Mapping[ImageShape, Split],
+    batch_size: int,
+    images: Array,
+) -> list[dict[str, Any]]:
+    """Accuracy at each size, and agreement with the Keras model's views on the golden images."""
+    if not splits:
+        return []
+    curve = [{"size": list(model.image_shape[:2]), "accuracy": own, "agreement": 0.0}]
+    for shape, split in splits.items():
+        pixels = resized(images, shape)
+        expected = np.asarray(model.at(shape)(pixels, training=False))
+        found = {
+            "size": list(shape[:2]),
+            "accuracy": evaluate(classifier, split, batch_size)["accuracy"],
+            "agreement": difference(classifier(pixels), expected),
+        }
+        curve.append(found)
+    return sorted(curve, key=lambda each: each["size"])
 
 
 def resized(images: Array, image_shape: Sequence[int]) -> Array:

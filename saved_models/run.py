@@ -7,6 +7,8 @@ import shutil
 from typing import Any
 
 import keras_mlp
+from keras_mlp.arguments import check_pair
+from keras_mlp.typing import ImageShape
 from saved_models.artefact import KERAS_MODEL, METRICS, load_keras_model, read_dict
 from training.config import Data
 from training.data.checks import PICTURES
@@ -78,9 +80,17 @@ class Run:
         """Whether the run turned its pictures as their EXIF orientation asks."""
         return self._data.upright
 
-    def test_split(self) -> Split:
-        """The test split as the run read it; ValueError if the data is missing."""
-        return load_splits(self._data, tuple(self.model.image_shape)).test
+    @property
+    def further_shapes(self) -> list[ImageShape]:
+        """The image shapes that the run trained at besides the model's own (`data.image_sizes`)."""
+        own = tuple(self.model.image_shape)
+        sizes = [check_pair("data.image_sizes", size) for size in self._data.image_sizes]
+        shapes = dict.fromkeys((*size, own[-1]) for size in sizes)
+        return [shape for shape in shapes if shape != own]
+
+    def test_split(self, image_shape: ImageShape | None = None) -> Split:
+        """The test split as the run read it, at a shape; ValueError if the data is missing."""
+        return load_splits(self._data, tuple(image_shape or self.model.image_shape)).test
 
 
 def _in_float32(model: keras_mlp.VisionModel, path: pathlib.Path) -> keras_mlp.VisionModel:

@@ -27,8 +27,8 @@ from keras_mlp.export import INFO_FILE
 from keras_mlp.typing import Array
 from saved_models import artefact
 from saved_models.archive import unpacked
-from saved_models.card import card
-from saved_models.golden import TOLERANCE, keras_problems, tolerance_of
+from saved_models.card import card, curve
+from saved_models.golden import TOLERANCE, golden_problems, keras_problems, tolerance_of
 from saved_models.hub_card import without_front_matter
 from saved_models.interface import interface_problems
 from saved_models.learning import learning_problems
@@ -104,7 +104,8 @@ def _content_problems(folder: pathlib.Path, parts: Sequence[str]) -> list[str]:
     if problems:
         return problems
     tolerance = tolerance_of(metrics["form"])
-    return [
+    problems = _size_problems(folder, metrics, golden["images"], tolerance)
+    return problems or [
         problem
         for part in parts
         for problem in _part_problems(folder / part, part, golden, tolerance)
@@ -122,6 +123,25 @@ def _part_problems(
         pixels = resized(golden["images"], saved_model_info(folder)["image_shape"])
         outputs = loaded(pixels).numpy()
     return _saved_model_problems(folder, part, loaded, pixels, outputs, tolerance)
+
+
+def _size_problems(
+    folder: pathlib.Path, metrics: dict[str, Any], images: Array, tolerance: float
+) -> list[str]:
+    """The sizes of the card at which the classifier differs from the Keras model."""
+    sizes = curve(metrics)
+    if not sizes:
+        return []
+    model = artefact.load_keras_model(folder)
+    loaded = artefact.load_saved_model(folder / artefact.CLASSIFIER)
+    problems = []
+    for height, width in (each["size"] for each in sizes):
+        shape = (height, width, images.shape[-1])
+        pixels = resized(images, shape)
+        expected = np.asarray(model.at(shape)(pixels, training=False))
+        name = f"{artefact.CLASSIFIER} at {height} x {width}"
+        problems += golden_problems(name, loaded(pixels), expected, tolerance)
+    return problems
 
 
 def _saved_model_problems(

@@ -19,6 +19,7 @@ ROWS = (
     ("keras_mlp.weights",),
     (
         "keras_mlp.new_head",
+        "keras_mlp.recalibrate",
         "keras_mlp.depth",
         "keras_mlp.lora",
         "keras_mlp.deploy",

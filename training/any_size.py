@@ -5,7 +5,9 @@
 For every architecture and seed, trains the page's model over `data.image_sizes` ("flexible"), the
 same model at its own size alone ("resized": its weights are resized to each test size), and one
 model at each of `separate_sizes` ("separate", the ceiling), on equal budgets. Each is evaluated at
-every test size. A run that was stopped continues where it was.
+every test size. With BatchNorm the flexible model is also evaluated with statistics of each size
+("recalibrated": `keras_mlp.recalibrate` on the training images). A run that was stopped continues
+where it was.
 """
 
 from training.command_line import Arguments, any_size_options
@@ -29,6 +31,7 @@ import keras
 import keras_mlp
 from keras_mlp.arguments import check_choice, check_pair
 from keras_mlp.json_files import read_json
+from keras_mlp.recalibrate import has_batch_norm
 from keras_mlp.whole_files import write_text
 from training.compare import seeds_of, single_run
 from training.config import AnySize, Config
@@ -46,8 +49,8 @@ from training.train import train
 def any_size(page: AnySize, workdir: str | pathlib.Path) -> list[dict[str, Any]]:
     """Trains and evaluates every model.
 
-    Writes into the folder: the runs, in `ARCHITECTURE/seedN/WAY/`; `metrics.json`, `table.md` and
-    `any_size.png`.
+    Writes into the folder: the runs, in `ARCHITECTURE/seedN/WAY/`; `metrics.json`, `table.md`,
+    `lost.md` (see `lost_table`) and `any_size.png`.
 
     Args:
         page: a checked `training.config.AnySize`.
@@ -76,6 +79,7 @@ def any_size(page: AnySize, workdir: str | pathlib.Path) -> list[dict[str, Any]]
             metrics = {"entries": done, **provenance()}
             write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
             write_text(folder / "table.md", any_size_table(done) + "\n")
+            write_text(folder / "lost.md", lost_table(done, own_size(page)) + "\n")
         draw_any_size(folder / "any_size.png", done)
     return done
 
@@ -90,7 +94,13 @@ def _trained_and_judged(
         place = place / "x".join(map(str, sizes[0]))
     train(config, place)
     model = keras.models.load_model(place / "model.keras")
-    return [{**case, "size": list(size), **_judge(model, size, config)} for size in sizes]
+    found = [{**case, "size": list(size), **_judge(model, size, config)} for size in sizes]
+    if case["way"] == "flexible" and has_batch_norm(model):
+        case = {**case, "way": "recalibrated"}
+        for size in sizes:
+            own = _recalibrated(model, size, config)
+            found.append({**case, "size": list(size), **_judge(own, size, config)})
+    return found
 
 
 def any_size_table(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -113,6 +123,58 @@ def any_size_table(entries: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def lost_table(
+    entries: Sequence[Mapping[str, Any]], own: tuple[int, int], way: str = "flexible"
+) -> str:
+    """A Markdown table: the points that one model for all sizes loses to one for each size.
+
+    Args:
+        entries: as `any_size` returns them.
+        own: the models' own size, at which the "resized" model is the one for this size.
+        way: of the model for all sizes.
+
+    Returns:
+        Percentage points: the mean over the seeds that have both models, and the range if there are
+        several. Negative where the model for all sizes is better.
+    """
+    found = {_key(entry): entry["accuracy"] for entry in entries}
+    sizes = sorted(
+        {tuple(entry["size"]) for entry in entries if entry["way"] == "separate"} | {own}
+    )
+    names = " | ".join(" x ".join(map(str, size)) for size in sizes)
+    lines = [f"| points lost | {names} |", "|---|" + "---:|" * len(sizes)]
+    for architecture in dict.fromkeys(entry["architecture"] for entry in entries):
+        cells = []
+        for size in sizes:
+            ceiling = "resized" if size == own else "separate"
+            pairs = [
+                (accuracy, found[name, seed, way, other])
+                for (name, seed, each, other), accuracy in found.items()
+                if (name, each, other) == (architecture, ceiling, size)
+                and (name, seed, way, other) in found
+            ]
+            cells.append(_points([100 * (one - other) for one, other in pairs]))
+        lines.append(f"| {architecture} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def own_size(page: AnySize) -> tuple[int, int]:
+    """Height and width of the images that the models are built for."""
+    height, width, _ = model_image_shape(page.model)
+    return height, width
+
+
+def _points(lost: Sequence[float]) -> str:
+    if not lost:
+        return "-"
+    mean = f"{statistics.mean(lost):.1f}"
+    return mean if len(lost) == 1 else f"{mean} ({min(lost):.1f} to {max(lost):.1f})"
+
+
+def _key(entry: Mapping[str, Any]) -> tuple[str, int, str, tuple[int, ...]]:
+    return entry["architecture"], entry["seed"], entry["way"], tuple(entry["size"])
+
+
 def _runs(page: AnySize) -> Iterator[tuple[dict[str, Any], Config, list[tuple[int, int]]]]:
     """Every run: what it is, its config, and the sizes that it is evaluated at."""
     architectures = page.architectures or tuple(keras_mlp.ARCHITECTURES)
@@ -131,8 +193,10 @@ def _runs(page: AnySize) -> Iterator[tuple[dict[str, Any], Config, list[tuple[in
             plain = copy.deepcopy(flexible)
             plain.data.image_sizes, plain.model.patch_sizes = (), ()
             case = {"architecture": name, "seed": seed}
-            yield {**case, "way": "flexible"}, flexible, sizes
-            yield {**case, "way": "resized"}, plain, sizes
+            if "flexible" in page.ways:
+                yield {**case, "way": "flexible"}, flexible, sizes
+            if "resized" in page.ways:
+                yield {**case, "way": "resized"}, plain, sizes
             for size in page.separate_sizes:
                 own = copy.deepcopy(plain)
                 pair = check_pair("separate_sizes", size)
@@ -148,6 +212,18 @@ def _judge(model: keras_mlp.VisionModel, size: tuple[int, int], config: Config) 
     splits = engine.load_splits(config.data, shape)
     found = engine.evaluate(model.at(shape), splits.test, config.data.batch_size)
     return {"accuracy": found["accuracy"]}
+
+
+def _recalibrated(
+    model: keras_mlp.VisionModel, size: tuple[int, int], config: Config
+) -> keras_mlp.VisionModel:
+    """A model of one size, with BatchNorm statistics of all training images, not augmented."""
+    own = keras_mlp.with_image_shape(model, (*size, model.image_shape[-1]))
+    split = engine_module().load_splits(config.data, own.image_shape).train
+    batches = split.batches(config.data.batch_size)
+    # Labels of -1 fill up the last batch.
+    keras_mlp.recalibrate(own, (images[labels >= 0] for images, labels in batches))
+    return own
 
 
 def _case(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,7 +251,7 @@ def main(arguments: Arguments = None) -> None:
         sys.exit(RESUMABLE)
     except (ValueError, FloatingPointError, OSError) as error:
         sys.exit(f"error: {error}")
-    print(any_size_table(entries))
+    print(f"{any_size_table(entries)}\n\n{lost_table(entries, own_size(options.config))}")
 
 
 if __name__ == "__main__":

@@ -365,12 +365,14 @@ class AnySize(Comparison):
     Attributes:
         sizes: test sizes, (height, width) in pixels or one number for a square.
         separate_sizes: those at which a model of its own is trained.
+        ways: which of the two models that are evaluated at every size are trained.
         data: `image_sizes` are those of the flexible model; the other models are trained without.
         architectures and the other keys: as for `Comparison`.
     """
 
     sizes: tuple[PositiveInt | tuple[PositiveInt, PositiveInt], ...] = ()
     separate_sizes: tuple[PositiveInt | tuple[PositiveInt, PositiveInt], ...] = ()
+    ways: tuple[Literal["flexible", "resized"], ...] = ("flexible", "resized")
 
 
 @dataclasses.dataclass

@@ -18,24 +18,27 @@ ARGUMENTS = {
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory):
-    """A function from the name of an architecture to the workdir of a run, trained once."""
+    """A function from architecture and `data.image_sizes` to the workdir of a run, trained once."""
     data_dir = tmp_path_factory.mktemp("tfds")
     find_dataset("digits", str(data_dir))
     runs = tmp_path_factory.mktemp("runs")
 
-    def run(architecture):
+    def run(architecture, image_sizes=()):
+        folder = runs / architecture / ("sizes" if image_sizes else "plain")
         arguments = {"image_shape": (8, 8, 1), **ARGUMENTS[architecture]}
         config = Config(
             epochs=1,
             model=Model(architecture, "pico/2", arguments),
-            data=Data(name="digits", data_dir=str(data_dir), batch_size=64),
+            data=Data(
+                name="digits", data_dir=str(data_dir), batch_size=64, image_sizes=image_sizes
+            ),
             augment=Augment(shift=1),
             optimizer=Optimizer(learning_rate=5e-3),
             runtime=Runtime(steps_per_loop=10, export=False),
         )
         with blank_pictures():
-            train(config, runs / architecture)
-        return runs / architecture
+            train(config, folder)
+        return folder
 
     return run
 

@@ -13,8 +13,9 @@ import tensorflow as tf
 import saved_models.make as program
 from keras_mlp import saved_model_info
 from saved_models.artefact import read_golden, read_labels, read_metrics
-from saved_models.card import card
+from saved_models.card import card, write_card
 from saved_models.make import blocks_of, make
+from saved_models.manifest import write_manifest
 from saved_models.run import Run, short_name, without_paths
 from saved_models.verify import problems_of
 from tests.contract import predict, some_pixels
@@ -104,6 +105,39 @@ def test_a_repmlpnet_is_deployed_and_stays_trainable(finished_run, tmp_path):
     assert saved_model_info(path / "classifier")["config"]["deployed"] is True
     assert keras.saving.load_model(path / "model.keras").deployed is False
     assert 0 < max(metrics["agreement"].values()) < 1e-4
+
+
+@pytest.mark.slow
+def test_one_artefact_serves_every_size_of_its_run(finished_run, tmp_path):
+    path = make(finished_run("MLPMixer", (8, 12, (8, 4))), tmp_path)
+    curve = read_metrics(path)["curve"]
+    assert [each["size"] for each in curve] == [[8, 4], [8, 8], [12, 12]]
+    assert curve[1]["accuracy"] == read_metrics(path)["test"]["accuracy"]
+    assert all(each["agreement"] <= 1e-5 for each in curve)
+    text = (path / "README.md").read_text()
+    assert f"| 12 x 12 | {curve[2]['accuracy']:.2%} |" in text and "serving_uint8_8x4" in text
+    assert "another size than those of the table" in text
+    for part in ("classifier", "feature_vector"):
+        loaded = tf.saved_model.load(str(path / part))
+        assert {"serving_uint8_12x12", "serving_default_8x4"} <= set(loaded.signatures)
+    assert problems_of(path) == []
+    # A size of the card that is not served is a problem.
+    metrics = read_metrics(path)
+    metrics["curve"].append({"size": [16, 16], "accuracy": 0.5, "agreement": 0.0})
+    (path / "metrics.json").write_text(json.dumps(metrics))
+    write_card(path)
+    write_manifest(path, path.name)
+    assert problems_of(path)
+
+
+def test_a_deployed_model_has_one_size(finished_run, tmp_path):
+    run = shutil.copytree(finished_run("RepMLPNet"), tmp_path / "run")
+    metrics = json.loads((run / "metrics.json").read_text())
+    metrics["config"]["data"]["image_sizes"] = [8, 12]
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(ValueError, match="give `--form training`"):
+        make(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_failure_in_the_middle_leaves_nothing(finished_run, tmp_path, monkeypatch):
