@@ -4,16 +4,17 @@
         --classes 10 --json latency.json
 
 The models are those of a page of `training.compare`, with random weights, which cost what trained
-ones do. RepMLPNet is deployed first. They run in turn, round after round, on one thread: in float32
-as a compiled TensorFlow function, and as LiteRT files with int8 weights (dynamic range), which
-needs `pip install 'keras_mlp[litert]'`; `--no-int8` leaves those out. `--from` prints the table of
-such a file again, and `python -m training.pareto` draws accuracy against these costs.
+ones do. RepMLPNet is deployed first. They run in turn, round after round, on one thread, as LiteRT
+files in float32 and with int8 weights (dynamic range): in TensorFlow, the call of a model this
+small takes longer than its kernels. LiteRT needs `pip install 'keras_mlp[litert]'`. `--from` prints
+the table of such a file again, and `python -m training.pareto` draws accuracy against these costs.
 
 Milliseconds are CPU time of the thread: on a busy machine they grow far less than wall time.
 """
 
 import argparse
 import functools
+import importlib.metadata
 import importlib.util
 import os
 import pathlib
@@ -29,7 +30,6 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mlp
-from benchmarks.compiled_call import compiled_call
 from benchmarks.formats import without_zeros
 from benchmarks.graph_products import graph_products
 from benchmarks.report import machine_facts, write_json
@@ -43,10 +43,12 @@ from training.models.from_config import build_model
 
 PROGRAM = "benchmarks.latency"
 LITERT = "ai_edge_litert"
+# From the name of a form to how `export_litert` quantizes it.
+FORMS = {"float32": None, "int8": "dynamic_int8"}
 
 
 def costs(
-    comparison: Comparison, classes: int, *, rounds: int, seconds: float, int8: bool
+    comparison: Comparison, classes: int, *, rounds: int, seconds: float
 ) -> list[dict[str, Any]]:
     """Counts and times every model of a comparison.
 
@@ -55,18 +57,17 @@ def costs(
         classes: number of logits.
         rounds: number of turns of each model in each form.
         seconds: least time of a turn.
-        int8: whether to time LiteRT files with int8 weights too.
 
     Returns:
         A dict for each model: `architecture`, as `training.compare` stores it; `parameters`, as it
         trains; `macs` of one image, deployed; and for each of `float32` and `int8` a dict of
-        `milliseconds`, the median over the rounds, `lowest`, `highest` and all `samples`. `int8` is
-        None where it was not measured.
+        `milliseconds`, the median over the rounds, `lowest`, `highest` and all `samples`.
 
     Raises:
         ValueError: a model of the page cannot be built, or its products cannot be counted.
     """
-    found, samplers = [], {}
+    found: list[dict[str, Any]] = []
+    samplers: dict[tuple[str, str], Callable[[], Sample]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in model_names(comparison):
             model = build_model(single_run(comparison, name, 0).model, classes, "float32")
@@ -75,16 +76,13 @@ def costs(
             if isinstance(model, keras_mlp.RepMLPNet):
                 model = keras_mlp.deploy(model)
             found.append({"architecture": name, "parameters": parameters, "macs": _macs(model)})
-            calls = {"float32": compiled_call(model)}
-            if int8:
-                file = pathlib.Path(folder) / f"{len(found)}.tflite"
-                calls["int8"] = _litert_call(export_litert(model, file, quantize="dynamic_int8"))
-            for form, call in calls.items():
+            for form, quantize in FORMS.items():
+                file = pathlib.Path(folder) / f"{len(samplers)}.tflite"
+                call = _litert_call(export_litert(model, file, quantize=quantize))
                 samplers[name, form] = functools.partial(time_calls, call, seconds, 1)
         samples = run_in_turn(samplers, rounds)
     for result in found:
-        for form in ("float32", "int8"):
-            result[form] = _summary(samples.get((result["architecture"], form)))
+        result |= {form: _summary(samples[result["architecture"], form]) for form in FORMS}
     return found
 
 
@@ -103,9 +101,7 @@ def _litert_call(file: pathlib.Path) -> Callable[[], object]:
     return lambda: run(**{name: image})
 
 
-def _summary(turns: Sequence[Sample] | None) -> dict[str, Any] | None:
-    if turns is None:
-        return None
+def _summary(turns: Sequence[Sample]) -> dict[str, Any]:
     milliseconds = [turn.cpu_milliseconds for turn in turns]
     return {
         "milliseconds": statistics.median(milliseconds),
@@ -125,11 +121,11 @@ def latency_table(run: Mapping[str, Any]) -> str:
     """A Markdown table with a row for each model."""
     lines = [
         "| architecture | parameters | MACs | float32, ms (range over rounds) "
-        "| LiteRT int8, ms (range over rounds) |",
+        "| int8, ms (range over rounds) |",
         "|---|---:|---:|---:|---:|",
     ]
     for result in run["results"]:
-        cells = [_cell(result[form]) for form in ("float32", "int8")]
+        cells = [_cell(result[form]) for form in FORMS]
         lines.append(
             f"| {result['architecture']} | {result['parameters']:,} | {result['macs']:,} | "
             + f"{' | '.join(cells)} |"
@@ -137,9 +133,7 @@ def latency_table(run: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _cell(found: Mapping[str, float] | None) -> str:
-    if found is None:
-        return "not measured"
+def _cell(found: Mapping[str, float]) -> str:
     return f"{found['milliseconds']:.3g} ({found['lowest']:.3g} to {found['highest']:.3g})"
 
 
@@ -149,11 +143,8 @@ def _check(options: argparse.Namespace) -> Comparison:
     check_positive("seconds", options.seconds)
     if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
         raise ValueError(f"`json` must be in an existing folder, got {options.json!r}.")
-    if not options.no_int8 and importlib.util.find_spec(LITERT) is None:
-        raise ValueError(
-            f"int8 files run in {LITERT}, which is not installed: pip install "
-            "'keras_mlp[litert]', or give `--no-int8`."
-        )
+    if importlib.util.find_spec(LITERT) is None:
+        raise ValueError(f"{LITERT} is not installed: pip install 'keras_mlp[litert]'.")
     comparison = load_config(options.config, options.overrides, Comparison)
     check_comparison(comparison)
     return comparison
@@ -173,7 +164,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     task.add_argument("--from", nargs="+", dest="stored", metavar="FILE", help="print such files")
     add("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
     add("--classes", type=int, default=10, help="number of logits (10)")
-    add("--no-int8", action="store_true", help="do not time LiteRT files with int8 weights")
     add("--rounds", type=int, default=5, help="number of turns of each model (5)")
     add("--seconds", type=float, default=0.5, help="least time of a turn (0.5)")
     add("--json", help="file to write all samples to")
@@ -183,24 +173,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print_stored(options.stored, PROGRAM, markdown)
             return
         comparison = _check(options)
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
         results = costs(
             comparison,
             options.classes,
             rounds=options.rounds,
             seconds=options.seconds,
-            int8=not options.no_int8,
         )
     except (ValueError, OSError) as error:
         parser.error(str(error))
-    except RuntimeError as error:  # TensorFlow has started with other threads
-        sys.exit(f"error: {error}")
     facts = {
         **machine_facts(),
         "command": shlex.join(["python", "-m", PROGRAM, *arguments]),
         "load after": f"{os.getloadavg()[0]:.2f}",
-        "versions": f"tensorflow {tf.__version__}, keras {keras.__version__}",
+        "versions": f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}, "
+        f"tensorflow {tf.__version__}, keras {keras.__version__}",
     }
     run = {"program": PROGRAM, "facts": facts, "results": results}
     print(markdown(run))

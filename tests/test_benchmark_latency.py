@@ -10,7 +10,6 @@ from benchmarks import latency
 from benchmarks.graph_products import graph_products
 from benchmarks.rounds import Sample
 from examples.comparators import bit_resnet, plain_mlp
-from training.config import Comparison, load_config
 
 PAGE = "training/configs/compare_digits.py"
 NAMES = ("RepMLPNet", "examples.comparators:plain_mlp")
@@ -69,14 +68,6 @@ def test_a_product_that_is_not_counted_is_named():
         graph_products(keras.Model(image, output))
 
 
-def test_costs_without_int8(monkeypatch):
-    monkeypatch.setattr(latency, "time_calls", lambda *_: Sample(1.0, 1, 1.0, 1.0))
-    comparison = load_config(PAGE, [f"architectures={NAMES[1:]}"], Comparison)
-    (found,) = latency.costs(comparison, 10, rounds=1, seconds=0.1, int8=False)
-    assert found["int8"] is None
-    assert latency.latency_table({"results": [found]}).endswith("| 1 (1 to 1) | not measured |")
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -93,8 +84,8 @@ def test_wrong_options_end_before_any_work(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_without_litert_int8_is_refused_with_the_way_out(monkeypatch, capsys):
+def test_without_litert_it_is_refused_with_the_way_out(monkeypatch, capsys):
     monkeypatch.setattr(latency, "LITERT", "no_such_runtime")
     with pytest.raises(SystemExit):
         latency.main(["--config", PAGE])
-    assert "pip install 'keras_mlp[litert]', or give `--no-int8`" in capsys.readouterr().err
+    assert "pip install 'keras_mlp[litert]'" in capsys.readouterr().err

@@ -37,7 +37,7 @@ AXES = {
     "parameters": "parameters",
     "minutes": "minutes of training",
     "macs": "multiply-accumulates per image",
-    "float32": "CPU ms per image, float32",
+    "float32": "CPU ms per image, LiteRT float32",
     "int8": "CPU ms per image, LiteRT int8",
 }
 _FORMS = ("float32", "int8")
@@ -99,7 +99,7 @@ def _cost(name: str, own: Sequence[Mapping[str, Any]], cost: str, costs: Costs) 
         )
     if cost == "macs":
         return float(measured["macs"])
-    return measured[cost] and float(measured[cost]["milliseconds"])
+    return float(measured[cost]["milliseconds"])
 
 
 def draw_all(
