@@ -85,7 +85,7 @@ def scaling(
     write_results(folder / RESULTS_FILE, PROGRAM, page, runs, percent=list(percent), steps=steps)
     errors = errors_of(runs)
     write_text(folder / "table.md", scaling_tables(runs) + "\n")
-    draw_scaling(folder / "scaling.png", errors, _laws(errors))
+    draw_scaling(folder / "scaling.png", errors, laws_of(errors))
     return runs
 
 
@@ -132,7 +132,8 @@ def errors_of(runs: Iterable[Mapping[str, Any]]) -> Errors:
     return errors
 
 
-def _laws(errors: Errors) -> dict[str, PowerLaw]:
+def laws_of(errors: Errors) -> dict[str, PowerLaw]:
+    """The power law of each model that was trained on several sizes."""
     return {name: fit_power_law(own) for name, own in errors.items() if len(own) > 1}
 
 
@@ -146,7 +147,7 @@ def scaling_tables(runs: Sequence[Mapping[str, Any]]) -> str:
         cells = [_accuracy(errors[name].get(size, [])) for size in sizes]
         seeds = len({run["seed"] for run in own})
         lines.append(f"| {name} | {own[0]['parameters']:,} | {' | '.join(cells)} | {seeds} |")
-    laws = _laws(errors)
+    laws = laws_of(errors)
     if not laws:
         return "\n".join(lines)
     lines += [
