@@ -6,6 +6,11 @@ Models have random weights and patches of 16 pixels; sides of 224 to 896 pixels 
 tokens. All of them run in turn, round after round, as a compiled function on the given number of
 threads. The side of every grid must divide the width, which Vision Permutator needs.
 
+`--picture` draws milliseconds against tokens. `--from` prints the table of such a JSON file again,
+and draws its picture, without measuring:
+
+    python -m benchmarks.tokens --from tokens.json --picture tokens.svg
+
 With `--pair`, the Mixer and the ViT of one published size instead, both at the sides given and at
 those of the Mixer paper's comparison, 448 and 512 pixels:
 
@@ -19,7 +24,7 @@ import os
 import pathlib
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -29,8 +34,11 @@ import tensorflow as tf
 import keras_mlp
 from benchmarks.report import machine_facts, write_json
 from benchmarks.rounds import Sample, run_in_turn, summarise, time_calls
+from benchmarks.stored_run import print_stored, read_run
+from benchmarks.tokens_picture import draw_tokens
 from keras_mlp.arguments import check_choice, check_positive, check_positive_int
 
+PROGRAM = "benchmarks.tokens"
 PATCH = 16
 # The Mixer paper fine-tunes Mixer-L/16 at 448 pixels and compares it with ViT-L/16 at 512.
 PAPER_SIDES = {"MLPMixer": 448, "ViT": 512}
@@ -130,7 +138,7 @@ def _call(model: keras.Model) -> Callable[[], object]:
     return lambda: call().numpy()
 
 
-def markdown(run: dict[str, Any]) -> str:
+def markdown(run: Mapping[str, Any]) -> str:
     """The report of a run: facts, then one row for each model with a column for each size."""
     results = run["results"]
     lines = [f"- {name}: {value}" for name, value in run["facts"].items()]
@@ -199,15 +207,21 @@ def _check(options: argparse.Namespace) -> None:
     if options.pair:
         both = set(keras_mlp.MLPMixer.variants) & set(keras_mlp.ViT.variants)
         check_choice("pair", options.pair, sorted(both))
-    if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
-        raise ValueError(f"`json` must be in an existing folder, got {options.json!r}.")
+    for name in ("json", "picture"):
+        path = getattr(options, name)
+        if path and not pathlib.Path(path).absolute().parent.is_dir():
+            raise ValueError(f"`{name}` must be in an existing folder, got {path!r}.")
+    if options.stored and options.json:
+        raise ValueError("`--json` has nothing to write with `--from`, which measures nothing.")
+    if options.picture and options.stored and len(options.stored) > 1:
+        raise ValueError("`--picture` shows one run: give `--from` one file.")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints Markdown, and writes JSON if asked to; exits on an error."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.tokens",
+        prog=f"python -m {PROGRAM}",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -221,9 +235,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--seconds", type=float, default=1.0, help="least time of a turn (1)")
     add("--threads", type=int, default=1, help="that TensorFlow may use (1)")
     add("--json", help="file to write all samples to")
+    add("--picture", metavar="FILE", help="SVG file to draw the milliseconds into")
+    add("--from", nargs="+", dest="stored", metavar="FILE", help="show such JSON files again")
     options = parser.parse_args(arguments)
     try:
         _check(options)
+        if options.stored:
+            print_stored(options.stored, PROGRAM, markdown)
+            if options.picture:
+                run = read_run(options.stored[0], PROGRAM, markdown)
+                draw_tokens(options.picture, run["results"])
+            return
         tf.config.threading.set_intra_op_parallelism_threads(options.threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         results = measure(
@@ -232,20 +254,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
             seconds=options.seconds,
             threads=options.threads,
         )
-    except ValueError as error:
+    except (ValueError, FileNotFoundError) as error:
         parser.error(str(error))
     except RuntimeError as error:  # TensorFlow has started with other threads
         sys.exit(f"error: {error}")
     facts = {
         **machine_facts(),
-        "command": shlex.join(["python", "-m", "benchmarks.tokens", *arguments]),
+        "command": shlex.join(["python", "-m", PROGRAM, *arguments]),
         "load after": f"{os.getloadavg()[0]:.2f}",
         "versions": f"tensorflow {tf.__version__}, keras {keras.__version__}",
     }
-    run = {"facts": facts, "results": results}
+    run = {"program": PROGRAM, "facts": facts, "results": results}
     print(markdown(run))
     if options.json:
         write_json(options.json, run)
+    if options.picture:
+        draw_tokens(options.picture, results)
 
 
 if __name__ == "__main__":

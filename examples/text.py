@@ -6,7 +6,7 @@ Some bytes of a text are hidden, and a model names them from those around them (
 bytes). The three models are built from the blocks of GMLP, MLPMixer and ViT, with equal depth and
 width and nearly equal parameters, and train for the same steps. The text is the documentation that
 ships with Python, or a file of yours (`--file`); its last tenth is held out. A perplexity of 1 is
-perfect, 256 knows nothing.
+perfect, 256 knows nothing. `--from text.json` prints the table of such a file again.
 """
 
 import argparse
@@ -195,6 +195,19 @@ def table(runs: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def stored_table(file: str | pathlib.Path) -> str:
+    """The table of a file that `--json` wrote.
+
+    Raises:
+        OSError: it cannot be opened.
+        ValueError: it is of something else, or damaged.
+    """
+    try:
+        return table(json.loads(pathlib.Path(file).read_text(encoding="utf-8"))["runs"])
+    except (KeyError, TypeError, ZeroDivisionError, statistics.StatisticsError) as error:
+        raise ValueError("it does not hold the runs of this program.") from error
+
+
 def _with_range(values: Sequence[float]) -> str:
     mean = f"{statistics.mean(values):.2f}"
     return mean if len(values) == 1 else f"{mean} ({min(values):.2f} to {max(values):.2f})"
@@ -215,7 +228,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--depth", type=int, default=4, help="number of blocks (4)")
     parser.add_argument("--file", help="a text of yours; Python's documentation without it")
     parser.add_argument("--json", help="file for all runs")
+    parser.add_argument("--from", dest="stored", metavar="FILE", help="train nothing; show this")
     options = parser.parse_args(arguments)
+    if options.stored:
+        try:
+            print(stored_table(options.stored))
+        except (OSError, ValueError) as error:
+            parser.error(f"`from` {options.stored} cannot be read: {error}")
+        return
     for name in ("steps", "batch", "length", "width", "depth"):
         if getattr(options, name) < 1:
             parser.error(f"`{name}` must be a positive integer, got {getattr(options, name)}.")

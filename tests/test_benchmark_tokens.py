@@ -1,6 +1,8 @@
 """Time against tokens: what is built, what is timed in turn, and how it is shown."""
 
 import functools
+import json
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 
@@ -77,9 +79,37 @@ def test_the_pair_of_the_paper_has_equal_sizes_and_its_own():
         (["--pair", "Q/16"], "`pair` is 'Q/16'"),
         (["--rounds", "0"], "`rounds` must be a positive integer"),
         (["--architectures", "MLPMixr"], "Did you mean 'MLPMixer'"),
+        (["--picture", "none/tokens.svg"], "`picture` must be in an existing folder"),
+        (["--from", "none.json"], "none.json"),
+        (["--from", "docs/results/fewshot_digits.json"], "was not written by python -m benchm"),
+        (["--from", "setup.cfg", "setup.cfg", "--picture", "a.svg"], "give `--from` one file"),
     ],
 )
 def test_wrong_options_end_before_any_work(arguments, message, capsys):
     with pytest.raises(SystemExit):
         tokens.main(arguments)
     assert message in capsys.readouterr().err
+
+
+def test_a_stored_run_is_shown_again_without_measuring(tmp_path, monkeypatch, capsys):
+    turns = iter(range(10, 10_000))
+    monkeypatch.setattr(
+        tokens, "time_calls", lambda call, seconds, threads: Sample(next(turns), 1, 1.0)
+    )
+    file, picture = tmp_path / "tokens.json", tmp_path / "tokens.svg"
+    sizes = ["--sides", "32", "64", "--width", "64", "--layers", "1", "--rounds", "2"]
+    names = ["--architectures", "MLPMixer", "ResMLP"]
+    tokens.main([*names, *sizes, "--json", str(file)])
+    measured = capsys.readouterr().out
+    assert "| MLPMixer | 12 (10 to 14) | 13 (11 to 15) |" in measured
+
+    monkeypatch.setattr(tokens, "measure", None)
+    tokens.main(["--from", str(file), "--picture", str(picture)])
+    assert capsys.readouterr().out.strip() == measured.strip()
+    texts = [each.text for each in ElementTree.parse(picture).iter() if each.text]
+    assert {"MLPMixer", "ResMLP", "4", "16", "tokens"} <= set(texts)
+
+    file.write_text(json.dumps({**json.loads(file.read_text()), "results": [{}]}))
+    with pytest.raises(SystemExit):
+        tokens.main(["--from", str(file)])
+    assert "tokens.json is damaged: KeyError" in capsys.readouterr().err

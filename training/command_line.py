@@ -101,6 +101,26 @@ def permuted_options(description: str | None, arguments: Arguments = None) -> ar
     return _with_comparison(options)
 
 
+def pareto_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
+    """See `train_options`."""
+    parser = program_parser("training.pareto", description)
+    parser.add_argument(
+        "--from",
+        type=existing_path,
+        required=True,
+        metavar="FILE",
+        dest="stored",
+        help="results.json of training.compare",
+    )
+    parser.add_argument(
+        "--costs", type=existing_path, metavar="FILE", help="JSON file of benchmarks.latency"
+    )
+    parser.add_argument(
+        "--output", type=nonempty_path, required=True, help="folder of the pictures"
+    )
+    return parser.parse_args(arguments)
+
+
 def fewshot_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
     """See `train_options`; `config` is None if `stored` names results."""
     parser = program_parser("training.fewshot", description)

@@ -28,7 +28,6 @@ import dataclasses
 import logging
 import pathlib
 import statistics
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -40,7 +39,6 @@ from keras_mlp.json_files import read_json
 from keras_mlp.whole_files import write_text
 from training.config import Comparison, Config
 from training.engine.chosen import engine_module
-from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.stored_config import as_stored
 from training.engine.workdir import Workdir
 from training.models.arguments import check_model
@@ -49,10 +47,10 @@ from training.models.function_models import argument_names, find_function, is_fu
 from training.report import METRICS_WAY_OUT
 from training.studies.pace import with_planned_steps
 from training.studies.parallel import check_jobs, train_in_processes
+from training.studies.program import run_study
 from training.studies.results import (
     RESULTS_FILE,
     run_record,
-    stored_results,
     write_results,
 )
 from training.terminal import set_up_terminal
@@ -278,20 +276,12 @@ def comparison_table(runs: Iterable[Mapping[str, Any]]) -> str:
 
 def main(arguments: Arguments = None) -> None:
     options = compare_options(__doc__, arguments)
-    try:
-        if options.stored:
-            print(stored_results(options.stored, PROGRAM, comparison_table))
-            return
-        results = compare(options.config, options.workdir, jobs=options.jobs)
-    except Interrupted:
-        leave_resumable()
-    except LostWorker as error:
-        print(error, file=sys.stderr)
-        sys.exit(RESUMABLE)
-    except (ValueError, FloatingPointError, RuntimeError, OSError) as error:
-        sys.exit(f"error: {error}")
-    table = comparison_table(records(results))
-    print(f"\n{table}\n\nruns: {pathlib.Path(options.workdir).resolve()}")
+    run_study(
+        options,
+        PROGRAM,
+        comparison_table,
+        lambda: records(compare(options.config, options.workdir, jobs=options.jobs)),
+    )
 
 
 if __name__ == "__main__":

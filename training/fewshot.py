@@ -22,7 +22,6 @@ import dataclasses
 import math
 import pathlib
 import statistics
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,7 +35,8 @@ from training.models.frozen_features import FrozenFeatures, open_features, pixel
 from training.reports.fewshot_picture import draw_few_shot
 from training.reports.provenance import provenance
 from training.studies.few_shot import Labelled, few_shot
-from training.studies.results import RESULTS_FILE, stored_results, write_results
+from training.studies.program import run_study
+from training.studies.results import RESULTS_FILE, write_results
 from training.terminal import set_up_terminal
 
 PROGRAM = "training.fewshot"
@@ -136,20 +136,18 @@ def _features(model: FrozenFeatures, split: Split, batch_size: int) -> Labelled:
 
 def main(arguments: Arguments = None) -> None:
     options = fewshot_options(__doc__, arguments)
-    try:
-        if options.stored:
-            print(stored_results(options.stored, PROGRAM, fewshot_table))
-            return
-        runs = fewshot(
+    run_study(
+        options,
+        PROGRAM,
+        fewshot_table,
+        lambda: fewshot(
             options.config,
             options.source,
             options.output,
             shots=options.shots,
             draws=options.draws,
-        )
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
-    print(f"\n{fewshot_table(runs)}")
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -23,16 +23,15 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
 import dataclasses
 import pathlib
 import statistics
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_mlp.whole_files import write_text
 from training.compare import by_architecture, compare_all, records
 from training.config import Comparison
-from training.engine.interruption import Interrupted, leave_resumable
 from training.engine.stored_config import as_stored
-from training.studies.results import RESULTS_FILE, stored_results, write_results
+from training.studies.program import run_study
+from training.studies.results import RESULTS_FILE, write_results
 from training.terminal import set_up_terminal
 
 PROGRAM = "training.permuted"
@@ -112,16 +111,12 @@ def _points(lost: Sequence[float]) -> str:
 
 def main(arguments: Arguments = None) -> None:
     options = permuted_options(__doc__, arguments)
-    try:
-        if options.stored:
-            print(stored_results(options.stored, PROGRAM, permuted_table))
-            return
-        runs = permuted(options.config, options.workdir, patch=options.patch, jobs=options.jobs)
-    except Interrupted:
-        leave_resumable()
-    except (ValueError, FloatingPointError, RuntimeError, OSError) as error:
-        sys.exit(f"error: {error}")
-    print(f"\n{permuted_table(runs)}\n\nruns: {pathlib.Path(options.workdir).resolve()}")
+    run_study(
+        options,
+        PROGRAM,
+        permuted_table,
+        lambda: permuted(options.config, options.workdir, patch=options.patch, jobs=options.jobs),
+    )
 
 
 if __name__ == "__main__":

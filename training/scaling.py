@@ -21,7 +21,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
 import dataclasses
 import pathlib
 import statistics
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -36,13 +35,13 @@ from training.compare import (
 )
 from training.config import Comparison
 from training.engine.chosen import engine_module
-from training.engine.interruption import Interrupted, leave_resumable
 from training.engine.stored_config import as_stored
 from training.models.from_config import model_image_shape
 from training.reports.scaling_picture import draw_scaling
 from training.studies.pace import with_steps
 from training.studies.power_law import PowerLaw, fit_power_law
-from training.studies.results import RESULTS_FILE, stored_results, write_results
+from training.studies.program import run_study
+from training.studies.results import RESULTS_FILE, write_results
 from training.terminal import set_up_terminal
 
 PROGRAM = "training.scaling"
@@ -85,7 +84,7 @@ def scaling(
     write_results(folder / RESULTS_FILE, PROGRAM, page, runs, percent=list(percent), steps=steps)
     errors = errors_of(runs)
     write_text(folder / "table.md", scaling_tables(runs) + "\n")
-    draw_scaling(folder / "scaling.png", errors, _laws(errors))
+    draw_scaling(folder / "scaling.png", errors, laws_of(errors))
     return runs
 
 
@@ -132,7 +131,8 @@ def errors_of(runs: Iterable[Mapping[str, Any]]) -> Errors:
     return errors
 
 
-def _laws(errors: Errors) -> dict[str, PowerLaw]:
+def laws_of(errors: Errors) -> dict[str, PowerLaw]:
+    """The power law of each model that was trained on several sizes."""
     return {name: fit_power_law(own) for name, own in errors.items() if len(own) > 1}
 
 
@@ -146,7 +146,7 @@ def scaling_tables(runs: Sequence[Mapping[str, Any]]) -> str:
         cells = [_accuracy(errors[name].get(size, [])) for size in sizes]
         seeds = len({run["seed"] for run in own})
         lines.append(f"| {name} | {own[0]['parameters']:,} | {' | '.join(cells)} | {seeds} |")
-    laws = _laws(errors)
+    laws = laws_of(errors)
     if not laws:
         return "\n".join(lines)
     lines += [
@@ -180,22 +180,18 @@ def _interval(interval: tuple[float, float] | None, form: str) -> str:
 
 def main(arguments: Arguments = None) -> None:
     options = scaling_options(__doc__, arguments)
-    try:
-        if options.stored:
-            print(stored_results(options.stored, PROGRAM, scaling_tables))
-            return
-        runs = scaling(
+    run_study(
+        options,
+        PROGRAM,
+        scaling_tables,
+        lambda: scaling(
             options.config,
             options.workdir,
             percent=options.percent,
             steps=options.steps,
             jobs=options.jobs,
-        )
-    except Interrupted:
-        leave_resumable()
-    except (ValueError, FloatingPointError, RuntimeError, OSError) as error:
-        sys.exit(f"error: {error}")
-    print(f"\n{scaling_tables(runs)}\n\nruns: {pathlib.Path(options.workdir).resolve()}")
+        ),
+    )
 
 
 if __name__ == "__main__":

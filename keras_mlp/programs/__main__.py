@@ -39,6 +39,7 @@ PROGRAMS = {
     "fewshot": Program("training.fewshot", "measure frozen features with a few images per class"),
     "scaling": Program("training.scaling", "measure accuracy against the number of images"),
     "permuted": Program("training.permuted", "measure what a model owes to the order of pixels"),
+    "pareto": Program("training.pareto", "draw accuracy against cost, from a comparison"),
     "any-size": Program("training.any_size", "compare one model of every size with others"),
     "dry-run": Program("training.dry_run", "take two real steps of a page"),
     "launch": Program("training.launch", "train in several processes on this machine"),

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from benchmarks.graph_products import graph_operations, graph_products
 from keras_mlp import (
     ARCHITECTURES,
     GMLP,
@@ -20,7 +21,6 @@ from keras_mlp import (
 from keras_mlp import layers as our_layers
 from keras_mlp.analysis import PARTS, cost, cost_of_variant
 from keras_mlp.analysis.work import works
-from tests.analysis.graph_products import graph_activations, graph_products
 from tests.test_contract import ROWS
 
 # (millions of parameters, GMACs, MACs per parameter), measured on the reference implementations,
@@ -381,3 +381,10 @@ def test_refuses_unknown_names():
         cost_of_variant("MLPMixer", "S16")
     with pytest.raises(ValueError, match="not divisible by `patch_size`"):
         cost_of_variant("MLPMixer", "S/16", image_shape=(225, 224, 3))
+
+
+def graph_activations(model):
+    """How many numbers the activation functions of a model's graph return."""
+    kinds = ("Erf", "Erfc", "Tanh", "Relu", "Sigmoid", "Softmax", "Elu", "Softplus", "Exp")
+    outputs = [each.outputs[0] for each in graph_operations(model) if each.type in kinds]
+    return sum(math.prod(output.shape) for output in outputs)

@@ -1,0 +1,46 @@
+"""What the programs of studies do alike: run or show stored results, and end with a clear word."""
+
+import argparse
+import pathlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
+from training.studies.results import stored_results
+
+Runs = Sequence[Mapping[str, Any]]
+
+
+def run_study(
+    options: argparse.Namespace,
+    program: str,
+    table: Callable[[Runs], str],
+    study: Callable[[], Runs],
+) -> None:
+    """Prints the tables of a study: of stored results with `--from`, else after running it.
+
+    Ends the process on an error, and with the code that says that the same command continues the
+    study where it was interrupted.
+
+    Args:
+        options: of the command line, with `stored`, and `workdir` if there is a folder of runs.
+        program: such as "training.scaling".
+        table: function from runs to Markdown.
+        study: function that runs the study and returns its runs.
+    """
+    try:
+        if options.stored:
+            print(stored_results(options.stored, program, table))
+            return
+        runs = study()
+    except Interrupted:
+        leave_resumable()
+    except LostWorker as error:
+        print(error, file=sys.stderr)
+        sys.exit(RESUMABLE)
+    except (ValueError, FloatingPointError, RuntimeError, OSError) as error:
+        sys.exit(f"error: {error}")
+    print(f"\n{table(runs)}")
+    if "workdir" in options:
+        print(f"\nruns: {pathlib.Path(options.workdir).resolve()}")
