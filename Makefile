@@ -59,8 +59,8 @@ coverage: install
 	$(TEST) -m "not sweep" --cov --cov-report=
 	$(SWEEP) --cov --cov-append --cov-report=term-missing:skip-covered
 
-# ONNX, LiteRT, OpenVINO and the HTTP server run in an environment of their own, TensorFlow.js in
-# another: its converter pins an older TensorFlow.
+# ONNX, LiteRT and OpenVINO run in an environment of their own, TensorFlow.js in another: its
+# converter pins an older TensorFlow.
 test-formats: .venv-formats/.installed .venv-tfjs/.installed
 	PATH="$(CURDIR)/.venv-tfjs/bin:$$PATH" NODE_PATH="$(CURDIR)/.venv-tfjs/node_modules" \
 		.venv-formats/bin/python -m pytest -m formats tests/formats
@@ -68,7 +68,7 @@ test-formats: .venv-formats/.installed .venv-tfjs/.installed
 .venv-formats/.installed: setup.cfg
 	test -x .venv-formats/bin/python || $(PYTHON) -m venv .venv-formats
 	.venv-formats/bin/python -m pip install --quiet \
-		--editable ".[litert,onnx,openvino-int8,server]" "pytest>=8,<10"
+		--editable ".[litert,onnx,openvino-int8]" "pytest>=8,<10"
 	touch $@
 
 .venv-tfjs/.installed: Makefile
