@@ -59,15 +59,16 @@ coverage: install
 	$(TEST) -m "not sweep" --cov --cov-report=
 	$(SWEEP) --cov --cov-append --cov-report=term-missing:skip-covered
 
-# ONNX and LiteRT run in an environment of their own, TensorFlow.js in another: its converter pins
-# an older TensorFlow.
+# ONNX, LiteRT and OpenVINO run in an environment of their own, TensorFlow.js in another: its
+# converter pins an older TensorFlow.
 test-formats: .venv-formats/.installed .venv-tfjs/.installed
 	PATH="$(CURDIR)/.venv-tfjs/bin:$$PATH" NODE_PATH="$(CURDIR)/.venv-tfjs/node_modules" \
 		.venv-formats/bin/python -m pytest -m formats tests/formats
 
 .venv-formats/.installed: setup.cfg
 	test -x .venv-formats/bin/python || $(PYTHON) -m venv .venv-formats
-	.venv-formats/bin/python -m pip install --quiet --editable ".[litert,onnx]" "pytest>=8,<10"
+	.venv-formats/bin/python -m pip install --quiet \
+		--editable ".[litert,onnx,openvino-int8]" "pytest>=8,<10"
 	touch $@
 
 .venv-tfjs/.installed: Makefile

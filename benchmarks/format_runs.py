@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import dataclasses
-import os
 import pathlib
 import sys
 import tempfile
@@ -14,13 +13,23 @@ import numpy as np
 
 from benchmarks.agreement import check_agreement
 from benchmarks.contenders import Contender
-from benchmarks.contenders.exported import CONTENDERS, KERAS, KERAS_INT8, LITERT_INT8, TFJS
+from benchmarks.contenders.exported import (
+    CONTENDERS,
+    KERAS,
+    KERAS_INT8,
+    LITERT_INT8,
+    OPENVINO_BF16,
+    OPENVINO_INT8,
+    TFJS,
+)
 from benchmarks.rounds import run_in_turn, summarise
+from benchmarks.task import check_threads
 from benchmarks.worker_process import WorkerFailed, WorkerProcess
 from keras_mlp.typing import Array
 
 _BATCH = 100  # for files that take any batch size
-_TOLERANCE, _INT8_TOLERANCE = 1e-4, 0.25  # of the largest logit
+_ROUNDED = (KERAS_INT8, LITERT_INT8, OPENVINO_BF16, OPENVINO_INT8)
+_TOLERANCE, _ROUNDED_TOLERANCE = 1e-4, 0.25  # of the largest logit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +90,7 @@ def measure_accuracy(
 def measure_speed(
     files: Mapping[str, pathlib.Path], images: Array, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Times all forms in turn, with all images in one call, on one thread of one CPU.
+    """Times all forms in turn, with all images in one call.
 
     Returns:
         A run, for `report.markdown`; "difference" is the largest difference from Keras' logits,
@@ -119,11 +128,11 @@ def measure_speed(
 def _differences(outputs: dict[str, Any]) -> dict[str, float]:
     """Each form's largest difference from Keras; Disagreement if it exceeds its tolerance."""
     keras_output = {KERAS: outputs[KERAS]}
-    rounded = {name: outputs[name] for name in (KERAS_INT8, LITERT_INT8) if name in outputs}
+    rounded = {name: outputs[name] for name in _ROUNDED if name in outputs}
     exact = {name: output for name, output in outputs.items() if name not in rounded}
     return {
         **check_agreement(keras_output | exact, _TOLERANCE),
-        **check_agreement(keras_output | rounded, _INT8_TOLERANCE),
+        **check_agreement(keras_output | rounded, _ROUNDED_TOLERANCE),
     }
 
 
@@ -131,14 +140,14 @@ def _workers(
     files: Mapping[str, pathlib.Path], images: Array, batch: int, options: argparse.Namespace
 ) -> Iterator[tuple[str, WorkerProcess]]:
     """Yields pairs (form, running worker); each worker starts when it is asked for."""
-    cpu = max(os.sched_getaffinity(0))  # the first one handles most interrupts
+    cpus = check_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "images.npy"
         np.save(path, images)
         for form, file in files.items():
             contender = CONTENDERS[form]
             interpreter = _interpreter(contender, options)
-            task = FileTask(str(file), str(path), batch, 1, [cpu])
+            task = FileTask(str(file), str(path), batch, options.threads, cpus)
             worker = WorkerProcess(contender, task, interpreter, options.seconds)
             if worker.missing:
                 worker.close()

@@ -1,7 +1,7 @@
 """The accuracy, size and speed of exported formats on CPU: python -m benchmarks.formats --help.
 
-Measures trained models on their test split or, with --variant, the speed of a published size of
-MLP-Mixer with random weights.
+Measures trained models on their test split or, with --variant, the speed of a size of any
+architecture with random weights.
 """
 
 import argparse
@@ -19,13 +19,14 @@ import numpy as np
 
 from benchmarks.agreement import Disagreement
 from benchmarks.contenders.exported import KERAS, LITERT_INT8
-from benchmarks.format_files import write_formats
+from benchmarks.format_files import litert_at_batch, write_formats
 from benchmarks.format_runs import measure_accuracy, measure_speed
 from benchmarks.report import machine_facts, markdown, write_json
 from benchmarks.rounds import Sample
+from benchmarks.task import check_threads, without_zeros
 from benchmarks.trained_models import read_trained_model
 from benchmarks.worker_process import WorkerFailed
-from keras_mlp import MLPMixer
+from keras_mlp import ARCHITECTURES
 from keras_mlp.arguments import check_choice, check_positive, check_positive_int
 
 MOST_POINTS_LOST = 0.5  # of test accuracy, by int8
@@ -79,10 +80,13 @@ def measure_models(options: argparse.Namespace) -> dict[str, Any]:
         trained = read_trained_model(source, options.data_dir)
         with tempfile.TemporaryDirectory() as scratch:
             folder = pathlib.Path(scratch)
-            files = write_formats(trained.model, folder, options.python, options.converter)
+            files = write_formats(
+                trained.model, folder, options.python, trained.calibration, options.converter
+            )
             images, labels = trained.images[: options.images], trained.labels[: options.images]
             accuracy = measure_accuracy(files, images, labels, options)
-            speed = measure_speed(files, images[:1], options)
+            timed = litert_at_batch(files, trained.model, folder, options.batch)
+            speed = measure_speed(timed, images[: options.batch], options)
             run["models"][trained.name] = {
                 form: {**accuracy[form], **speed["contenders"][form], "bytes": size_of(path)}
                 for form, path in files.items()
@@ -96,7 +100,7 @@ def measure_models(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure_variant(options: argparse.Namespace) -> dict[str, Any]:
-    """Times all forms of a published size of MLP-Mixer with random weights on one image.
+    """Times all forms of a size of an architecture, with random weights.
 
     Returns:
         A run, for `report.markdown`, with "warnings".
@@ -106,11 +110,16 @@ def measure_variant(options: argparse.Namespace) -> dict[str, Any]:
         WorkerFailed: a form could not be made or run.
     """
     keras.utils.set_random_seed(0)
-    model = without_zeros(MLPMixer.from_variant(options.variant))
-    pixels = np.random.default_rng(1).integers(0, 256, (1, *model.image_shape), "uint8")
+    model = without_zeros(ARCHITECTURES[options.architecture].from_variant(options.variant))
+    shape = (options.batch, *model.image_shape)
+    pixels = np.random.default_rng(1).integers(0, 256, shape, "uint8")
+    calibration = np.random.default_rng(2).integers(0, 256, (8, *model.image_shape), "uint8")
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
-        files = write_formats(model, folder, options.python, options.converter, keras_int8=True)
+        files = write_formats(
+            model, folder, options.python, calibration, options.converter, keras_int8=True
+        )
+        files = litert_at_batch(files, model, folder, options.batch)
         run = measure_speed(files, pixels, options)
         for form, path in files.items():
             result = run["contenders"][form]
@@ -118,16 +127,6 @@ def measure_variant(options: argparse.Namespace) -> dict[str, Any]:
     ratio = run["contenders"][LITERT_INT8]["summary"].ratio
     slow = f"{LITERT_INT8} is {ratio:.2f} times as fast as {KERAS}, not {LEAST_SPEED:g}."
     return {**run, "warnings": [slow] if ratio < LEAST_SPEED else []}
-
-
-def without_zeros(model: keras.Model, seed: int = 0) -> keras.Model:
-    """Fills a new model's zero weights, such as the classifier's, with noise: zeros hide errors."""
-    rng = np.random.default_rng(seed)
-    for weight in model.trainable_weights:
-        if not np.any(weight):
-            scale = 1 / np.sqrt(np.prod(weight.shape[:-1])) if len(weight.shape) > 1 else 0.1
-            weight.assign(scale * rng.standard_normal(weight.shape))
-    return model
 
 
 def accuracy_warnings(name: str, accuracy: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -185,8 +184,11 @@ def _check(options: argparse.Namespace) -> None:
     if bool(options.models) == bool(options.variant):
         raise ValueError("Give either `--models` or `--variant`.")
     if options.variant:
-        check_choice("variant", options.variant, MLPMixer.variants)
-    check_positive_int("rounds", options.rounds)
+        check_choice("architecture", options.architecture, ARCHITECTURES)
+        check_choice("variant", options.variant, ARCHITECTURES[options.architecture].variants)
+    for name in ("batch", "threads", "rounds"):
+        check_positive_int(name, getattr(options, name))
+    check_threads(options.threads)
     check_positive("seconds", options.seconds)
     if shutil.which(options.python) is None:
         raise ValueError(f"`python` must be an interpreter, got {options.python!r}.")
@@ -204,8 +206,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.formats", description=__doc__)
     add = parser.add_argument
     add("--models", nargs="+", metavar="FOLDER", help="folders with model.keras and metrics.json")
-    add("--variant", help="variant of MLP-Mixer, such as S/16")
-    add("--python", default=sys.executable, help="interpreter with the extras litert and onnx")
+    add("--variant", help="variant of the architecture, such as S/16")
+    add("--architecture", default="MLPMixer", help="architecture of the variant (MLPMixer)")
+    add("--batch", type=int, default=1, help="images per call (1)")
+    add("--threads", type=int, default=1, help="threads of a form, each on its own CPU (1)")
+    add(
+        "--python",
+        default=sys.executable,
+        help="interpreter with the extras litert, onnx and openvino-int8",
+    )
     add("--converter", help="tensorflowjs_converter, to measure TensorFlow.js too (see NODE_PATH)")
     add("--images", type=int, help="use only this many images, the first of the test split")
     add("--data-dir", help="of TFDS; by default, that of the training run")

@@ -16,6 +16,14 @@ _CHECKOUT = pathlib.Path(__file__).parents[1]
 # An undisturbed pinned thread reads 0.99 to 1.00; several threads wait for each other a little.
 _QUIET_CPU_SHARE = 0.9
 
+# Instructions that decide which number formats are fast: /proc/cpuinfo calls them flags on x86, and
+# Features on ARM.
+_FEATURES = (
+    *("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "avx_vnni"),
+    *("amx_tile", "amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm", "bf16", "sve"),
+)
+_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
+
 
 def machine_facts() -> dict[str, Any]:
     """A dict of facts that a reader needs to repeat the measurement."""
@@ -23,9 +31,25 @@ def machine_facts() -> dict[str, Any]:
         "date": datetime.date.today().isoformat(),
         "cpu": _cpu_model(),
         "cpus": os.cpu_count(),
+        "cpu features": " ".join(cpu_features()) or "unknown",
         "commit": _commit(),
         "python": platform.python_version(),
     }
+
+
+def cpu_features() -> list[str]:
+    """The processor's instructions for small number formats and vectors."""
+    found: set[str] = set()
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, words = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            found.update(words.split())
+    return [feature for feature in _FEATURES if feature in found]
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 numbers."""
+    return bool(_BFLOAT16 & set(cpu_features()))
 
 
 def markdown(run: dict[str, Any]) -> str:

@@ -1,12 +1,19 @@
-"""The task of all contenders: one Mixer's sizes, weights and a batch of images, in files."""
+"""The task of all contenders: one model's weights and a batch of images, in files."""
 
 import dataclasses
+import json
+import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
-import safetensors.numpy
+import safetensors
+
+from benchmarks.deploy import with_random_statistics
+from keras_mlp import ARCHITECTURES, VisionModel, deploy, save_checkpoint
+from keras_mlp.deploy import has_training_form
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,89 +21,86 @@ class Task:
     """Inference on one batch.
 
     Attributes:
-        sizes: arguments of `keras_mlp.MLPMixer`, `image_shape` and `num_classes` included.
-        weights: path of a `.safetensors` file in timm's naming.
+        model: path of a `.keras` file that takes normalised images.
         images: path of a `.npy` file, normalised images (B, H, W, channels), float32.
+        batch: B.
         threads: number of threads.
         cpus: numbers of the CPUs to run on.
+        weights: path of a `.safetensors` file in timm's naming; None if timm lacks the network.
+        timm: how timm builds the model, see `benchmarks.timm_side.build`; None if it lacks it.
+        openvino, openvino_int8: paths of OpenVINO folders; None if there are none.
     """
 
-    sizes: dict[str, Any]
-    weights: str
+    model: str
     images: str
+    batch: int
     threads: int
     cpus: list[int]
+    weights: str | None = None
+    timm: dict[str, Any] | None = None
+    openvino: str | None = None
+    openvino_int8: str | None = None
 
 
-def write_mixer_task(
-    folder: pathlib.Path, sizes: dict[str, Any], batch_size: int, cpus: Sequence[int], seed: int = 0
+def write_task(
+    folder: pathlib.Path,
+    architecture: str,
+    variant: str,
+    batch_size: int,
+    cpus: Sequence[int],
+    seed: int = 0,
 ) -> Task:
     """Writes random weights and images into a folder.
 
     Args:
         folder: path of an existing folder.
-        sizes: as in `Task`.
+        architecture: key of `keras_mlp.ARCHITECTURES`.
+        variant: one of its variants. A RepMLPNet is deployed, as its users deploy it.
         batch_size: B.
         cpus: numbers of the CPUs to run on, one per thread.
         seed: seed of the random numbers.
 
     Returns:
-        A `Task`.
+        A `Task` without OpenVINO's folders.
     """
-    rng = np.random.default_rng(seed)
-    weights = {name: _draw(rng, name, shape) for name, shape in mixer_tensors(**sizes).items()}
-    images = rng.standard_normal((batch_size, *sizes["image_shape"]), "float32")
-    safetensors.numpy.save_file(weights, folder / "weights.safetensors")
-    np.save(folder / "images.npy", images)
-    return Task(
-        dict(sizes),
-        str(folder / "weights.safetensors"),
+    keras.utils.set_random_seed(seed)
+    model = ARCHITECTURES[architecture].from_variant(variant, include_preprocessing=False)
+    model = with_random_statistics(without_zeros(model, seed), seed)
+    if has_training_form(model):
+        model = deploy(model)
+    model.save(folder / "model.keras")
+    shape = (batch_size, *model.image_shape)
+    np.save(folder / "images.npy", np.random.default_rng(seed).standard_normal(shape, "float32"))
+    task = Task(
+        str(folder / "model.keras"),
         str(folder / "images.npy"),
+        batch_size,
         len(cpus),
         list(cpus),
     )
+    return _with_timm(task, model, folder) if model.timm is not None else task
 
 
-def mixer_tensors(
-    *,
-    image_shape: tuple[int, int, int],
-    patch_size: int,
-    num_layers: int,
-    hidden_dim: int,
-    token_mlp_dim: int,
-    channel_mlp_dim: int,
-    num_classes: int,
-) -> dict[str, tuple[int, ...]]:
-    """Names and PyTorch shapes of a Mixer's tensors in timm."""
-    height, width, channels = image_shape
-    tokens = (height // patch_size) * (width // patch_size)
-    shapes: dict[str, tuple[int, ...]] = {
-        "stem.proj.weight": (hidden_dim, channels, patch_size, patch_size),
-        "stem.proj.bias": (hidden_dim,),
-    }
-    for i in range(num_layers):
-        block = f"blocks.{i}"
-        shapes |= _norm(f"{block}.norm1", hidden_dim)
-        shapes |= _linear(f"{block}.mlp_tokens.fc1", tokens, token_mlp_dim)
-        shapes |= _linear(f"{block}.mlp_tokens.fc2", token_mlp_dim, tokens)
-        shapes |= _norm(f"{block}.norm2", hidden_dim)
-        shapes |= _linear(f"{block}.mlp_channels.fc1", hidden_dim, channel_mlp_dim)
-        shapes |= _linear(f"{block}.mlp_channels.fc2", channel_mlp_dim, hidden_dim)
-    return shapes | _norm("norm", hidden_dim) | _linear("head", hidden_dim, num_classes)
+def _with_timm(task: Task, model: VisionModel, folder: pathlib.Path) -> Task:
+    path = save_checkpoint(model, folder / "weights.safetensors")
+    with safetensors.safe_open(path, "numpy") as file:
+        call = file.metadata().get("timm")
+    return dataclasses.replace(task, weights=str(path), timm=json.loads(call)) if call else task
 
 
-def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
+def without_zeros(model: keras.Model, seed: int = 0) -> keras.Model:
+    """Fills a new model's zero weights, such as the classifier's, with noise: zeros hide errors."""
+    rng = np.random.default_rng(seed)
+    for weight in model.trainable_weights:
+        if not np.any(weight):
+            scale = 1 / np.sqrt(np.prod(weight.shape[:-1])) if len(weight.shape) > 1 else 0.1
+            weight.assign(scale * rng.standard_normal(weight.shape))
+    return model
 
 
-def _linear(name: str, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
-    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
-
-
-def _draw(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Draws a random tensor: a swapped or forgotten one then changes the logits."""
-    noise = rng.standard_normal(shape, "float32")
-    if len(shape) > 1:
-        return noise / np.float32(np.sqrt(np.prod(shape[1:])))
-    is_scale = "norm" in name and name.endswith("weight")
-    return np.float32(0.1) * noise + np.float32(is_scale)
+def check_threads(threads: int) -> list[int]:
+    """The last CPUs of this process, one per thread; ValueError if there are fewer."""
+    cpus = sorted(os.sched_getaffinity(0))
+    if threads > len(cpus):
+        raise ValueError(f"`threads` must be at most the {len(cpus)} CPUs, got {threads}.")
+    return cpus[-threads:]  # the first CPU handles most interrupts

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_mlp.errors import first_line
+from keras_mlp.formats.calibration import MOST_IMAGES, spread
 from keras_mlp.json_files import read_json
 from keras_mlp.typing import Array
 from training.config import Data
@@ -23,12 +24,14 @@ class TrainedModel:
         model: the Keras model.
         images: the test split, pixels (N, H, W, channels), uint8.
         labels: (N,).
+        calibration: pixels of up to 300 training images, for quantization.
     """
 
     name: str
     model: keras.Model
     images: Array
     labels: Array
+    calibration: Array
 
 
 def read_trained_model(folder: str | pathlib.Path, data_dir: str | None = None) -> TrainedModel:
@@ -53,9 +56,13 @@ def read_trained_model(folder: str | pathlib.Path, data_dir: str | None = None) 
             f"{folder} must hold model.keras and the metrics.json of its run: {first_line(error)}"
         ) from error
     data = dataclasses.replace(data, data_dir=data_dir or data.data_dir)
-    test = load_splits(data, tuple(model.image_shape)).test
-    images, labels = zip(*test.examples.as_numpy_iterator(), strict=True)
-    return TrainedModel(type(model).__name__, model, np.stack(images), np.stack(labels))
+    splits = load_splits(data, tuple(model.image_shape))
+    images, labels = zip(*splits.test.examples.as_numpy_iterator(), strict=True)
+    # Datasets may be sorted by class, so from many images.
+    training = splits.train.examples.take(10 * MOST_IMAGES).as_numpy_iterator()
+    calibration = spread(np.stack([pixels for pixels, _ in training]))
+    name = type(model).__name__
+    return TrainedModel(name, model, np.stack(images), np.stack(labels), calibration)
 
 
 def _data(metrics: dict[str, Any]) -> Data:

@@ -28,10 +28,14 @@ ARCHITECTURES = (
     "ConvMixer",
 )
 RESIZE_METHODS = ("nearest", "bilinear", "bicubic", "area")
-FORMATS = ("litert", "litert-int8", "onnx", "tfjs")
+FORMATS = ("litert", "litert-int8", "onnx", "openvino", "openvino-int8", "tfjs")
 MODEL_FILE = "model.keras"
 # The formats that each option applies to.
-_OWN_OPTIONS = {"batch_size": ("litert", "litert-int8"), "converter": ("tfjs",)}
+_OWN_OPTIONS = {
+    "batch_size": ("litert", "litert-int8"),
+    "calibration_images": ("openvino-int8",),
+    "converter": ("tfjs",),
+}
 
 Arguments = Sequence[str] | None
 
@@ -186,7 +190,8 @@ def formats_options(arguments: Arguments = None) -> argparse.Namespace:
     `own` is a dict of the given options that apply to some formats only.
     """
     parser = _parser(
-        "formats", "Converts a trained model for another runtime: LiteRT, ONNX or TensorFlow.js."
+        "formats",
+        "Converts a trained model for another runtime: LiteRT, ONNX, OpenVINO or TensorFlow.js.",
     )
     add = parser.add_argument
     add(
@@ -201,15 +206,23 @@ def formats_options(arguments: Arguments = None) -> argparse.Namespace:
         type=_nonempty,
         required=True,
         metavar="PATH",
-        help="file to write; for tfjs a folder",
+        help="file to write; for openvino and tfjs a folder",
     )
     add("--batch-size", type=int, help="images per call, fixed in a LiteRT file (default 1)")
+    add(
+        "--calibration-images",
+        type=_nonempty,
+        metavar="PATH",
+        help="for openvino-int8: some 300 training images, a folder of JPEG and PNG files, or a "
+        ".npy file of what the model takes",
+    )
     add("--converter", help="path of tensorflowjs_converter, if it is not on the PATH")
     add("--training-form", action="store_true", help="export a RepMLPNet as it is, not deployed")
     add("--overwrite", action="store_true", help="replace an existing output of this kind")
     options = parser.parse_args(arguments)
     try:
         options.own = _own_options(options)
+        _check_calibration(options)
         _check_output(options)
         options.file = _model_file(options.source)
     except (ValueError, OSError) as error:
@@ -328,6 +341,18 @@ def _own_options(options: argparse.Namespace) -> dict[str, Any]:
             own[name] = value
     check_optional("batch_size", options.batch_size, check_positive_int)
     return own
+
+
+def _check_calibration(options: argparse.Namespace) -> None:
+    """Raises an error unless there are calibration images where they are needed."""
+    images = options.calibration_images
+    if images is None and options.format in _OWN_OPTIONS["calibration_images"]:
+        raise ValueError(
+            f"`--format` {options.format} needs `--calibration-images`: some 300 training images, "
+            "a folder of JPEG and PNG files or a .npy file of what the model takes."
+        )
+    if images is not None and not pathlib.Path(images).exists():
+        raise FileNotFoundError(f"`--calibration-images`: there is nothing at {images}.")
 
 
 def _model_file(source: str) -> pathlib.Path:

@@ -18,7 +18,9 @@ from benchmarks.worker_process import WorkerFailed
 from keras_mlp import MLPMixer, export_saved_model
 from tests.contract import predict, some_pixels, with_random_weights
 
-OPTIONS = argparse.Namespace(python=sys.executable, rounds=2, seconds=0.001, data_dir=None)
+OPTIONS = argparse.Namespace(
+    python=sys.executable, rounds=2, seconds=0.001, data_dir=None, threads=1
+)
 
 
 def toy(num_classes=3):
@@ -92,7 +94,7 @@ def test_no_weight_is_left_at_zero():
 
 def test_trained_models_become_a_table(fakes, monkeypatch, tmp_path, capsys):
     trained = argparse.Namespace(
-        name="Toy", model=None, images=np.zeros((4, 1)), labels=np.arange(4)
+        name="Toy", model=None, images=np.zeros((4, 1)), labels=np.arange(4), calibration=None
     )
     monkeypatch.setattr(formats, "read_trained_model", lambda folder, data_dir: trained)
     formats.main(["--models", "folder", "--rounds", "2", "--json", str(tmp_path / "run.json")])
@@ -148,8 +150,8 @@ def test_an_interpreter_without_the_runtime_is_named(tmp_path, monkeypatch):
 
 def test_a_failing_conversion_says_why(tmp_path):
     file = tmp_path / "no.keras"
-    with pytest.raises(WorkerFailed, match=r"(?s)The ONNX file was not written.*neither a \.keras"):
-        format_files._onnx(file, tmp_path / "model.onnx", sys.executable)
+    with pytest.raises(WorkerFailed, match=r"(?s)The onnx file was not written.*neither a \.keras"):
+        format_files.convert(file, "onnx", tmp_path / "model.onnx", sys.executable)
 
 
 def test_a_trained_model_comes_with_its_test_split(tmp_path):
@@ -177,7 +179,7 @@ def test_damaged_metrics_of_a_trained_model_are_named(tmp_path):
 
 def test_only_the_first_images_are_judged(fakes, monkeypatch, capsys):
     trained = argparse.Namespace(
-        name="Toy", model=None, images=np.zeros((9, 1)), labels=np.arange(9)
+        name="Toy", model=None, images=np.zeros((9, 1)), labels=np.arange(9), calibration=None
     )
     monkeypatch.setattr(formats, "read_trained_model", lambda folder, data_dir: trained)
     formats.main(["--models", "folder", "--rounds", "2", "--images", "4"])
@@ -204,6 +206,10 @@ def test_a_failing_converter_is_a_form_that_could_not_be_made(tmp_path):
         ([], "Give either `--models` or `--variant`"),
         (["--models", "a", "--variant", "S/16"], "Give either `--models` or `--variant`"),
         (["--variant", "S/61"], "Did you mean 'S/16'?"),
+        (["--variant", "S/16", "--architecture", "Mixer"], "Did you mean 'MLPMixer'?"),
+        (["--variant", "B/16", "--architecture", "ResMLP"], "`variant` is 'B/16'"),
+        (["--variant", "S/16", "--batch", "0"], "`batch` must be a positive integer"),
+        (["--variant", "S/16", "--threads", "999"], "`threads` must be at most"),
         (["--variant", "S/16", "--rounds", "0"], "`rounds` must be a positive integer"),
         (["--variant", "S/16", "--seconds", "0"], "`seconds` must be a finite number above 0"),
         (["--variant", "S/16", "--python", "no/python"], "`python` must be an interpreter"),

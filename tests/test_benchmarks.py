@@ -6,20 +6,19 @@ import math
 import os
 import sys
 
+import keras
 import numpy as np
 import pytest
 
-from benchmarks import inference
+from benchmarks import inference, report
 from benchmarks.agreement import Disagreement, check_agreement
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.report import markdown, write_json
 from benchmarks.rounds import Sample, run_in_turn, summarise, time_calls
-from benchmarks.task import mixer_tensors, write_mixer_task
+from benchmarks.task import write_task
 from benchmarks.worker_process import WorkerFailed, WorkerProcess
-from keras_mlp import MLPMixer, load_checkpoint
+from keras_mlp import ARCHITECTURES, load_checkpoint
 from tests.toy_contenders import allowed_cpus, broken, chatter, doubled_picture_sums, picture_sums
-
-SIZES = {"num_classes": 10, **MLPMixer.variants["pico/2"]}
 
 
 def toy(function, name=None, libraries=("numpy",)):
@@ -28,8 +27,9 @@ def toy(function, name=None, libraries=("numpy",)):
 
 
 def options(**overrides):
-    defaults = {"variant": "pico/2", "batch": 2, "rounds": 2, "seconds": 0.001}
-    return argparse.Namespace(**{**defaults, "timm_python": sys.executable, **overrides})
+    defaults = {"architecture": "MLPMixer", "variant": "pico/2", "batch": 2, "rounds": 2}
+    pythons = dict.fromkeys(("timm_python", "openvino_python"), sys.executable)
+    return argparse.Namespace(**{**defaults, **pythons, "seconds": 0.001, **overrides})
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def cpu():
 
 @pytest.fixture
 def task(tmp_path, cpu):
-    return write_mixer_task(tmp_path, SIZES, batch_size=2, cpus=[cpu])
+    return write_task(tmp_path, "MLPMixer", "pico/2", batch_size=2, cpus=[cpu])
 
 
 def samples(*milliseconds):
@@ -85,10 +85,23 @@ def test_disagreement_is_an_error():
 
 
 def test_the_weights_are_a_checkpoint_of_the_model(task):
-    model = MLPMixer(**SIZES)
+    model = ARCHITECTURES["MLPMixer"].from_variant("pico/2", include_preprocessing=False)
     assert load_checkpoint(model, task.weights) == "timm"
-    assert len(mixer_tensors(**SIZES)) == len(model.weights)
+    assert task.timm["function"].startswith("timm.")
     assert all(np.std(weight) > 0 for weight in model.weights)
+    stored = keras.models.load_model(task.model, compile=False)
+    for ours, theirs in zip(stored.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_is_a_task(architecture, tmp_path, cpu):
+    task = write_task(tmp_path, architecture, "pico/2", batch_size=3, cpus=[cpu])
+    model = keras.models.load_model(task.model, compile=False)
+    outputs = np.asarray(model(np.load(task.images), training=False))
+    assert len(outputs) == 3 and np.all(np.isfinite(outputs)) and np.std(outputs) > 1e-3
+    has_timm = architecture in ("MLPMixer", "ResMLP", "GMLP", "ViT", "ConvMixer")
+    assert (task.timm is not None) == (task.weights is not None) == has_timm
 
 
 def test_a_worker_is_pinned_and_may_print(task, cpu):
@@ -139,6 +152,32 @@ def test_a_run_of_contenders_that_disagree_is_not_timed(cpu):
         inference.measure(contenders, options(), [cpu], {})
 
 
+def test_a_network_that_timm_lacks_is_reported(cpu):
+    contenders = [toy(picture_sums), toy(picture_sums, "of_timm", ("timm", "numpy"))]
+    run = inference.measure(contenders, options(architecture="FFOnly", rounds=1), [cpu], {})
+    assert run["missing"] == {"of_timm": ["timm has no such network"]}
+    assert set(run["contenders"]) == {"picture_sums"}
+
+
+@pytest.mark.parametrize("features", [["avx2"], ["avx2", "amx_bf16"]])
+def test_bfloat16_runs_where_the_processor_has_it(features, task, monkeypatch):
+    monkeypatch.setattr(report, "cpu_features", lambda: features)
+    lack = inference._lack(CONTENDERS["openvino_bf16"], task)
+    assert lack == (None if "amx_bf16" in features else "bfloat16 in the processor")
+    assert report.machine_facts()["cpu features"] == " ".join(features)
+
+
+def test_fewer_bits_may_differ_more():
+    outputs = {"ours": [[1.0, 2.0]], "timm_eager": [[1.0, 2.0]], "openvino_int8": [[1.0, 2.2]]}
+    workers = {name: argparse.Namespace(output=output) for name, output in outputs.items()}
+    assert inference._compare(workers)["openvino_int8"] == pytest.approx(0.1)
+    for name, wrong in {"ours": 2.001, "openvino_int8": 3.0}.items():
+        with pytest.raises(Disagreement, match=f"{name} differs from timm_eager"):
+            workers[name].output = [[1.0, wrong]]
+            inference._compare(workers)
+        workers[name].output = outputs[name]
+
+
 def test_our_two_forms_agree(cpu):
     contenders = [CONTENDERS["ours"], CONTENDERS["ours_nd"]]
     run = inference.measure(contenders, options(rounds=1), [cpu], {})
@@ -149,6 +188,8 @@ def test_our_two_forms_agree(cpu):
     ("arguments", "message"),
     [
         (["--variant", "S/61"], "Did you mean 'S/16'?"),
+        (["--architecture", "Mixer"], "Did you mean 'MLPMixer'?"),
+        (["--openvino-python", "no/python"], "`openvino_python` must be an interpreter"),
         (["--contenders", "our"], "Did you mean 'ours'?"),
         (["--rounds", "0"], "`rounds` must be a positive integer, got 0"),
         (["--threads", "9999"], "`threads` must be at most"),

@@ -27,6 +27,7 @@ class Contender:
 
 
 _OURS = ("tensorflow", "keras", "numpy")
+_OPENVINO = ("openvino", "numpy")
 _TIMM = ("torch", "timm", "torchvision", "numpy")
 
 CONTENDERS = {
@@ -55,6 +56,24 @@ CONTENDERS = {
             "timm, torch.compile, inference_mode",
             "benchmarks.contenders.timm_mixer:compiled",
             _TIMM,
+        ),
+        Contender(
+            "openvino",
+            "OpenVINO, float32",
+            "benchmarks.contenders.openvino_folder:float32",
+            _OPENVINO,
+        ),
+        Contender(
+            "openvino_bf16",
+            "OpenVINO, bfloat16",
+            "benchmarks.contenders.openvino_folder:bfloat16",
+            _OPENVINO,
+        ),
+        Contender(
+            "openvino_int8",
+            "OpenVINO, int8 by NNCF, the rest float32",
+            "benchmarks.contenders.openvino_folder:int8",
+            _OPENVINO,
         ),
     )
 }

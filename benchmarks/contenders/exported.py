@@ -14,6 +14,7 @@ from benchmarks.contenders import Contender
 
 KERAS, KERAS_INT8, SAVED_MODEL = "Keras", "Keras int8", "SavedModel"
 LITERT, LITERT_INT8, ONNX, TFJS = "LiteRT", "LiteRT int8", "ONNX", "TensorFlow.js"
+OPENVINO, OPENVINO_BF16, OPENVINO_INT8 = "OpenVINO", "OpenVINO bfloat16", "OpenVINO int8"
 
 
 def keras_file(task: dict[str, Any]) -> Callable[[], np.ndarray]:
@@ -62,6 +63,31 @@ def onnx(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     return _in_batches(lambda pixels: session.run(["logits"], {"pixels": pixels})[0], task)
 
 
+def openvino(task: dict[str, Any]) -> Callable[[], np.ndarray]:
+    """An OpenVINO folder, in float32 apart from what is quantized."""
+    return _in_batches(open_openvino(task["model"], task["threads"], "f32"), task)
+
+
+def openvino_bf16(task: dict[str, Any]) -> Callable[[], np.ndarray]:
+    """An OpenVINO folder, in bfloat16."""
+    return _in_batches(open_openvino(task["model"], task["threads"], "bf16"), task)
+
+
+def open_openvino(folder: str, threads: int, precision: str) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from images to logits; `precision` is OpenVINO's name, such as "f32"."""
+    import openvino as runtime
+
+    settings = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,  # the worker's process is pinned
+    }
+    compiled = runtime.compile_model(f"{folder}/model.xml", "CPU", settings)
+    request = compiled.create_infer_request()
+    return lambda images: request.infer([images])[compiled.output(0)]
+
+
 def _tensorflow(task: dict[str, Any]) -> types.ModuleType:
     import tensorflow as tf
 
@@ -99,6 +125,9 @@ CONTENDERS = {
         _contender(LITERT, "float32", litert, "ai_edge_litert"),
         _contender(LITERT_INT8, "dynamic_int8", litert, "ai_edge_litert"),
         _contender(ONNX, "ONNX Runtime, float32", onnx, "onnxruntime"),
+        _contender(OPENVINO, "float32", openvino, "openvino"),
+        _contender(OPENVINO_BF16, "bfloat16", openvino_bf16, "openvino"),
+        _contender(OPENVINO_INT8, "NNCF, the rest float32", openvino, "openvino"),
         Contender(TFJS, "node, cpu backend", "cpu", ("@tensorflow/tfjs",), _NODE),
     )
 }

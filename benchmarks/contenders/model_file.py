@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 
-def forward(task: dict[str, Any]) -> Callable[[], np.ndarray]:
+def forward(task: dict[str, Any], jit_compile: bool = False) -> Callable[[], np.ndarray]:
     """The model as a `tf.function` that takes the batch as numpy."""
     import tensorflow as tf
 
@@ -20,7 +20,7 @@ def forward(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     model = keras.models.load_model(task["model"], compile=False)
     images = np.load(task["images"])
 
-    @tf.function
+    @tf.function(jit_compile=jit_compile)
     def run(images: tf.Tensor) -> tf.Tensor:
         return model(images, training=False)
 

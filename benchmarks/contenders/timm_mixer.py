@@ -1,4 +1,4 @@
-"""timm's Mixer on PyTorch, as its users run it."""
+"""timm's model of the same network on PyTorch, as its users run it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,11 @@ def _forward(
     prepare: Callable[[torch.nn.Module], Callable[[torch.Tensor], torch.Tensor]],
 ) -> Callable[[], np.ndarray]:
     torch.set_num_threads(task["threads"])
-    model = _mixer(**task["sizes"]).eval()
+    declare_detection_ops()
+    # It imports this module.
+    from benchmarks.timm_side import build
+
+    model = build(task["timm"]).eval()
     model.load_state_dict(load_file(task["weights"]), strict=True)
     model = prepare(model)
     images = np.load(task["images"]).transpose(
@@ -36,30 +40,6 @@ def _forward(
         return model(images).numpy()
 
     return forward
-
-
-def _mixer(
-    *,
-    image_shape: tuple[int, int, int],
-    patch_size: int,
-    num_layers: int,
-    hidden_dim: int,
-    token_mlp_dim: int,
-    channel_mlp_dim: int,
-    num_classes: int,
-) -> torch.nn.Module:
-    declare_detection_ops()
-    from timm.models.mlp_mixer import MlpMixer
-
-    return MlpMixer(
-        num_classes=num_classes,
-        img_size=tuple(image_shape[:2]),
-        in_chans=image_shape[2],
-        patch_size=patch_size,
-        num_blocks=num_layers,
-        embed_dim=hidden_dim,
-        mlp_ratio=(token_mlp_dim / hidden_dim, channel_mlp_dim / hidden_dim),
-    )
 
 
 def declare_detection_ops() -> None:

@@ -1,4 +1,4 @@
-"""python -m keras_mlp.formats: a trained model as a file of LiteRT, ONNX or TensorFlow.js."""
+"""python -m keras_mlp.formats: a trained model in the format of another runtime."""
 
 import functools
 import pathlib
@@ -10,6 +10,7 @@ from keras_mlp.command_line import end_with_error, formats_options
 from keras_mlp.formats.labels import LABELS_FILE
 from keras_mlp.formats.litert import export_litert
 from keras_mlp.formats.onnx import export_onnx
+from keras_mlp.formats.openvino import export_openvino
 from keras_mlp.formats.tfjs import export_tfjs
 from keras_mlp.keras_file import load_keras_file
 from keras_mlp.models import VisionModel
@@ -18,6 +19,8 @@ FORMATS: dict[str, Callable[..., pathlib.Path]] = {
     "litert": export_litert,
     "litert-int8": functools.partial(export_litert, quantize="dynamic_int8"),
     "onnx": export_onnx,
+    "openvino": export_openvino,
+    "openvino-int8": functools.partial(export_openvino, quantize="int8"),
     "tfjs": export_tfjs,
 }
 

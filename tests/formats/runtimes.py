@@ -42,6 +42,16 @@ def onnx(path, images):
     return outputs
 
 
+def openvino(folder, images):
+    """Output of an OpenVINO folder, in float32 on any processor."""
+    import openvino as runtime
+
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = runtime.compile_model(folder / "model.xml", "CPU", exact)
+    (name,), (output,) = (end.get_names() for end in (compiled.input(0), compiled.output(0)))
+    return compiled({name: images})[output]
+
+
 def tfjs(folder, images):
     """Output of a TensorFlow.js graph model, in node."""
     order = {"shape": images.shape, "dtype": str(images.dtype), "values": images.ravel().tolist()}

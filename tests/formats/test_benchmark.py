@@ -12,7 +12,7 @@ from keras_mlp import MLPMixer
 from keras_mlp.formats import export_tfjs
 from tests.contract import predict, some_pixels, with_random_weights
 
-OPTIONS = argparse.Namespace(python=sys.executable, rounds=2, seconds=0.001)
+OPTIONS = argparse.Namespace(python=sys.executable, rounds=2, seconds=0.001, threads=1)
 
 
 @pytest.mark.formats

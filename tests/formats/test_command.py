@@ -50,9 +50,15 @@ def test_every_format_gets_its_options(form, source, tmp_path, monkeypatch, caps
         return path
 
     monkeypatch.setitem(command.FORMATS, form, export)
+    own = {"calibration_images": str(tmp_path)} if form == "openvino-int8" else {}
     arguments = [str(source), "--format", form, "--output", str(tmp_path / "out")]
+    arguments += [word for name, value in own.items() for word in (option(name), value)]
     command.main([*arguments, "--training-form", "--overwrite"])
-    assert calls == [{"deployed": False, "overwrite": True}]
+    assert calls == [{"deployed": False, "overwrite": True, **own}]
+
+
+def option(name):
+    return f"--{name.replace('_', '-')}"
 
 
 @pytest.mark.parametrize(
@@ -65,6 +71,15 @@ def test_every_format_gets_its_options(form, source, tmp_path, monkeypatch, caps
             "`batch_size` must be a positive integer",
         ),
         (["SOURCE", "--format", "litert", "--converter", "x"], "`--converter` x is for"),
+        (["SOURCE", "--format", "openvino-int8"], "openvino-int8 needs `--calibration-images`"),
+        (
+            ["SOURCE", "--format", "openvino-int8", "--calibration-images", "no/such"],
+            "`--calibration-images`: there is nothing at no/such",
+        ),
+        (
+            ["SOURCE", "--format", "openvino", "--calibration-images", "."],
+            "`--calibration-images` . is for `--format` openvino-int8, not openvino",
+        ),
         (["SOURCE", "--format", "tfjs", "--converter", "no/such"], "no tensorflowjs_converter at"),
     ],
 )

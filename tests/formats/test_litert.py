@@ -186,3 +186,16 @@ def test_an_operation_that_the_format_lacks_is_named(tmp_path):
     with pytest.raises(ValueError, match="`model` bare_erf cannot be converted to LiteRT"):
         export_litert(model, tmp_path / "toy.tflite")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_export_of_keras_computes_the_same(architecture, tmp_path):
+    # Keras' own route, which remains when ours must leave `tf.lite`.
+    model = toy(architecture)
+    path = tmp_path / "keras.tflite"
+    model.export(path, format="litert", verbose=False)
+    runner = runtimes.litert_interpreter(path).get_signature_runner()
+    ((name, details),) = runner.get_input_details().items()
+    pixels = some_pixels(model, batch=1)
+    (outputs,) = runner(**{name: pixels.astype(details["dtype"])}).values()
+    runtimes.assert_same(outputs, predict(model, pixels))
