@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_mlp.analysis.chosen_block import chosen_block
+from keras_mlp.analysis.chosen_block import chosen_block, inputs_of
 from keras_mlp.arguments import check_count, check_positive_int, shown
 from keras_mlp.layers.layer_changes import changes_of
 from keras_mlp.models import VisionModel, check_model
@@ -103,7 +103,7 @@ def token_influence(
     layer = chosen_block(check_model(model), block)
     count, seed = check_positive_int("directions", directions), check_count("seed", seed)
     _check_precision(model)
-    inputs = _inputs_of(model, layer, _check_images(model, images))
+    inputs = inputs_of(model, layer, _check_images(model, images))
     generator = np.random.default_rng(seed)
     squares = sum(
         _squared_changes(layer, each, generator.choice((-1, 1), size=each.shape))
@@ -140,19 +140,6 @@ def _check_images(model: VisionModel, images: Any) -> Array:
     if not np.isfinite(images).all():
         raise ValueError(f"`images` must be {allowed}: some are not finite.")
     return images
-
-
-def _inputs_of(model: VisionModel, block: Block, pixels: Array) -> Array:
-    """What a block is given for images, (N, S, C) or (N, h, w, C)."""
-    names = [layer.name for layer in model.layers]
-    before = names[names.index(block.name) - 1]
-    taps = model.features([before], grid=False)
-    return np.concatenate(
-        [
-            ops.convert_to_numpy(taps(pixels[start : start + _BATCH])[before])
-            for start in range(0, len(pixels), _BATCH)
-        ]
-    )
 
 
 def _squared_changes(block: Block, x: Array, direction: Array) -> Array:
