@@ -68,7 +68,7 @@ test-formats: .venv-formats/.installed .venv-tfjs/.installed
 .venv-formats/.installed: setup.cfg
 	test -x .venv-formats/bin/python || $(PYTHON) -m venv .venv-formats
 	.venv-formats/bin/python -m pip install --quiet \
-		--editable ".[litert,onnx,openvino-int8]" "pytest>=8,<10"
+		--editable ".[http,litert,onnx,openvino-int8]" "pytest>=8,<10"
 	touch $@
 
 .venv-tfjs/.installed: Makefile

@@ -12,7 +12,7 @@ import pytest
 
 from keras_mlp.formats.tfjs import CONVERTER
 
-LIBRARIES = ("tf2onnx", "onnxruntime", "ai_edge_litert", "openvino", "nncf")
+LIBRARIES = ("tf2onnx", "onnxruntime", "ai_edge_litert", "openvino", "nncf", "litserve", "locust")
 
 
 def missing_parts():
