@@ -30,7 +30,7 @@ from training.compare import PROGRAM as COMPARE
 from training.compare import by_architecture, comparison_table
 from training.models.function_models import is_function
 from training.reports.pareto_picture import Point, draw_pareto, front
-from training.studies.results import read_results
+from training.studies.results import read_results, with_diverged
 
 # From the name of a cost, as in the names of files, to the label of its axis.
 AXES = {
@@ -79,7 +79,7 @@ def points(runs: Sequence[Mapping[str, Any]], cost: str, costs: Costs | None = N
         if value is not None:
             accuracy = [run["test"]["accuracy"] for run in own]
             figures = statistics.mean(accuracy), min(accuracy), max(accuracy)
-            label = name.rpartition(":")[2]
+            label = with_diverged(name.rpartition(":")[2], own)
             found.append(Point(label, value, *figures, is_family=not is_function(name)))
     return found
 
