@@ -45,6 +45,9 @@ def test_a_new_head_has_the_names_that_it_is_given(named):
     assert keras_mlp.with_new_head(named, 2, class_names=["a", "b"]).class_names == ("a", "b")
     with pytest.raises(ValueError, match=r"one name per logit of .*; got 3 names"):
         keras_mlp.with_new_head(named, 2, class_names=["a", "b", "c"])
+    for wrong, shown in (("ab", "got 'ab'"), (iter("ab"), "got a str_.*iterator"), (3, "an? int")):
+        with pytest.raises(ValueError, match=shown):
+            keras_mlp.with_new_head(named, 2, class_names=wrong)
 
 
 def test_saved_models_take_them_from_the_model(named, tmp_path):

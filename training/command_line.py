@@ -8,7 +8,6 @@ or TensorFlow may be imported here.
 
 import argparse
 import os
-import pathlib
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -384,7 +383,7 @@ def nonempty_path(text: str) -> str:
 
 def existing_path(text: str) -> str:
     """An `argparse` type: a path at which there is something."""
-    if not pathlib.Path(nonempty_path(text)).exists():
+    if not os.path.exists(nonempty_path(text)):  # pathlib raises for names that are too long
         raise argparse.ArgumentTypeError(f"{text} does not exist")
     return text
 

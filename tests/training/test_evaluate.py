@@ -273,6 +273,7 @@ def test_a_folder_that_does_not_fit_ends_with_one_line(saved, how, message, tmp_
         ("nothing", "does not exist"),
         ("features", "outputs features, not logits"),
         ("pictures", "was not written by keras_mlp"),
+        ("pictures", "pictures was not written by keras_mlp: the folder holds neither model.keras"),
         ("torn.keras", "torn.keras cannot be read"),
     ],
 )

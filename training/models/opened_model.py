@@ -99,12 +99,22 @@ def _open_saved_model(folder: pathlib.Path, golden: pathlib.Path) -> OpenedModel
     return OpenedModel(model, model, tuple(info["image_shape"]), classes, golden)
 
 
-def check_reads_saved_models(folder: pathlib.Path) -> None:
-    """Raises ValueError on a backend other than TensorFlow, which SavedModels need."""
+def check_reads_saved_models(folder: pathlib.Path, key: str = "--source") -> None:
+    """Raises ValueError for a folder without a SavedModel, or on another backend than TensorFlow.
+
+    Args:
+        folder: that holds no `.keras` file.
+        key: what the user calls it.
+    """
+    if not (folder / "saved_model.pb").is_file():
+        raise ValueError(
+            f"`{key}` {folder} was not written by keras_mlp: the folder holds neither model.keras "
+            "nor saved_model.pb."
+        )
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise ValueError(
-            f"`--source` {folder} is the folder of a SavedModel, which needs TensorFlow, but "
+            f"`{key}` {folder} is the folder of a SavedModel, which needs TensorFlow, but "
             f"KERAS_BACKEND is {backend!r}: set it to tensorflow, or use a .keras file."
         )
 
