@@ -47,7 +47,7 @@ def recalibrate(draw, material, folder):
         [images, keras.ops.convert_to_tensor(images)],
     ]
     plausible = {
-        "model": [*material.models(), material.fresh(name)],
+        "model": [*material.models(), *[model] * 5],
         "batches": [*odd, [images], [images, images]],
     }
     trained = list(model.trainable_weights)
@@ -65,10 +65,9 @@ def recalibrate(draw, material, folder):
         {"model": model, "batches": [images] * 2},
         plausible,
         right=check,
-        errors=(ValueError, TypeError),
         unchanged_if_refused=[model],
     )
-    given.named = [*given.named, "`model`", "image", "pixels", "shape", "dtype"]
+    given.named = [*given.named, "`model`", "image", "pixels", "dtype"]
     return given
 
 
