@@ -80,7 +80,7 @@ def _open_keras_file(file: pathlib.Path) -> OpenedModel:
         raise ValueError(f"`--source` {file} does not take a single batch of images.")
     if len(shapes[1]) != 2:
         raise ValueError(f"`--source` {file} outputs {shapes[1]}, not logits (B, K).")
-    named = model.class_names if isinstance(model, keras_mlp.VisionModel) else None
+    named = getattr(model, "class_names", None)  # a plain Keras model has none
     classes = list(named) if named else _stored_classes(file.parent)
     logits = logits_model(model, f"`--source` {file}")
     return OpenedModel(logits, model, tuple(shapes[0][1:]), classes, file.parent / GOLDEN_FILE)
