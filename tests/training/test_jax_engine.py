@@ -200,6 +200,7 @@ def test_seeds_at_once_equal_each_alone(alone, tmp_path):
     assert metrics[0]["seeds_at_once"] == 2
 
 
+@pytest.mark.sweep
 def test_several_devices_equal_one():
     run_in_own_process(
         "from tests.training.jax_devices import main; main()",
@@ -208,7 +209,7 @@ def test_several_devices_equal_one():
     )
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", [pytest.param("sgd", marks=pytest.mark.sweep), "adamw"])
 def test_steps_equal_those_on_tensorflow(optimizer, tmp_path):
     run_in_own_process(
         "import sys; from tests.training.jax_steps import main; main(*sys.argv[1:])",
