@@ -3,11 +3,13 @@
 import dataclasses
 import json
 import math
+import pathlib
 
 import pytest
 
 from keras_mlp.json_files import json_text, read_json, read_json_lines, write_json
 
+ROOT = pathlib.Path(__file__).parent.parent
 WAY_OUT = "Remove it."
 
 
@@ -58,6 +60,13 @@ def test_what_earlier_versions_wrote_is_read_alike(tmp_path):
     assert read_json(tmp_path / "a.json", WAY_OUT) == found
     (tmp_path / "a.jsonl").write_text('{"loss": NaN}\n{"loss": 1.0}\n')
     assert read_json_lines(tmp_path / "a.jsonl", WAY_OUT) == [{"loss": None}, {"loss": 1.0}]
+
+
+def test_every_stored_file_is_strict_json():
+    files = [*ROOT.glob("docs/results/*.json"), *ROOT.glob("saved_models/*/*.json")]
+    assert len(files) > 20
+    for file in files:
+        strict(file.read_text("utf-8"))
 
 
 DAMAGES = {
