@@ -178,6 +178,12 @@ def test_a_name_that_is_too_long_is_one_clear_line(tmp_path, capsys):
     assert "xxx does not exist" in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_a_file_in_place_of_the_folder_is_one_clear_line(files):
+    options = ["--from", str(files / "results.json"), "--output", str(files / "costs.json")]
+    with pytest.raises(SystemExit, match=r"`--output` .*costs\.json is a file: name a folder"):
+        program.main(options)
+
+
 def test_a_file_of_another_program_is_refused(tmp_path):
     options = ["--from", "docs/results/fewshot_digits.json", "--output", str(tmp_path / "out")]
     with pytest.raises(SystemExit, match=r"is not a results\.json of training\.compare"):

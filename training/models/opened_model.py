@@ -11,6 +11,7 @@ import keras_mlp
 from keras_mlp.errors import first_line
 from keras_mlp.golden import GOLDEN_FILE
 from keras_mlp.json_files import read_json
+from keras_mlp.keras_file import fault_of
 from training.engine.chosen import engine_module
 from training.models.logits import logits_model
 
@@ -71,7 +72,7 @@ def _open_keras_file(file: pathlib.Path) -> OpenedModel:
     try:
         model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras can raise anything here
-        message = f"`--source` {file} cannot be read: {first_line(error)}"
+        message = f"`--source` {file} cannot be read: {fault_of(file, error)}"
         if (file.parent / "saved_model").is_dir() and "safe_mode" in str(error):
             message += f" Or evaluate {file.parent / 'saved_model'}, which holds the same model."
         raise ValueError(message) from error
