@@ -33,7 +33,7 @@ from keras_mlp.errors import first_line
 from keras_mlp.export.picture_headers import MAX_PIXELS
 from keras_mlp.golden import GOLDEN_FILE, write_golden
 from keras_mlp.json_files import json_text
-from keras_mlp.whole_files import write_text
+from keras_mlp.whole_files import made_folder, write_text
 from training.config import Config
 from training.data.checks import check_names
 from training.engine.chosen import Split, engine_module
@@ -285,6 +285,12 @@ def _class_tables(evaluation: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     options = evaluate_options(__doc__, arguments)
+
+    def start(line: str) -> None:
+        print(line, flush=True)
+        if options.output:
+            made_folder(options.output, "--output")  # before the work, after every check
+
     try:
         evaluation = evaluate_source(
             options.source,
@@ -293,7 +299,7 @@ def main(arguments: list[str] | None = None) -> None:
             folder=options.folder,
             upright=options.upright,
             max_pixels=options.max_pixels,
-            say=lambda line: print(line, flush=True),
+            say=start,
         )
         if options.output:
             write_evaluation(evaluation, options.output)

@@ -26,6 +26,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_mlp.json_files import read_json
+from keras_mlp.whole_files import made_folder
 from training.compare import PROGRAM as COMPARE
 from training.compare import by_architecture, comparison_table
 from training.models.function_models import is_function
@@ -143,8 +144,7 @@ def main(arguments: Arguments = None) -> None:
         if results is None:
             raise ValueError(f"`--from` {options.stored} is not a results.json of {COMPARE}.")
         costs = read_costs(options.costs) if options.costs else None
-        folder = pathlib.Path(options.output)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = made_folder(options.output, "--output")
         drawn = draw_all(results["runs"], costs, folder, "pareto")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")

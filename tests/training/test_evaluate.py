@@ -330,3 +330,11 @@ def test_golden_outputs_beside_a_damaged_file_are_an_error(tmp_path):
 def test_either_a_config_or_a_folder(saved):
     with pytest.raises(ValueError, match="not both or none"):
         evaluate_source(saved / "model.keras")
+
+
+def test_an_output_that_cannot_be_made_ends_before_the_work(saved, monkeypatch):
+    monkeypatch.setattr(program, "evaluate_model", pytest.fail)
+    output = saved / "model.keras" / "judged"
+    arguments = ["--source", str(saved / "model.keras"), "--folder", str(saved / "pictures")]
+    with pytest.raises(SystemExit, match=r"`--output` .*cannot be created: Not a directory"):
+        program.main([*arguments, "--output", str(output)])

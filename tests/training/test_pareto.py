@@ -182,6 +182,9 @@ def test_a_file_in_place_of_the_folder_is_one_clear_line(files):
     options = ["--from", str(files / "results.json"), "--output", str(files / "costs.json")]
     with pytest.raises(SystemExit, match=r"`--output` .*costs\.json is a file: name a folder"):
         program.main(options)
+    options[-1] += "/inside"
+    with pytest.raises(SystemExit, match=r"`--output` .*inside cannot be created: Not a directory"):
+        program.main(options)
 
 
 def test_a_file_of_another_program_is_refused(tmp_path):
