@@ -12,7 +12,6 @@ the time. Writes `result.json` after each of them. The test split is read once f
 import argparse
 import concurrent.futures
 import functools
-import json
 import pathlib
 import time
 import traceback
@@ -22,7 +21,7 @@ import jax
 
 import keras_mlp
 from benchmarks.paced import PacedRun, random_split
-from keras_mlp.whole_files import write_text
+from keras_mlp.json_files import json_text, write_json
 from training.compare import single_run
 from training.config import Comparison, load_config
 from training.data.in_memory import ArraySplit, load_arrays
@@ -85,8 +84,8 @@ class Families:
     def tell(self) -> None:
         """Writes what is known."""
         device = str(jax.devices()[0].device_kind)
-        text = json.dumps({"device": device, "architectures": self.results}, indent=1)
-        write_text(self.output / "result.json", text + "\n")
+        found = {"device": device, "architectures": self.results}
+        write_json(self.output / "result.json", found, indent=1)
 
     def _time(self, name: str, run: PacedRun) -> None:
         self.seconds[name] = run.seconds_per_epoch()
@@ -139,7 +138,7 @@ def main(arguments: list[str] | None = None) -> None:
         )
         for run in families.runs.values():
             run.session.evaluate(random_split(shape, options.images // 5, 10))
-        print(json.dumps(families.results), flush=True)
+        print(json_text(families.results), flush=True)
         return
     comparison.data.data_dir = options.data
     splits = load_arrays(comparison.data, shape)

@@ -9,7 +9,6 @@ with the variable JAX_COMPILATION_CACHE_DIR the run that follows starts at once.
 """
 
 import argparse
-import json
 import pathlib
 import time
 import typing
@@ -17,7 +16,8 @@ import typing
 import jax
 
 from benchmarks.paced import PacedRun, random_split
-from keras_mlp.whole_files import whole_file, write_text
+from keras_mlp.json_files import json_text, write_json
+from keras_mlp.whole_files import whole_file
 from training.config import Config, load_config
 from training.data.in_memory import load_arrays
 from training.engine.stored_config import as_stored
@@ -43,7 +43,7 @@ def run(config: Config, output: pathlib.Path, deadline: float) -> dict[str, typi
     result |= {"seconds_per_epoch_at_first": seconds, "finished": False}
 
     def tell() -> None:
-        write_text(output / "result.json", json.dumps(result | paced.facts(), indent=1) + "\n")
+        write_json(output / "result.json", result | paced.facts(), indent=1)
 
     tell()
     result["finished"] = paced.train(deadline - spare / 2, tell)
@@ -84,12 +84,12 @@ def main(arguments: list[str] | None = None) -> None:
     output = pathlib.Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
     if options.compile_only:
-        print(json.dumps(compile_only(config, options.images)), flush=True)
+        print(json_text(compile_only(config, options.images)), flush=True)
         return
     config.data.data_dir = options.data
     result = run(config, output, began + 60 * options.minutes)
     print(
-        json.dumps({key: value for key, value in result.items() if key not in ("curve", "config")}),
+        json_text({key: value for key, value in result.items() if key not in ("curve", "config")}),
         flush=True,
     )
 

@@ -25,9 +25,10 @@ import numpy as np
 import keras_mlp
 from benchmarks.client_fits import CLIENTS, gradient_tape
 from benchmarks.client_lesson import Digits, Lesson
-from benchmarks.report import machine_facts, write_json
+from benchmarks.report import machine_facts
 from benchmarks.worker_process import WorkerFailed
 from keras_mlp.arguments import check_positive_int
+from keras_mlp.json_files import write_json
 from keras_mlp.typing import Array
 
 FROZEN, FINE_TUNED, FROM_SCRATCH = WAYS = ("frozen", "fine-tuned", "from scratch")

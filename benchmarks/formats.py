@@ -21,13 +21,14 @@ from benchmarks.agreement import Disagreement
 from benchmarks.contenders.exported import KERAS, LITERT_INT8
 from benchmarks.format_files import litert_at_batch, write_formats
 from benchmarks.format_runs import measure_accuracy, measure_speed
-from benchmarks.report import machine_facts, markdown, write_json
+from benchmarks.report import machine_facts, markdown
 from benchmarks.rounds import Sample
 from benchmarks.task import check_threads, without_zeros
 from benchmarks.trained_models import read_trained_model
 from benchmarks.worker_process import WorkerFailed
 from keras_mlp import ARCHITECTURES
 from keras_mlp.arguments import check_choice, check_positive, check_positive_int
+from keras_mlp.json_files import write_json
 
 MOST_POINTS_LOST = 0.5  # of test accuracy, by int8
 LEAST_CPU_SHARE = 0.9  # below it another job used the CPU: see benchmarks/README.md

@@ -18,12 +18,13 @@ from benchmarks.agreement import Disagreement, check_agreement
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.contenders.exported import OPENVINO, OPENVINO_INT8
 from benchmarks.format_files import write_openvino
-from benchmarks.report import has_bfloat16, machine_facts, markdown, write_json
+from benchmarks.report import has_bfloat16, machine_facts, markdown
 from benchmarks.rounds import run_in_turn, summarise
 from benchmarks.task import Task, check_threads, write_task
 from benchmarks.worker_process import WorkerFailed, WorkerProcess
 from keras_mlp import ARCHITECTURES
 from keras_mlp.arguments import check_choice, check_positive, check_positive_int
+from keras_mlp.json_files import write_json
 
 BASELINE = "timm_eager"
 TOLERANCE = 1e-4

@@ -32,11 +32,12 @@ import tensorflow as tf
 import keras_mlp
 from benchmarks.formats import without_zeros
 from benchmarks.graph_products import graph_products
-from benchmarks.report import machine_facts, write_json
+from benchmarks.report import machine_facts
 from benchmarks.rounds import Sample, run_in_turn, time_calls
 from benchmarks.stored_run import print_stored
 from keras_mlp.arguments import check_positive, check_positive_int
 from keras_mlp.formats import export_litert
+from keras_mlp.json_files import write_json
 from training.compare import check_comparison, model_names, single_run
 from training.config import Comparison, load_config
 from training.models.from_config import build_model

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.agreement import Disagreement, check_agreement
-from benchmarks.report import machine_facts, write_json
+from benchmarks.report import machine_facts
 from benchmarks.rounds import run_in_turn
 from benchmarks.worker_process import WorkerFailed, run_once
 from keras_mlp import MLPMixer
 from keras_mlp.arguments import check_choice, check_positive_int
+from keras_mlp.json_files import write_json
 
 TOLERANCE = 1e-4
 _COLUMNS = (

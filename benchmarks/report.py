@@ -1,15 +1,11 @@
-"""Results and where they were measured, as Markdown, and all samples as JSON."""
+"""Results and where they were measured, as Markdown."""
 
-import dataclasses
 import datetime
-import json
 import os
 import pathlib
 import platform
 import subprocess
 from typing import Any
-
-from keras_mlp.whole_files import write_text
 
 _CHECKOUT = pathlib.Path(__file__).parents[1]
 
@@ -74,11 +70,6 @@ def markdown(run: dict[str, Any]) -> str:
             f"Not quotable: a CPU share below {_QUIET_CPU_SHARE} (see benchmarks/README.md).",
         ]
     return "\n".join(lines) + "\n"
-
-
-def write_json(path: str | pathlib.Path, run: dict[str, Any]) -> None:
-    """Writes a run with all its samples; the file appears complete or not at all."""
-    write_text(path, json.dumps(run, indent=1, default=dataclasses.asdict) + "\n")
 
 
 def _header(baseline: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ def print_stored(
     program: str,
     report: Callable[[Mapping[str, Any]], str],
 ) -> None:
-    """Prints the reports of files that `report.write_json` wrote.
+    """Prints the reports of files that a benchmark's `--json` wrote.
 
     Args:
         files: paths.

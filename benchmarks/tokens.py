@@ -32,11 +32,12 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mlp
-from benchmarks.report import machine_facts, write_json
+from benchmarks.report import machine_facts
 from benchmarks.rounds import Sample, run_in_turn, summarise, time_calls
 from benchmarks.stored_run import print_stored, read_run
 from benchmarks.tokens_picture import draw_tokens
 from keras_mlp.arguments import check_choice, check_positive, check_positive_int
+from keras_mlp.json_files import write_json
 
 PROGRAM = "benchmarks.tokens"
 PATCH = 16

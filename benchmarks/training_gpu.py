@@ -24,7 +24,7 @@ import threading
 import time
 import typing
 
-from keras_mlp.whole_files import write_text
+from keras_mlp.json_files import write_json
 
 PEAK_TFLOPS = 800.0  # of bfloat16 products, dense, as measured on these cards
 MODES = ("train", "infer")
@@ -188,7 +188,7 @@ def measure(
             row["rows"].append(_row(mode, batch, seconds, row["ready"]["ours"]))
         for process in both.values():
             process.end()
-        write_text(output / "result.json", json.dumps(results, indent=1) + "\n")
+        write_json(output / "result.json", results, indent=1)
     return results
 
 

@@ -18,11 +18,12 @@ from typing import Any
 
 import keras_mlp
 from benchmarks.agreement import Disagreement, check_agreement
-from benchmarks.report import machine_facts, write_json
+from benchmarks.report import machine_facts
 from benchmarks.rounds import run_in_turn
 from benchmarks.view_step import KINDS, model_of, some_images, step_of
 from benchmarks.worker_process import WorkerFailed, run_once
 from keras_mlp.arguments import check_choice, check_positive_int
+from keras_mlp.json_files import write_json
 
 TOLERANCE = 1e-4
 

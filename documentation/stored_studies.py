@@ -185,7 +185,10 @@ def _report(program: str, file: str | pathlib.Path) -> str:
             raise ValueError(f"{file} is not a results.json of {program}.")
         return stored_results([file], program, TABLES[program])
     if program == "examples.text":
-        return stored_table(file)
+        try:
+            return stored_table(file)
+        except ValueError as error:
+            raise ValueError(f"{file} cannot be read: {error}") from error
     markdown = {latency.PROGRAM: latency.markdown, tokens.PROGRAM: tokens.markdown}[program]
     run = read_run(file, program, markdown)
     facts = "; ".join(f"{name}: {value}" for name, value in run["facts"].items())

@@ -10,7 +10,6 @@ perfect, 256 knows nothing. `--from text.json` prints the table of such a file a
 """
 
 import argparse
-import json
 import math
 import pathlib
 import pydoc_data.topics
@@ -25,8 +24,8 @@ import numpy as np
 from keras import layers, ops
 
 import keras_mlp
+from keras_mlp.json_files import json_text, parsed, write_json
 from keras_mlp.typing import Array, Config, Shape, Tensor
-from keras_mlp.whole_files import write_text
 
 MASK, BYTES = 256, 256
 HIDDEN_SHARE = 0.15
@@ -203,12 +202,16 @@ def stored_table(file: str | pathlib.Path) -> str:
         ValueError: it is of something else, or damaged.
     """
     try:
-        return table(json.loads(pathlib.Path(file).read_text(encoding="utf-8"))["runs"])
+        return table(parsed(pathlib.Path(file).read_text(encoding="utf-8"))["runs"])
     except (KeyError, TypeError, ZeroDivisionError, statistics.StatisticsError) as error:
         raise ValueError("it does not hold the runs of this program.") from error
 
 
-def _with_range(values: Sequence[float]) -> str:
+def _with_range(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):  # JSON has no infinity
+        return "not finite"
+    values = known
     mean = f"{statistics.mean(values):.2f}"
     return mean if len(values) == 1 else f"{mean} ({min(values):.2f} to {max(values):.2f})"
 
@@ -254,9 +257,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for seed in options.seeds:
         for kind in ("gMLP", "Mixer", "transformer"):
             runs.append(measure(kind, seed, parts, options))
-            print(json.dumps(runs[-1]), flush=True)
+            print(json_text(runs[-1]), flush=True)
             if options.json:
-                write_text(options.json, json.dumps({"command": sys.argv, "runs": runs}) + "\n")
+                write_json(options.json, {"command": sys.argv, "runs": runs}, indent=None)
     print(f"\n{table(runs)}")
 
 

@@ -84,7 +84,9 @@ def check_class_names(value: Any, owner: str, outputs: Any) -> tuple[str, ...]:
         outputs: shape of the logits, (B, K).
     """
     if not isinstance(value, (list, tuple)) or len(outputs) != 2 or len(value) != outputs[-1]:
-        found = f"{len(value)} names" if isinstance(value, (list, tuple)) else repr(value)
+        found = shown(value) if isinstance(value, str) else f"a {type(value).__name__}"
+        if isinstance(value, (list, tuple)):
+            found = f"{len(value)} names"
         raise ValueError(
             f"`class_names` must be a list of one name per logit of {owner}, which gives "
             f"{outputs}; got {found}."

@@ -276,7 +276,12 @@ def _labels(path: str | None) -> list[str] | None:
         return None
     if not pathlib.Path(path).is_file():
         raise FileNotFoundError(f"`--labels`: there is no file at {path}.")
-    return pathlib.Path(path).read_text(encoding="utf-8").splitlines()
+    try:
+        return pathlib.Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"`--labels` {path} must be UTF-8 text, a class name a line: {error}."
+        ) from error
 
 
 def _sides(text: str | None) -> list[Any] | None:

@@ -1,10 +1,11 @@
 """BatchNorm's moving statistics, computed again from images."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import keras
 import numpy as np
 
+from keras_mlp.arguments import shown
 from keras_mlp.layers.tree import sublayers
 from keras_mlp.models import VisionModel, check_model
 from keras_mlp.typing import Tensor
@@ -30,8 +31,8 @@ def recalibrate(model: VisionModel, batches: Iterable[Tensor]) -> None:
 
     Raises:
         ValueError: `model` is not a keras_mlp model, is a view (which shares its statistics with
-            every other size), or has no BatchNorm that trains; or `batches` is empty. If reading
-            the batches raises an error, the statistics stay what they were.
+            every other size), or has no BatchNorm that trains; or `batches` is empty or holds
+            something else. After any error the statistics are what they were.
 
     >>> model = ConvMixer.from_variant("pico/2", num_classes=10)
     >>> larger = with_image_shape(model, (16, 16, 3))
@@ -54,7 +55,7 @@ def recalibrate(model: VisionModel, batches: Iterable[Tensor]) -> None:
         layer.rate = 0.0
     count = 0
     try:
-        for images in batches:
+        for images in _checked(batches, model):
             for norm in norms:
                 norm.momentum = count / (count + 1)  # a mean over all batches so far
             model(images, training=True)
@@ -70,6 +71,20 @@ def recalibrate(model: VisionModel, batches: Iterable[Tensor]) -> None:
             norm.momentum = momentum
         for layer, rate in rates.items():
             layer.rate = rate
+
+
+def _checked(batches: Iterable[Tensor], model: VisionModel) -> Iterator[Tensor]:
+    """The batches, each checked before it is used; the model judges the range of its values."""
+    needed = f"arrays of images (B, {', '.join(map(str, model.image_shape))})"
+    if not isinstance(batches, Iterable):
+        raise ValueError(f"`batches` must be {needed} one after the other, got {shown(batches)}.")
+    for images in batches:
+        shape = getattr(images, "shape", None)
+        if shape is None:
+            raise ValueError(f"`batches` must hold {needed}, got {shown(images)}.")
+        if len(shape) != 4 or not shape[0] or tuple(shape[1:]) != tuple(model.image_shape):
+            raise ValueError(f"`batches` must hold {needed}, got one of shape {tuple(shape)}.")
+        yield images
 
 
 def has_batch_norm(model: VisionModel) -> bool:

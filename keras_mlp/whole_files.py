@@ -54,6 +54,24 @@ def check_replaceable(
         raise FileExistsError(f"{path} {complaint}: `{option}` replaces nothing else.")
 
 
+def made_folder(path: str | os.PathLike[str], name: str) -> pathlib.Path:
+    """The path of a folder, which is created if it does not exist.
+
+    Args:
+        path: of the folder.
+        name: what the user calls it, for the error.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    folder = pathlib.Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _os_error(f"`{name}` {folder} cannot be created", error) from error
+    return folder
+
+
 @contextlib.contextmanager
 def whole_file(
     path: str | os.PathLike[str], *writer_errors: type[Exception]

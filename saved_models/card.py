@@ -26,6 +26,8 @@ from saved_models.datasets import Dataset, dataset_facts, is_own
 from saved_models.golden import GOLDEN_IMAGES, TOLERANCE, tolerance_of
 from saved_models.learning import unmoved
 from saved_models.manifest import manifest_problems, name_problems, replace_in_manifest
+from training.engine.explosion import described
+from training.reports.printed import shown_number
 
 _USE = """\
 ```python
@@ -177,14 +179,16 @@ def _result(metrics: dict[str, Any]) -> str:
     test, run = metrics["test"], metrics["training"]
     accuracy, examples = test["accuracy"], test["examples"]
     error = math.sqrt(accuracy * (1 - accuracy) / examples)
+    loss = shown_number(test["loss"], ".4f")
     hardware = run["hardware"]
     cores = f"{hardware['cores']} core{'s' if hardware['cores'] > 1 else ''}"
     gpus = f", {len(hardware['gpus'])} GPU" if hardware["gpus"] else ""
     agreement = max(metrics["agreement"].values())
     lines = [
-        f"Test accuracy {accuracy:.2%}, loss {test['loss']:.4f}, measured with `classifier` on all "
+        f"Test accuracy {accuracy:.2%}, loss {loss}, measured with `classifier` on all "
         f"{examples:,} images of the test split. The standard error for that many images is "
         f"{error:.2%}; the spread over seeds was not measured for this artefact.",
+        *_divergence(run),
         f"Outputs of the SavedModels differ from those of `model.keras` by at most {agreement:.1e} "
         f"on {GOLDEN_IMAGES} test images, which `golden.npz` stores with their outputs.",
         f"Trained on {run['train_examples']:,} images, {run['steps']:,} steps in "
@@ -198,6 +202,11 @@ def _result(metrics: dict[str, Any]) -> str:
         *_sizes(metrics),
     ]
     return "\n\n".join(lines)
+
+
+def _divergence(run: dict[str, Any]) -> list[str]:
+    diverged = run.get("diverged")
+    return [described(diverged)] if diverged else []
 
 
 def _curve(metrics: dict[str, Any]) -> list[str]:

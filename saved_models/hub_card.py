@@ -1,9 +1,9 @@
 """The card of an artefact as Hugging Face reads it: with metadata in YAML before the text."""
 
-import json
 import re
 from typing import Any
 
+from keras_mlp.json_files import json_text
 from saved_models.card import card, dataset, kind
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
@@ -19,7 +19,7 @@ def hub_card(metrics: dict[str, Any]) -> str:
     Returns:
         Markdown text, after YAML between lines of three dashes.
     """
-    lines = [f"{key}: {json.dumps(value)}" for key, value in front_matter(metrics).items()]
+    lines = [f"{key}: {json_text(value)}" for key, value in front_matter(metrics).items()]
     return "\n".join(["---", *lines, "---", "", card(metrics)])
 
 

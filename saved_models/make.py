@@ -12,7 +12,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     end_on_ctrl_c()
     make_options(__doc__)
 
-import json
 import pathlib
 import re
 import sys
@@ -24,6 +23,7 @@ import keras_mlp
 from keras_mlp.arguments import check_choice
 from keras_mlp.deploy import has_training_form
 from keras_mlp.golden import write_golden
+from keras_mlp.json_files import write_json
 from keras_mlp.typing import ImageShape
 from keras_mlp.whole_files import check_replaceable, whole_folder, write_text
 from saved_models import artefact
@@ -92,7 +92,7 @@ def make(
         finished.save(folder / artefact.KERAS_MODEL)
         _write_saved_models(models, classes, folder, finished.upright, shapes)
         write_text(folder / artefact.LABELS, "".join(f"{name}\n" for name in classes))
-        _write_golden(finished.model, split, folder)
+        _write_golden(run, finished.model, split, folder)
         metrics = {
             "format_version": artefact.FORMAT_VERSION,
             "name": path.name,
@@ -100,7 +100,7 @@ def make(
             "training": finished.metrics,
             "made": without_paths(provenance()),
         }
-        write_text(folder / artefact.METRICS, json.dumps(metrics, indent=2) + "\n")
+        write_json(folder / artefact.METRICS, metrics)
         write_card(folder)
         write_manifest(folder, path.name)
     return path
@@ -172,10 +172,18 @@ def _write_saved_models(
     )
 
 
-def _write_golden(model: keras_mlp.VisionModel, split: Split, folder: pathlib.Path) -> None:
+def _write_golden(
+    run: str | pathlib.Path, model: keras_mlp.VisionModel, split: Split, folder: pathlib.Path
+) -> None:
     examples = split.examples.take(GOLDEN_IMAGES).as_numpy_iterator()
     images = np.stack([image for image, _ in examples])
-    write_golden(folder, images, **keras_outputs(model, images))
+    outputs = keras_outputs(model, images)
+    if not all(np.isfinite(each).all() for each in outputs.values()):
+        raise ValueError(
+            f"`RUN` {run} holds a model whose outputs are not finite: its training has "
+            f"diverged. `python -m training.back_to_best {run}` returns to its best checkpoint."
+        )
+    write_golden(folder, images, **outputs)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,13 +1,12 @@
 """The manifest: an artefact's files and their digests. None may be missing, changed or added."""
 
 import hashlib
-import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_mlp.export import sha256_of
-from keras_mlp.whole_files import write_text
+from keras_mlp.json_files import write_json
 from saved_models.artefact import FORMAT_VERSION, MANIFEST, read_dict
 
 
@@ -49,7 +48,7 @@ def write_manifest(folder: str | pathlib.Path, name: str) -> None:
             for path, digest in files.items()
         },
     }
-    write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    write_json(folder / MANIFEST, manifest)
 
 
 def read_manifest(folder: str | pathlib.Path) -> dict[str, Any]:
@@ -74,7 +73,7 @@ def replace_in_manifest(folder: str | pathlib.Path, path: str) -> None:
     files, size = manifest["files"], (folder / path).stat().st_size
     files[path] = {"bytes": size, "sha256": sha256_of(folder / path)}
     manifest["fingerprint"] = fingerprint({name: each["sha256"] for name, each in files.items()})
-    write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    write_json(folder / MANIFEST, manifest)
 
 
 def name_problems(folder: str | pathlib.Path) -> list[str]:

@@ -22,6 +22,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from keras_mlp.json_files import write_json
 from keras_mlp.whole_files import whole_folder
 from saved_models import artefact
 from saved_models.archive import pack
@@ -147,7 +148,7 @@ def upload_commands(folder: str | pathlib.Path) -> list[str]:
 
 def _write_json(path: pathlib.Path, tree: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(tree, indent=2) + "\n")
+    write_json(path, tree)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -13,11 +13,12 @@ import pytest
 from benchmarks import inference, report
 from benchmarks.agreement import Disagreement, check_agreement
 from benchmarks.contenders import CONTENDERS, Contender
-from benchmarks.report import markdown, write_json
+from benchmarks.report import markdown
 from benchmarks.rounds import Sample, run_in_turn, summarise, time_calls
 from benchmarks.task import write_task
 from benchmarks.worker_process import WorkerFailed, WorkerProcess
 from keras_mlp import ARCHITECTURES, load_checkpoint
+from keras_mlp.json_files import write_json
 from tests.toy_contenders import allowed_cpus, broken, chatter, doubled_picture_sums, picture_sums
 
 

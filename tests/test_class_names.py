@@ -45,6 +45,31 @@ def test_a_new_head_has_the_names_that_it_is_given(named):
     assert keras_mlp.with_new_head(named, 2, class_names=["a", "b"]).class_names == ("a", "b")
     with pytest.raises(ValueError, match=r"one name per logit of .*; got 3 names"):
         keras_mlp.with_new_head(named, 2, class_names=["a", "b", "c"])
+    for wrong, shown in (("ab", "got 'ab'"), (iter("ab"), "got a str_.*iterator"), (3, "an? int")):
+        with pytest.raises(ValueError, match=shown):
+            keras_mlp.with_new_head(named, 2, class_names=wrong)
+
+
+def test_a_view_has_those_of_its_base(named):
+    assert named.at((32, 24, 3)).class_names == NAMES
+
+
+def test_a_checkpoint_of_ours_brings_them_with_its_classifier(tmp_path):
+    named = factory("MLPMixer")(num_classes=7)
+    named.class_names = NAMES
+    path = keras_mlp.save_checkpoint(named, tmp_path / "w.safetensors")
+    config = {**named.get_config(), "class_names": None, "name": None}
+    other = type(named).from_config(config)
+    keras_mlp.load_checkpoint(other, path, include_head=False)
+    assert other.class_names is None
+    keras_mlp.load_checkpoint(other, path)
+    assert other.class_names == NAMES
+    keras_mlp.load_checkpoint(other, keras_mlp.save_checkpoint(nameless(named), path))
+    assert other.class_names == NAMES  # a file without names says nothing of them
+
+
+def nameless(model):
+    return type(model).from_config({**model.get_config(), "class_names": None})
 
 
 def test_saved_models_take_them_from_the_model(named, tmp_path):

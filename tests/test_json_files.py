@@ -1,9 +1,15 @@
 """Our JSON files: damage raises one clear error that names the file and the way out."""
 
+import dataclasses
+import json
+import math
+import pathlib
+
 import pytest
 
-from keras_mlp.json_files import read_json, read_json_lines
+from keras_mlp.json_files import json_text, read_json, read_json_lines, write_json
 
+ROOT = pathlib.Path(__file__).parent.parent
 WAY_OUT = "Remove it."
 
 
@@ -11,6 +17,56 @@ def test_what_was_written_is_read(tmp_path):
     (tmp_path / "a.json").write_text('{"name": "größer", "values": [1, 2.5, null]}', "utf-8")
     tree = read_json(tmp_path / "a.json", WAY_OUT, lambda tree: tree["values"])
     assert tree == {"name": "größer", "values": [1, 2.5, None]}
+
+
+@dataclasses.dataclass
+class Turn:
+    seconds: float
+
+
+def strict(text):
+    """Parses JSON as other languages do."""
+
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_numbers_that_are_not_finite_are_written_as_null(tmp_path):
+    bad = [math.nan, math.inf, -math.inf]
+    tree = {"bad": bad, "pair": (1.5, {"deep": math.nan}), "turn": [Turn(math.nan), Turn(2.0)]}
+    write_json(tmp_path / "a.json", tree)
+    expected = {
+        "bad": [None] * 3,
+        "pair": [1.5, {"deep": None}],
+        "turn": [{"seconds": None}, {"seconds": 2.0}],
+    }
+    assert strict((tmp_path / "a.json").read_text()) == expected
+    assert read_json(tmp_path / "a.json", WAY_OUT) == expected
+    assert bad[1] == math.inf  # what was given stays
+
+
+def test_the_text_is_that_of_json():
+    tree = {"name": "größer", "values": [1, 2.5, None, True]}
+    assert json_text(tree) == json.dumps(tree)
+    assert json_text(tree, indent=2) == json.dumps(tree, indent=2)
+    assert json_text(tree, ascii_only=False) == json.dumps(tree, ensure_ascii=False)
+
+
+def test_what_earlier_versions_wrote_is_read_alike(tmp_path):
+    (tmp_path / "a.json").write_text('{"loss": NaN, "worst": [Infinity, -Infinity, 1.0]}')
+    found = {"loss": None, "worst": [None, None, 1.0]}
+    assert read_json(tmp_path / "a.json", WAY_OUT) == found
+    (tmp_path / "a.jsonl").write_text('{"loss": NaN}\n{"loss": 1.0}\n')
+    assert read_json_lines(tmp_path / "a.jsonl", WAY_OUT) == [{"loss": None}, {"loss": 1.0}]
+
+
+def test_every_stored_file_is_strict_json():
+    files = [*ROOT.glob("docs/results/*.json"), *ROOT.glob("saved_models/*/*.json")]
+    assert len(files) > 20
+    for file in files:
+        strict(file.read_text("utf-8"))
 
 
 DAMAGES = {

@@ -91,6 +91,10 @@ def test_an_error_leaves_the_statistics_as_they_were():
         keras_mlp.recalibrate(model, broken())
     with pytest.raises(ValueError, match="`batches` is empty"):
         keras_mlp.recalibrate(model, [])
+    images = some_pixels(model)
+    for bad in (None, 3, images, [images, None], [images, images[:, :4]], [images[:0]], ["a"]):
+        with pytest.raises(ValueError, match=r"`batches` must .*arrays of images \(B, 16, 24, 3\)"):
+            keras_mlp.recalibrate(model, bad)
     for one, other in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -18,7 +18,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     any_size_options(__doc__)
 
 import copy
-import json
 import logging
 import pathlib
 import statistics
@@ -30,7 +29,7 @@ import keras
 
 import keras_mlp
 from keras_mlp.arguments import check_choice, check_pair
-from keras_mlp.json_files import read_json
+from keras_mlp.json_files import read_json, write_json
 from keras_mlp.recalibrate import has_batch_norm
 from keras_mlp.whole_files import write_text
 from training.compare import seeds_of, single_run
@@ -77,7 +76,7 @@ def any_size(page: AnySize, workdir: str | pathlib.Path) -> list[dict[str, Any]]
             print(f"\n== {' '.join(map(str, case.values()))}", flush=True)
             done += _trained_and_judged(folder, case, config, due)
             metrics = {"entries": done, **provenance()}
-            write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+            write_json(folder / "metrics.json", metrics)
             write_text(folder / "table.md", any_size_table(done) + "\n")
             write_text(folder / "lost.md", lost_table(done, own_size(page)) + "\n")
         draw_any_size(folder / "any_size.png", done)

@@ -8,7 +8,6 @@ or TensorFlow may be imported here.
 
 import argparse
 import os
-import pathlib
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -118,7 +117,9 @@ def pareto_options(description: str | None, arguments: Arguments = None) -> argp
     parser.add_argument(
         "--output", type=nonempty_path, required=True, help="folder of the pictures"
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    must_be_folder("--output", options.output)
+    return options
 
 
 def fewshot_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
@@ -151,6 +152,7 @@ def fewshot_options(description: str | None, arguments: Arguments = None) -> arg
             parser.error(f"the following arguments are required: --{name}")
     for source in options.source:
         must_exist("--source", source)
+    must_be_folder("--output", options.output)
     for name, count in [("shots", each) for each in options.shots] + [("draws", options.draws)]:
         if count < 1:
             end_with_error(f"`--{name}` must be a positive integer, got {count}.")
@@ -266,8 +268,8 @@ def evaluate_options(description: str | None, arguments: Arguments = None) -> ar
     )
     options = parser.parse_args(arguments)
     must_exist("--source", options.source)
-    if options.output and os.path.isfile(options.output):
-        end_with_error(f"`--output` {options.output} is a file: name a folder.")
+    if options.output:
+        must_be_folder("--output", options.output)
     if options.max_pixels is not None and options.max_pixels < 1:
         end_with_error(f"`--max-pixels` must be a positive integer, got {options.max_pixels}.")
     if options.config is not None:
@@ -384,7 +386,7 @@ def nonempty_path(text: str) -> str:
 
 def existing_path(text: str) -> str:
     """An `argparse` type: a path at which there is something."""
-    if not pathlib.Path(nonempty_path(text)).exists():
+    if not os.path.exists(nonempty_path(text)):  # pathlib raises for names that are too long
         raise argparse.ArgumentTypeError(f"{text} does not exist")
     return text
 
@@ -398,6 +400,12 @@ def must_exist(name: str, path: str) -> None:
     """
     if not os.path.exists(path):  # pathlib raises for names that are too long
         end_with_error(f"`{name}` {path} does not exist.")
+
+
+def must_be_folder(name: str, path: str) -> None:
+    """Ends the program if there is something other than a folder at a path; as `must_exist`."""
+    if os.path.exists(path) and not os.path.isdir(path):
+        end_with_error(f"`{name}` {path} is a file: name a folder.")
 
 
 def end_with_error(reason: object) -> NoReturn:

@@ -51,6 +51,7 @@ from training.studies.program import run_study
 from training.studies.results import (
     RESULTS_FILE,
     run_record,
+    with_diverged,
     write_results,
 )
 from training.terminal import set_up_terminal
@@ -256,7 +257,10 @@ def by_architecture(runs: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping
 
 
 def comparison_table(runs: Iterable[Mapping[str, Any]]) -> str:
-    """A Markdown table of finished runs: mean and range of the accuracy over seeds."""
+    """A Markdown table of finished runs: mean and range of the accuracy over seeds.
+
+    Runs that diverged count like any other; the column of the seeds says how many there are.
+    """
     lines = [
         "| architecture | parameters | images seen | test accuracy | lowest | highest | seeds "
         "| minutes |",
@@ -269,7 +273,7 @@ def comparison_table(runs: Iterable[Mapping[str, Any]]) -> str:
         lines.append(
             f"| {name} | {own[0]['parameters']:,} | {own[0]['images_seen']:,} | "
             + " | ".join(f"{figure:.2%}" for figure in figures)
-            + f" | {len(own)} | {minutes:.1f} |"
+            + f" | {with_diverged(str(len(own)), own)} | {minutes:.1f} |"
         )
     return "\n".join(lines)
 

@@ -19,7 +19,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     evaluate_options(__doc__)
 
 import contextlib
-import json
 import pathlib
 import sys
 import time
@@ -33,7 +32,8 @@ from keras_mlp.arguments import check_choice
 from keras_mlp.errors import first_line
 from keras_mlp.export.picture_headers import MAX_PIXELS
 from keras_mlp.golden import GOLDEN_FILE, write_golden
-from keras_mlp.whole_files import write_text
+from keras_mlp.json_files import json_text
+from keras_mlp.whole_files import made_folder, write_text
 from training.config import Config
 from training.data.checks import check_names
 from training.engine.chosen import Split, engine_module
@@ -226,7 +226,7 @@ def write_evaluation(evaluation: dict[str, Any], folder: str | pathlib.Path) -> 
     draw_confusion(folder / CONFUSION_FILE, evaluation["confusion"], evaluation["classes"])
     draw_reliability(folder / RELIABILITY_FILE, evaluation["reliability"])
     # One line per key: with `indent`, every count of the confusion matrix would take a line.
-    lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in evaluation.items())
+    lines = (f"{json_text(key)}: {json_text(value)}" for key, value in evaluation.items())
     write_text(folder / EVALUATION_FILE, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
@@ -285,6 +285,12 @@ def _class_tables(evaluation: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     options = evaluate_options(__doc__, arguments)
+
+    def start(line: str) -> None:
+        print(line, flush=True)
+        if options.output:
+            made_folder(options.output, "--output")  # before the work, after every check
+
     try:
         evaluation = evaluate_source(
             options.source,
@@ -293,7 +299,7 @@ def main(arguments: list[str] | None = None) -> None:
             folder=options.folder,
             upright=options.upright,
             max_pixels=options.max_pixels,
-            say=lambda line: print(line, flush=True),
+            say=start,
         )
         if options.output:
             write_evaluation(evaluation, options.output)
@@ -302,7 +308,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"\n{_class_tables(evaluation)}\n\n{_table(evaluation)}")
     if options.output:
         print(f"written to {pathlib.Path(options.output) / EVALUATION_FILE}")
-    print(json.dumps({key: evaluation[key] for key in _HEADLINE if key in evaluation}))
+    print(json_text({key: evaluation[key] for key in _HEADLINE if key in evaluation}))
 
 
 if __name__ == "__main__":

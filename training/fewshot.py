@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_mlp.whole_files import write_text
+from keras_mlp.whole_files import made_folder, write_text
 from training.config import Config
 from training.engine.chosen import Split, engine_module
 from training.engine.stored_config import as_stored
@@ -66,6 +66,7 @@ def fewshot(
 
     Raises:
         ValueError: a source cannot be opened, a class has too few images, or none are held out.
+        OSError: `output` cannot be created.
     """
     opened = {str(source): open_features(source) for source in sources}
     sizes = dict.fromkeys(model.image_shape for model in opened.values())
@@ -82,6 +83,7 @@ def fewshot(
                 "`data.validation_percent` must be positive: the L2 penalty is chosen on held-out "
                 "images."
             )
+        made_folder(output, "--output")  # before the work
         train, held_out, test = (
             _features(model, split, config.data.batch_size)
             for split in (splits.train, splits.validation, splits.test)
@@ -97,7 +99,6 @@ def fewshot(
                 flush=True,
             )
     folder = pathlib.Path(output)
-    folder.mkdir(parents=True, exist_ok=True)
     page = {"data": as_stored(config)["data"]}
     write_results(folder / RESULTS_FILE, PROGRAM, page, runs)
     write_text(folder / "table.md", fewshot_table(runs) + "\n")

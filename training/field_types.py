@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import difflib
+import sys
 import types
 import typing
 from collections.abc import Iterable
@@ -117,7 +118,7 @@ def shown(value: object) -> str:
 def _fits(value: Any, annotation: Any) -> bool:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation is Any:
-        return True
+        return _is_storable(value)
     if origin is Literal:
         return any(type(value) is type(each) and value == each for each in arguments)
     if origin is Annotated:
@@ -132,6 +133,17 @@ def _fits(value: Any, annotation: Any) -> bool:
     if annotation is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, origin or annotation)
+
+
+def _is_storable(value: Any) -> bool:
+    """Whether a config's JSON file can hold a value, so that a run can tell its own config."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_storable, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_storable(value[key]) for key in value)
+    if isinstance(value, int | float):
+        return abs(value) <= sys.float_info.max
+    return value is None or isinstance(value, str)
 
 
 def _kinds(annotation: Any) -> set[type]:
@@ -166,4 +178,6 @@ def _describe(annotation: Any, value: object) -> str:
         return "a dict"
     if origin in (typing.Union, types.UnionType):
         return " or ".join(_describe(each, value) for each in arguments)
+    if annotation is Any:
+        return "finite numbers, text, True, False or None, or a list, tuple or dict of them"
     return {bool: "True or False", str: "text", types.NoneType: "None"}[annotation]

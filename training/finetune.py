@@ -13,6 +13,7 @@ With a page in place of the folder, it compares the three ways over several seed
 """
 
 from training.command_line import Arguments, finetune_options
+from training.engine.explosion import LossLimits
 from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
@@ -21,7 +22,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
 
 import argparse
 import dataclasses
-import json
 import logging
 import pathlib
 import sys
@@ -32,7 +32,7 @@ import keras
 import tqdm
 
 import keras_mlp
-from keras_mlp.json_files import read_json
+from keras_mlp.json_files import read_json, write_json
 from keras_mlp.whole_files import whole_file, write_text
 from training.config import FineTuneConfig
 from training.engine.chosen import Splits, engine_module
@@ -108,6 +108,7 @@ def _compare(
     # Each run has its own model and step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     accuracy: dict[str, list[float]] = {way: [] for way in start.ways}
+    steps = max(1, round(config.epochs * splits.train.size / config.data.batch_size))
     kept: keras.Model | None = None
     of_kept: dict[str, Any] = {}
     with tqdm.tqdm(total=len(start.ways) * config.repeats, desc="fine-tune", unit="run") as bar:
@@ -123,7 +124,12 @@ def _compare(
                 accuracy[way].append(result["accuracy"])
                 if way == "fine-tuned" and kept is None:
                     kept = model
-                    of_kept = {"test": result, "wall_seconds": round(seconds, 1)}
+                    limits = LossLimits(config.optimizer.loss, len(splits.classes))
+                    of_kept = {
+                        "test": result,
+                        "diverged": limits.exceeded("test", steps, result["loss"]),
+                        "wall_seconds": round(seconds, 1),
+                    }
                 bar.update()
     assert kept is not None  # there is at least one seed
     kept = start.finished(kept)
@@ -132,7 +138,7 @@ def _compare(
         "accuracy": accuracy,
         **of_kept,
         "parameters": kept.count_params(),
-        "steps": max(1, round(config.epochs * splits.train.size / config.data.batch_size)),
+        "steps": steps,
         "replicas": 1,
         "test_examples": splits.test.size,
         "train_examples": splits.train.size,
@@ -149,7 +155,7 @@ def _compare(
             "source": source,
         }
     _write_model(kept, splits, folder, config.data.upright)
-    write_text(folder / METRICS, json.dumps(metrics, indent=2) + "\n")
+    write_json(folder / METRICS, metrics)
     return metrics
 
 

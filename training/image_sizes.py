@@ -17,7 +17,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
 
 import functools
 import itertools
-import json
 import logging
 import pathlib
 import sys
@@ -29,7 +28,7 @@ import tqdm
 
 import keras_mlp
 from keras_mlp.arguments import check_choice, check_pair
-from keras_mlp.json_files import read_json
+from keras_mlp.json_files import read_json, write_json
 from keras_mlp.whole_files import write_text
 from training.config import ImageSizes
 from training.engine.chosen import Splits, engine_module
@@ -172,7 +171,7 @@ def _read(folder: pathlib.Path) -> list[dict[str, Any]]:
 
 def _write(folder: pathlib.Path, entries: Sequence[Mapping[str, Any]]) -> None:
     metrics = {"entries": entries, **provenance()}
-    write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    write_json(folder / "metrics.json", metrics)
     write_text(folder / "table.md", size_table(entries) + "\n")
 
 

@@ -45,7 +45,7 @@ class Cluster:
         self.workers: list[subprocess.Popen[bytes]] = []
         for index, command in enumerate(commands):
             task = {"type": "worker", "index": index}
-            description = json.dumps({"cluster": {"worker": addresses}, "task": task})
+            description = json.dumps({"cluster": {"worker": addresses}, "task": task})  # noqa: TID251
             process = subprocess.Popen(
                 command,
                 env={**program_environment(), "TF_CONFIG": description},

@@ -26,11 +26,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_mlp.json_files import read_json
+from keras_mlp.whole_files import made_folder
 from training.compare import PROGRAM as COMPARE
 from training.compare import by_architecture, comparison_table
 from training.models.function_models import is_function
 from training.reports.pareto_picture import Point, draw_pareto, front
-from training.studies.results import read_results
+from training.studies.results import read_results, with_diverged
 
 # From the name of a cost, as in the names of files, to the label of its axis.
 AXES = {
@@ -81,7 +82,7 @@ def points(runs: Sequence[Mapping[str, Any]], cost: str, costs: Costs | None = N
         if value is not None:
             accuracy = [run["test"]["accuracy"] for run in own]
             figures = statistics.mean(accuracy), min(accuracy), max(accuracy)
-            label = name.rpartition(":")[2]
+            label = with_diverged(name.rpartition(":")[2], own)
             found.append(
                 Point(label, value, *figures, is_family=not (is_function(name) or name in NOT_MLPS))
             )
@@ -143,8 +144,7 @@ def main(arguments: Arguments = None) -> None:
         if results is None:
             raise ValueError(f"`--from` {options.stored} is not a results.json of {COMPARE}.")
         costs = read_costs(options.costs) if options.costs else None
-        folder = pathlib.Path(options.output)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = made_folder(options.output, "--output")
         drawn = draw_all(results["runs"], costs, folder, "pareto")
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")

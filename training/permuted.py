@@ -31,7 +31,7 @@ from training.compare import by_architecture, compare_all, records
 from training.config import Comparison
 from training.engine.stored_config import as_stored
 from training.studies.program import run_study
-from training.studies.results import RESULTS_FILE, write_results
+from training.studies.results import RESULTS_FILE, with_diverged, write_results
 from training.terminal import set_up_terminal
 
 PROGRAM = "training.permuted"
@@ -82,7 +82,10 @@ def permuted(
 
 
 def permuted_table(runs: Sequence[Mapping[str, Any]]) -> str:
-    """A Markdown table: accuracy in each order, and what is lost, paired by seed."""
+    """A Markdown table: accuracy in each order, and what is lost, paired by seed.
+
+    Runs that diverged count like any other; the accuracy says how many there are.
+    """
     lines = [
         "| architecture | images as they are | patches permuted | lost | pixels permuted | lost "
         "| seeds |",
@@ -93,10 +96,17 @@ def permuted_table(runs: Sequence[Mapping[str, Any]]) -> str:
             order: {run["seed"]: run["test"]["accuracy"] for run in own if run["order"] == order}
             for order in ORDERS
         }
-        cells = [f"{statistics.mean(accuracy[ORDERS[0]].values()):.2%}"]
-        for order in ORDERS[1:]:
+        means = [
+            with_diverged(
+                f"{statistics.mean(accuracy[order].values()):.2%}",
+                (run for run in own if run["order"] == order),
+            )
+            for order in ORDERS
+        ]
+        cells = [means[0]]
+        for order, mean in zip(ORDERS[1:], means[1:], strict=True):
             lost = [accuracy[ORDERS[0]][seed] - accuracy[order][seed] for seed in accuracy[order]]
-            cells += [f"{statistics.mean(accuracy[order].values()):.2%}", _points(lost)]
+            cells += [mean, _points(lost)]
         lines.append(f"| {name} | {' | '.join(cells)} | {len(accuracy[ORDERS[0]])} |")
     return "\n".join(lines)
 

@@ -15,13 +15,12 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     end_on_ctrl_c()
     report_options(__doc__)
 
-import json
 import pathlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from keras_mlp.json_files import read_json, read_json_lines
+from keras_mlp.json_files import json_text, read_json, read_json_lines
 from keras_mlp.whole_files import check_replaceable, write_text
 from training.config import Config
 from training.engine.explosion import described
@@ -41,6 +40,7 @@ from training.reports.html_page import (
     picture,
     table,
 )
+from training.reports.printed import shown_number
 from training.reports.run_comparison import FinishedRun, comparison_parts, duration
 
 REPORT_FILE = "report.html"
@@ -174,7 +174,7 @@ def _summary(metrics: Mapping[str, Any]) -> list[str]:
     rows = [
         ("Test accuracy", f"{test['accuracy']:.2%} of {test['examples']:,} images"),
         ("Test accuracy, top 5", f"{test['top5_accuracy']:.2%}" if "top5_accuracy" in test else ""),
-        ("Test loss", f"{test['loss']:.4f}"),
+        ("Test loss", shown_number(test["loss"], ".4f")),
         ("Diverged", described(metrics["diverged"]) if metrics.get("diverged") else ""),
         ("Best checkpoint", _best(metrics.get("best_checkpoint"))),
         ("Parameters", f"{metrics['parameters']:,}"),
@@ -339,8 +339,8 @@ def _config(config: dict[str, Any]) -> list[str]:
     for number, (key, value) in enumerate(flat(config).items()):
         default = defaults.get(key)
         is_same = key in defaults and value == default
-        shown = "" if is_same else json.dumps(default) if key in defaults else "not set"
-        rows.append((key, json.dumps(value), shown))
+        shown = "" if is_same else json_text(default) if key in defaults else "not set"
+        rows.append((key, json_text(value), shown))
         marked += [] if is_same else [number]
     header = ("key", "value", "default, where it differs")
     return [heading("Config"), table(rows, header, marked=marked)]

@@ -41,7 +41,7 @@ from training.reports.scaling_picture import draw_scaling
 from training.studies.pace import with_steps
 from training.studies.power_law import PowerLaw, fit_power_law
 from training.studies.program import run_study
-from training.studies.results import RESULTS_FILE, write_results
+from training.studies.results import RESULTS_FILE, with_diverged, write_results
 from training.terminal import set_up_terminal
 
 PROGRAM = "training.scaling"
@@ -137,14 +137,23 @@ def laws_of(errors: Errors) -> dict[str, PowerLaw]:
 
 
 def scaling_tables(runs: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown tables: accuracy at each size, and the power law of each model."""
+    """Markdown tables: accuracy at each size, and the power law of each model.
+
+    Both say how many of a figure's runs diverged.
+    """
     errors = errors_of(runs)
     sizes = sorted({size for own in errors.values() for size in own})
     columns = ["architecture", "parameters", *(f"{size:,} images" for size in sizes), "seeds"]
     lines = [f"| {' | '.join(columns)} |", "|---|" + "---:|" * (len(columns) - 1)]
     for name, own in by_architecture(runs).items():
-        cells = [_accuracy(errors[name].get(size, [])) for size in sizes]
-        seeds = len({run["seed"] for run in own})
+        cells = [
+            with_diverged(
+                _accuracy(errors[name].get(size, [])),
+                (run for run in own if run["train_examples"] == size),
+            )
+            for size in sizes
+        ]
+        seeds = str(len({run["seed"] for run in own}))
         lines.append(f"| {name} | {own[0]['parameters']:,} | {' | '.join(cells)} | {seeds} |")
     laws = laws_of(errors)
     if not laws:
@@ -156,9 +165,10 @@ def scaling_tables(runs: Sequence[Mapping[str, Any]]) -> str:
         "|---|---:|---:|---:|---:|---:|",
     ]
     for name, law in laws.items():
+        fitted = with_diverged(name, (run for run in runs if run["architecture"] == name))
         far = law.extrapolated_interval
         lines.append(
-            f"| {name} | {law.exponent:.3f} | {_interval(law.exponent_interval, '.3f')} "
+            f"| {fitted} | {law.exponent:.3f} | {_interval(law.exponent_interval, '.3f')} "
             f"| {law.deviation:.2f} | {1 - law.extrapolated:.1%} "
             f"| {_interval((1 - far[1], 1 - far[0]) if far else None, '.1%')} |"
         )

@@ -12,7 +12,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     train_options(__doc__)
 
 import contextlib
-import json
 import math
 import pathlib
 import sys
@@ -22,8 +21,8 @@ from typing import Any
 import keras
 
 import keras_mlp
-from keras_mlp.json_files import read_json
-from keras_mlp.whole_files import whole_file, write_text
+from keras_mlp.json_files import read_json, write_json
+from keras_mlp.whole_files import whole_file
 from training.config import Config
 from training.engine.chosen import Engine, Run, Split, Splits, engine_module
 from training.engine.curve import Curve
@@ -39,7 +38,7 @@ from training.models.arguments import check_model
 from training.models.from_config import build_model, model_image_shape
 from training.report import METRICS_WAY_OUT, write_report
 from training.reports.pictures import draw_predictions
-from training.reports.printed import result_lines, starting_line
+from training.reports.printed import result_lines, shown_number, starting_line
 from training.reports.provenance import device_name, provenance
 from training.terminal import set_up_terminal
 
@@ -263,7 +262,7 @@ def _write_results(run: Run, test: Split, metrics: dict[str, Any]) -> None:
     data = f"{config.data.name}, test"
     write_evaluation({"source": "model.keras", "data": data, **judged}, folder.path)
     _draw_predictions(folder.path / "predictions.png", model, test, metrics["classes"])
-    write_text(folder.path / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    write_json(folder.path / "metrics.json", metrics)
     write_report(folder.path)
 
 
@@ -279,7 +278,7 @@ def _draw_predictions(
 def _headline(metrics: dict[str, Any]) -> str:
     accuracy, loss, examples = (metrics["test"][key] for key in ("accuracy", "loss", "examples"))
     lines = [
-        f"test accuracy {accuracy:.2%}, loss {loss:.4f} on {examples} images",
+        f"test accuracy {accuracy:.2%}, loss {shown_number(loss, '.4f')} on {examples} images",
         f"{metrics['parameters']:,} parameters, {metrics['wall_seconds']:.0f} s of training",
     ]
     if diverged := metrics.get("diverged"):  # runs of earlier versions do not say

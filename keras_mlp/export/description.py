@@ -1,6 +1,5 @@
 """The description of a SavedModel, in a file that can be read without TensorFlow."""
 
-import json
 import os
 import pathlib
 import sys
@@ -11,7 +10,7 @@ import keras
 from keras_mlp.arguments import check_path
 from keras_mlp.export.folders import sha256_of_files
 from keras_mlp.export.selection import Selection
-from keras_mlp.json_files import read_json
+from keras_mlp.json_files import read_json, write_json
 from keras_mlp.models import VisionModel
 
 INFO_FILE = "keras_mlp.json"
@@ -72,7 +71,7 @@ def write_description(
     """
     info = _describe(selection, inputs)
     info["sha256"] = sha256_of_files(folder)
-    (folder / INFO_FILE).write_text(json.dumps(info, indent=2) + "\n")
+    write_json(folder / INFO_FILE, info)
 
 
 def _describe(selection: Selection, inputs: list[dict[str, Any]]) -> dict[str, Any]:

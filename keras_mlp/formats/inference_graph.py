@@ -109,7 +109,7 @@ def inference_graph(model: keras.Model, deployed: bool) -> InferenceGraph:
     takes_pixels = (is_ours and model.include_preprocessing) or model.input.dtype == "uint8"
     name, dtype = ("pixels", "uint8") if takes_pixels else ("images", "float32")
     output = "default" if is_ours and not model.include_top else "logits"
-    names = model.class_names if is_ours else None
+    names = getattr(model, "class_names", None)  # a plain Keras model has none
     return InferenceGraph(logits_model(model) if is_ours else model, name, dtype, output, names)
 
 

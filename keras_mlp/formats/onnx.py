@@ -1,6 +1,5 @@
 """ONNX: one file for ONNX Runtime, OpenVINO, TensorRT and others."""
 
-import json
 import os
 import pathlib
 import sys
@@ -11,6 +10,7 @@ import keras
 from keras_mlp.errors import first_line
 from keras_mlp.formats.destination import check_destination, check_installed
 from keras_mlp.formats.inference_graph import InferenceGraph, inference_graph
+from keras_mlp.json_files import json_text
 from keras_mlp.whole_files import write_bytes
 
 OPSET = 18  # the newest that tf2onnx 1.17 writes
@@ -87,6 +87,6 @@ def _describe(proto: Any, graph: InferenceGraph) -> None:
     version = sys.modules["keras_mlp"].__version__
     facts = {"keras_mlp": version, "class_name": type(model).__name__}
     if graph.class_names is not None:
-        facts["class_names"] = json.dumps(graph.class_names, ensure_ascii=False)
+        facts["class_names"] = json_text(graph.class_names, ascii_only=False)
     for key, value in facts.items():
         proto.metadata_props.add(key=key, value=value)

@@ -14,7 +14,8 @@ class Composite(keras.layers.Layer):
     Keras stores a model as the configs of its layers. The config of a composite layer makes the
     layers inside it anew, and says nothing of those that are quantized or frozen or have LoRA
     factors: any Keras model with such a layer would load with other weights, or not at all. So this
-    class adds these changes to what Keras builds the layer from.
+    class adds these changes to what Keras builds the layer from. It also freezes what is inside a
+    layer that was made with `trainable=False`.
 
     Example:
 
@@ -26,6 +27,13 @@ class Composite(keras.layers.Layer):
     (2, 4)
     """
 
+    def _post_build(self) -> None:
+        super()._post_build()
+        # `trainable=False` of the constructor, which `clone_model` passes on too, came before there
+        # were layers inside to freeze.
+        if not self.trainable:
+            freeze(self)
+
     def get_build_config(self) -> Any:
         config = super().get_build_config()
         changes = {kind: change for kind, change in changes_of(self).items() if change}
@@ -34,5 +42,5 @@ class Composite(keras.layers.Layer):
     def build_from_config(self, config: Config) -> None:
         super().build_from_config(config)
         make_changes(self, config.get("changes", {}))
-        if not self.trainable:  # which reaches the layers inside only once they are built
+        if not self.trainable:  # LoRA factors that were just added
             freeze(self)

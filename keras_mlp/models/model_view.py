@@ -66,6 +66,11 @@ class ModelView(CarefulModel):
         return self._base()
 
     @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Those of the base, which has the same logits."""
+        return self.base.class_names
+
+    @property
     def grid(self) -> tuple[int, int]:
         return patch_grid(self.image_shape, self.patch_size)
 

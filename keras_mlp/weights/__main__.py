@@ -21,7 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ValueError as error:
         end_with_error(error, code=2)
     if not found:
-        end_with_error(f"`--pattern` {options.pattern!r} matches no preset.")
+        given = f"`--pattern` {options.pattern!r}"
+        if options.variant is not None:
+            given += f" with `--variant` {options.variant!r}"
+        end_with_error(f"{given} matches no preset.")
     print(_table([_HEADER, *map(_row, found)]))
 
 

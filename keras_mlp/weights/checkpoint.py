@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
-from keras_mlp.arguments import check_bool, check_optional
+from keras_mlp.arguments import check_bool, check_class_names, check_optional
 from keras_mlp.layers.layer_changes import has_lora, is_quantized, layers_by_path
 from keras_mlp.models import VisionModel, check_model
 from keras_mlp.models.block import Block
 from keras_mlp.models.checkpoint_layout import CheckpointLayout, Converted
 from keras_mlp.typing import Array, Shape
 from keras_mlp.weights.input_channels import fit_channels
+from keras_mlp.weights.own_metadata import stated
 from keras_mlp.weights.plain_names import plain_names
 from keras_mlp.weights.quick_gelu import refuse_quick_gelu
 from keras_mlp.weights.tensor_files import read_tensors
@@ -34,7 +35,7 @@ def load_checkpoint(
     The naming is detected. The model must have the checkpoint's sizes, but may have another number
     of image channels: the first kernel is then summed over its channels for one channel, otherwise
     repeated and rescaled, as in timm. Image normalisation and the kind of GELU are arguments of the
-    model.
+    model. With the classifier of a file by `save_checkpoint` come its `class_names`.
 
     Args:
         model: a `VisionModel`, such as `MLPMixer`.
@@ -146,10 +147,23 @@ def place(model: VisionModel, checkpoint: Checkpoint, include_head: bool) -> str
             f"{checkpoint.path} ({checkpoint.source} naming) does not fit {model.name}; nothing "
             f"was loaded. {len(problems)} problems:\n  " + "\n  ".join(problems)
         )
+    names = _class_names(model, checkpoint.path) if include_head else None
     for weight in weights:
         weight.assign(arrays[weight.path])
+    if names is not None:
+        model.class_names = names
     model.weights_source = pathlib.Path(checkpoint.path).name
     return checkpoint.source
+
+
+def _class_names(model: VisionModel, path: str | os.PathLike[str]) -> tuple[str, ...] | None:
+    """The names of the classes that the file's classifier has, if it states them."""
+    logits = model.logits
+    if logits is None:
+        return None
+    return stated(
+        path, "class_names", lambda names: check_class_names(names, model.name, logits.shape)
+    )
 
 
 def _check_plain(model: VisionModel) -> None:

@@ -1,18 +1,16 @@
 """The image shape of the model in a file."""
 
-import json
 import math
-import pathlib
 from typing import Any
 
 import keras
-import safetensors
 
 from keras_mlp.arguments import check_image_shape, check_pair
 from keras_mlp.layers.token_grid import HIDDEN, IN, OUT
 from keras_mlp.models import VisionModel
 from keras_mlp.models.token_mixing import POSITION
 from keras_mlp.weights.checkpoint import Checkpoint, converted
+from keras_mlp.weights.own_metadata import stated
 from keras_mlp.weights.token_axes import token_axes
 
 
@@ -36,9 +34,9 @@ def shape_in_file(model: VisionModel, checkpoint: Checkpoint) -> tuple[int, int,
         ValueError: `save_checkpoint` wrote the file, but it does not state its image shape; the
             tensors fit both shapes, or neither.
     """
-    stated = _stated(pathlib.Path(checkpoint.path))
-    if stated is not None:
-        return stated
+    own = stated(checkpoint.path, "image_shape", check_image_shape)
+    if own is not None:
+        return own
     if getattr(model, "partition_size", None) is not None:
         return model.image_shape
     weight = _telling_weight(model, checkpoint)
@@ -98,20 +96,6 @@ def _unclear(
         f"images of {square[0]} x {square[1]}, whose weights must be resized. {way}: "
         f"{model.image_shape} to load it as it is, {square} to resize it."
     )
-
-
-def _stated(path: pathlib.Path) -> tuple[int, int, int] | None:
-    """Returns the shape in the metadata of `save_checkpoint`; None in other files."""
-    if path.suffix != ".safetensors":
-        return None
-    with safetensors.safe_open(path, "numpy") as file:
-        metadata = file.metadata() or {}
-    if "keras_mlp" not in metadata:
-        return None
-    try:
-        return check_image_shape(json.loads(metadata["arguments"])["image_shape"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} does not state its image shape: {error}") from error
 
 
 def _telling_weight(model: VisionModel, checkpoint: Checkpoint) -> keras.Variable | None:

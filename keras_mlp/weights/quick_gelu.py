@@ -9,6 +9,8 @@ from typing import Any
 
 import safetensors
 
+from keras_mlp.json_files import json_text
+
 _WORDS = ("quickgelu", "quick_gelu", "quick-gelu")
 # What says which model a file holds, in the metadata of a file or in the `config.json` beside it.
 _KEYS = ("architecture", "hidden_act", "act_layer", "timm", "model_name", "name")
@@ -55,11 +57,11 @@ def _descriptions(path: pathlib.Path) -> Iterator[tuple[str, str]]:
             metadata = file.metadata() or {}
         if _fields(metadata.get("arguments", "")).get("quick_gelu"):  # written by `save_checkpoint`
             yield "its metadata", "quick_gelu"
-        yield "its metadata", json.dumps([metadata.get(key) for key in _KEYS])
+        yield "its metadata", json_text([metadata.get(key) for key in _KEYS])
     config = path.parent / "config.json"
     with contextlib.suppress(OSError, ValueError):
         content = _fields(config.read_text())
-        yield f"{config}", json.dumps([content.get(key) for key in _KEYS])
+        yield f"{config}", json_text([content.get(key) for key in _KEYS])
 
 
 def _fields(text: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Saves models to files in a published naming: the inverse of `load_checkpoint`."""
 
-import json
 import os
 import pathlib
 import sys
@@ -13,6 +12,7 @@ import safetensors.numpy
 from keras import ops
 
 from keras_mlp.arguments import check_choice, check_path
+from keras_mlp.json_files import json_text
 from keras_mlp.layers.layer_changes import has_lora, is_quantized, layers_by_path
 from keras_mlp.models import VisionModel, check_model
 from keras_mlp.typing import Array
@@ -145,7 +145,7 @@ def _metadata(model: VisionModel, layout: str) -> dict[str, str]:
         "keras_mlp": sys.modules["keras_mlp"].__version__,
         "layout": layout,
         "architecture": type(model).__name__,
-        "arguments": json.dumps(model.get_config()),
+        "arguments": json_text(model.get_config()),
     }
     call = timm_call(model) if layout == "timm" else None
-    return metadata if call is None else {**metadata, "timm": json.dumps(call)}
+    return metadata if call is None else {**metadata, "timm": json_text(call)}

@@ -40,3 +40,10 @@ def test_what_the_library_refuses_is_one_line(source, tmp_path, capsys):
     printed = capsys.readouterr().err
     assert printed.startswith("error: ") and "block_99" in printed and printed.count("\n") == 1
     assert not output.exists()
+
+
+def test_labels_that_are_not_text_are_named(source, tmp_path, capsys):
+    (tmp_path / "labels").write_bytes(b"\xff\xfe")
+    with pytest.raises(SystemExit, match="1"):
+        main([str(source), "--output", str(tmp_path / "s"), "--labels", str(tmp_path / "labels")])
+    assert capsys.readouterr().err.startswith(f"error: `--labels` {tmp_path}/labels must be UTF-8")

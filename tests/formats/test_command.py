@@ -116,6 +116,7 @@ def test_a_damaged_model_is_one_line(damage, source, tmp_path, capsys):
     output = tmp_path / "toy.tflite"
     message = failure([str(file), "--format", "litert", "--output", str(output)], capsys)
     assert f"error: {file} cannot be loaded; it may be damaged: " in message
+    assert ("it is not a .keras archive, or it is cut off." in message) == (damage != "overwritten")
     assert not output.exists()
 
 

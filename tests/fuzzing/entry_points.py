@@ -3,12 +3,13 @@
 import pathlib
 import tempfile
 
-from tests.fuzzing import calls, files, programs
+from tests.fuzzing import calls, files, programs, sources, studies, views
 from tests.fuzzing.draw import Draw
 from tests.fuzzing.inputs import Verdict, judge
 
 SEED = 0
-ENTRY_POINTS = {**calls.ENTRY_POINTS, **files.ENTRY_POINTS, **programs.ENTRY_POINTS}
+_PARTS = (calls, views, files, sources, programs, studies)
+ENTRY_POINTS = {name: entry for part in _PARTS for name, entry in part.ENTRY_POINTS.items()}
 
 
 def run_one(name, number, material):

@@ -25,6 +25,7 @@ PAGES = (
     "fashion_mnist.py",
 )
 CONFIGS = ROOT / "training" / "configs"
+RESULTS = ROOT / "docs" / "results"
 KEYS = [name for name, _, _ in leaves(Config())]
 VALUES = (
     *("0", "1", "-1", "1e999", "nan", "inf", "None", "True", "()", "[]", "{}", "(1,", "'", "1j"),
@@ -124,6 +125,7 @@ OPTIONS = {
     ],
     "keras_mlp.formats.__main__": ["SOURCE", "--format", "--output", "--batch-size", "--converter"],
 }
+FLAGS = ("--accept-changes", "--compare", "--deployed", "--overwrite")
 # What a program calls once it has accepted its options, where that takes long.
 WORK = {
     "training.train": "train",
@@ -136,6 +138,13 @@ WORK = {
     "saved_models.make": "make",
     "saved_models.index": "write_index",
     "keras_mlp.formats.__main__": "FORMATS",
+    "training.scaling": "scaling",
+    "training.permuted": "permuted",
+    "training.fewshot": "fewshot",
+    "training.any_size": "any_size",
+    "training.back_to_best": "back_to_best",
+    "training.data.arrays": "write_arrays",
+    "keras_mlp.export.__main__": "export_saved_model",
 }
 
 
@@ -165,19 +174,36 @@ def word(draw, material, folder, option):
         "--sides": ["8,16", "8x16", "0", "8x", "8x8x8", "9"],
         "--argument": ["a", "a=b", "=1", "num_classes=NaN", "num_classes=" + "[" * 2000],
         "--format": ["litert", "onnx", "tflite"],
+        "--minutes": ["0.1", "0", "-1", "nan", "1e999"],
+        "--jobs": ["0", "1", "-1", "10000", "a"],
+        "--percent": ["1 100", "0", "nan", "1e-9", "101", "a"],
+        "--steps": ["1", "0", "9" * 30],
+        "--patch": ["2", "3", "1", "0", "9" * 30],
+        "--shots": ["1 5", "0", "9" * 30, "-1"],
+        "--draws": ["1", "0", "-1"],
+        "--from": [str(RESULTS / "compare_fashion_mnist.json"), str(folder), "/dev/null"],
+        "--costs": [str(RESULTS / "compare_fashion_mnist.json"), str(folder), "/dev/null"],
+        "--epochs": ["1", "0", "-1", "1.5"],
+        "--image-size": ["8", "0", "-1", "9" * 30],
+        "--channels": ["1", "3", "2"],
+        "--features": ["stem", "block_0 stem", "block_9"],
+        "--labels": [str(folder / "no"), str(material.keras_file), str(folder)],
+        "--resize": ["bilinear", "lanczos3", "no"],
+        "--pattern": ["*in21k", "[", "*"],
+        "--calibration-images": [str(folder), str(folder / "no.npy"), "/dev/null"],
         "--batch-size": ["1", "0", "9" * 20, "a"],
         "--converter": ["no/such"],
     }.get(option, [str(folder), str(material.keras_file), str(folder / "no"), str(ARTEFACT)])
     return draw.one(right)
 
 
-def command_line(draw, material, folder, only=None):
-    program = draw.one(sorted(OPTIONS))
+def command_line(draw, material, folder, programs=OPTIONS):
+    program = draw.one(sorted(programs))
     words = []
-    for option in OPTIONS[program]:
+    for option in programs[program]:
         if draw.chance(0.12):
             continue
-        if option == "--accept-changes":
+        if option in FLAGS:
             words.append(option)
         elif option.isupper():
             words.append(word(draw, material, folder, option))

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mlp import enable_lora
+from keras_mlp import enable_lora, freeze_through
 from keras_mlp.layers import MLP
 from keras_mlp.layers.composite import Composite
 from keras_mlp.layers.layer_changes import changes_of, layers_and_weights_by_path
@@ -80,6 +80,27 @@ def test_what_is_frozen_does_not_move():
     moved = {w.path for w in copy.weights if (np.array(w) != before[w.path]).any()}
     assert {path.split("/")[0] for path in moved} == {"stem", "block_1"}
     assert not any("token_mlp" in path for path in moved)
+
+
+@pytest.mark.parametrize("architecture", ROWS)
+def test_a_frozen_block_is_frozen_inside_in_every_copy(architecture):
+    model = factory(architecture)()
+    freeze_through(model, model.blocks[0].name)
+    trained = [weight.path for weight in model.trainable_weights]
+    part = keras.Model(model.input, model.output)
+    for copy in (keras.models.clone_model(model), keras.models.clone_model(part)):
+        assert [weight.path for weight in copy.trainable_weights] == trained
+    block = type(model.blocks[0]).from_config(model.blocks[0].get_config())
+    block(keras.ops.zeros((1, *model.blocks[0].input.shape[1:])))
+    assert block.weights and not block.trainable_weights
+
+
+def test_a_layer_made_frozen_is_frozen_inside():
+    mlp = MLP(hidden_dim=8, trainable=False)
+    mlp.build((None, 4, 8))
+    assert len(mlp.weights) == 4 and not mlp.trainable_weights
+    mlp.trainable = True
+    assert len(mlp.trainable_weights) == 4
 
 
 def test_a_layer_without_changes_is_stored_as_before():

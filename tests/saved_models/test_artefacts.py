@@ -160,6 +160,16 @@ def test_a_card_follows_its_metrics(made):
     assert "catalog/some_dataset" in card.card(metrics)
 
 
+def test_a_card_says_that_the_run_diverged(made):
+    metrics = read_metrics(made)
+    assert "diverged" not in card.card(metrics)
+    metrics["training"]["diverged"] = {"split": "test", "step": 9, "loss": None, "limit": 23.03}
+    metrics["test"]["loss"] = None
+    text = card.card(metrics)
+    assert ", loss not finite, measured" in text
+    assert "The test loss is not finite at step 9" in text and "the run has diverged" in text
+
+
 def test_names_of_classes_are_no_markup_of_the_card(made):
     metrics = read_metrics(made)
     plain = card.card(metrics)

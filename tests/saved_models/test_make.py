@@ -202,6 +202,16 @@ def test_a_run_with_weights_in_half_precision_is_refused(finished_run, tmp_path)
         make(folder, tmp_path)
 
 
+def test_a_model_whose_outputs_are_not_finite_is_refused(finished_run, tmp_path):
+    run = shutil.copytree(finished_run("MLPMixer"), tmp_path / "run")
+    model = keras.saving.load_model(run / "model.keras")
+    model.get_layer("head").bias.assign(np.full(10, np.nan))
+    model.save(run / "model.keras")
+    with pytest.raises(ValueError, match=rf"`RUN` {run} .* not finite.*back_to_best {run}"):
+        make(run, tmp_path / "out")
+    assert os.listdir(tmp_path / "out") == []
+
+
 def test_a_run_of_another_program_is_refused(finished_run, tmp_path):
     metrics = json.loads((finished_run("MLPMixer") / "metrics.json").read_text())
     del metrics["config"]["model"]

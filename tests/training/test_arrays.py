@@ -1,5 +1,9 @@
 """Labelled images in one `.npz` file, read by both engines."""
 
+import io
+import shutil
+import zipfile
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -96,6 +100,17 @@ def test_other_arrays_are_refused(file, tmp_path, changed, message):
     path = tmp_path / "other.npz"
     np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
     with pytest.raises(ValueError, match=message):
+        ArrayFile(path)
+
+
+def test_a_header_that_asks_for_all_memory_is_refused(file, tmp_path):
+    header = io.BytesIO()
+    shape = {"descr": "|u1", "fortran_order": False, "shape": (2**44, 6, 5, 3)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    path = shutil.copy(file, tmp_path / "lies.npz")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("more.npy", header.getvalue())
+    with pytest.raises(ValueError, match=r"lies\.npz cannot be read: Unable to allocate"):
         ArrayFile(path)
 
 

@@ -8,14 +8,20 @@ import keras
 import numpy as np
 import pytest
 
+from keras_mlp.json_files import read_json
 from tests.training.blank_pictures import blank_pictures
 from training import back_to_best as program
+from training import compare, report
+from training.compare import comparison_table
 from training.engine.best import BestCheckpoint
 from training.engine.curve import Curve
 from training.engine.explosion import LossLimits
 from training.engine.folder_lock import FolderLock
 from training.engine.step_files import step_files
 from training.engine.workdir import Workdir
+from training.reports.curves import learning_curves
+from training.reports.pictures import draw_run
+from training.studies.results import run_record, write_results
 from training.train import _health, main
 
 
@@ -86,6 +92,25 @@ def test_what_is_not_finite_is_never_the_best(folder, loss):
     assert grow(folder, [entry(20, 1.0, 0.1)], start=10).best.judged["step"] == 20
 
 
+def test_a_curve_with_gaps_is_strict_json_and_is_read_again(folder):
+    bad = entry(10, 1.0, 0.9)
+    bad["validation"]["loss"] = math.inf
+    grow(folder, [bad])
+    assert (
+        '"validation": {"loss": null, "accuracy": 0.9}'
+        in (folder.path / "history.jsonl").read_text()
+    )
+    curve = Curve(folder, LossLimits("softmax", 10), 10)
+    assert curve.best.judged is None
+    found = curve.limits.first_exceeded(curve.history, {"loss": 1.0}, 20)
+    assert found == {"split": "validation", "step": 10, "loss": None, "limit": 23.03}
+    entries = [*curve.history, entry(20, 1.0, 0.5)]
+    assert learning_curves(entries).startswith(b"<?xml")
+    images, logits = np.zeros((2, 8, 8, 1), "uint8"), np.zeros((2, 2))
+    draw_run(folder.path / "run.png", entries, images, [0, 1], logits, ["a", "b"])
+    assert (folder.path / "run.png").stat().st_size > 0
+
+
 def test_a_kill_before_the_best_was_kept_loses_nothing(folder):
     grow(folder, [entry(10, 1.0, 0.5), entry(20, 1.0, 0.9)])
     shutil.rmtree(folder.checkpoints / "best")
@@ -128,7 +153,7 @@ def test_a_loss_above_its_limit_is_warned_of_once(folder, caplog):
 
 @pytest.fixture(scope="module")
 def exploded(data_dir, tmp_path_factory):
-    """Two good epochs, then two at a learning rate of 1e5: a folder and its command line."""
+    """Two good epochs, then two at a learning rate of 1e5: a folder, and its command lines."""
     workdir = tmp_path_factory.mktemp("exploded") / "run"
     command = ["--config", "training/configs/digits.py", "--workdir", str(workdir)]
     values = {
@@ -147,8 +172,9 @@ def exploded(data_dir, tmp_path_factory):
         (workdir / "metrics.json").unlink()
         rate = ["optimizer.learning_rate=1e5", "optimizer.weight_decay=0.0", "optimizer.ema=0.0"]
         rate = [word for each in rate for word in ("--set", each)]
-        main([*command, "--set", "epochs=4", *rate, "--accept-changes"])
-    return workdir, command
+        last = [*command, "--set", "epochs=4", *rate]
+        main([*last, "--accept-changes"])
+    return workdir, command, last
 
 
 def test_a_run_that_diverged_says_so(exploded):
@@ -158,6 +184,41 @@ def test_a_run_that_diverged_says_so(exploded):
     assert metrics["best_checkpoint"]["step"] in (20, 40)
     page = (exploded[0] / "report.html").read_text()
     assert "the run has diverged" in page and "by the validation accuracy" in page
+
+
+def test_every_file_of_a_run_that_diverged_is_strict_json(exploded):
+    files = [path for path in exploded[0].rglob("*.json*") if path.suffix in (".json", ".jsonl")]
+    names = {"metrics.json", "history.jsonl", "evaluation.json", "config.json", "judged.json"}
+    assert names <= {path.name for path in files}
+    for file in files:
+        text = file.read_text()
+        for part in text.splitlines() if file.suffix == ".jsonl" else [text]:
+            json.loads(part, parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("spelling", ["null", "NaN"])  # the second by earlier versions
+def test_every_reader_shows_a_loss_that_is_not_finite(exploded, tmp_path, spelling, capsys):
+    """Such a loss ends `training.train`, but `training.finetune` stores it."""
+    workdir = shutil.copytree(exploded[0], tmp_path / "run")
+    file, curve = workdir / "metrics.json", workdir / "history.jsonl"
+    loss = json.loads(file.read_text())["test"]["loss"]
+    file.write_text(file.read_text().replace(str(loss), spelling))
+    last = json.loads(curve.read_text().splitlines()[-1])["validation"]["loss"]
+    curve.write_text(curve.read_text().replace(str(last), spelling))
+    report.main([str(workdir)])
+    page = (workdir / "report.html").read_text()
+    assert "not finite" in page and "the run has diverged" in page
+    report.main([str(workdir), str(exploded[0]), "--output", str(tmp_path / "both.html")])
+    assert ">run, diverged<" in (tmp_path / "both.html").read_text().replace(str(workdir), "run")
+    main([word if word != str(exploded[0]) else str(workdir) for word in exploded[2]])
+    assert "loss not finite on" in capsys.readouterr().out
+    record = run_record(read_json(file, ""))
+    assert record["test"]["loss"] is None
+    assert "| 1, 1 diverged |" in comparison_table([record])
+    write_results(tmp_path / "results.json", "training.compare", {}, [record])
+    json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail)
+    compare.main(["--from", str(tmp_path / "results.json")])
+    assert "| 1, 1 diverged |" in capsys.readouterr().out
 
 
 def test_a_run_goes_back_to_its_best_checkpoint(exploded, tmp_path, capsys):

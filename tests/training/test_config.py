@@ -83,6 +83,8 @@ def test_set_adds_a_model_argument():
         ("runtime.seed=-1", "`runtime.seed` must be an integer from 0 to 2147483646, got -1"),
         ("optimizer.ema=1", r"`optimizer.ema` must be a number in \[0, 1\), got 1"),
         ("model.head_bias=nan", "`model.head_bias` must be a finite number"),
+        ("model.arguments.skip_lam=1e999", r"`model.arguments.skip_lam` must be finite numbers, "),
+        ("model.arguments.a=[1,{'b':{3:1}}]", r"`model.arguments.a` must be .* got \[1, \{'b'"),
         ("model.arguments=[]", r"`model.arguments` must be a dict, got \[\]"),
         ("model.arguments.num_classes=3", "`data.num_classes`"),
         ("model.arguments.classifier_activation='softmax'", "computed from logits"),

@@ -273,7 +273,8 @@ def test_a_folder_that_does_not_fit_ends_with_one_line(saved, how, message, tmp_
         ("nothing", "does not exist"),
         ("features", "outputs features, not logits"),
         ("pictures", "was not written by keras_mlp"),
-        ("torn.keras", "torn.keras cannot be read"),
+        ("pictures", "pictures was not written by keras_mlp: the folder holds neither model.keras"),
+        ("torn.keras", "torn.keras cannot be read: it is not a .keras archive, or it is cut off"),
     ],
 )
 def test_a_source_that_cannot_be_judged_ends_with_one_line(saved, source, message):
@@ -329,3 +330,11 @@ def test_golden_outputs_beside_a_damaged_file_are_an_error(tmp_path):
 def test_either_a_config_or_a_folder(saved):
     with pytest.raises(ValueError, match="not both or none"):
         evaluate_source(saved / "model.keras")
+
+
+def test_an_output_that_cannot_be_made_ends_before_the_work(saved, monkeypatch):
+    monkeypatch.setattr(program, "evaluate_model", pytest.fail)
+    output = saved / "model.keras" / "judged"
+    arguments = ["--source", str(saved / "model.keras"), "--folder", str(saved / "pictures")]
+    with pytest.raises(SystemExit, match=r"`--output` .*cannot be created: Not a directory"):
+        program.main([*arguments, "--output", str(output)])

@@ -39,6 +39,13 @@ def run(data_dir, output, *sources, **overrides):
     program.main(arguments)
 
 
+def test_an_output_that_cannot_be_made_ends_before_the_work(sources, data_dir, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match=r"`--output` .*cannot be created: Not a directory"):
+        run(data_dir, tmp_path / "file" / "x", sources / "mixer.keras")
+    assert "per class" not in capsys.readouterr().out
+
+
 def test_every_format_of_a_model_gives_the_same(sources, data_dir, tmp_path, capsys):
     names = ("mixer.keras", "artefact", "artefact/feature_vector", "run/model.keras")
     run(data_dir, tmp_path, *(sources / name for name in names))
@@ -70,7 +77,7 @@ def test_what_has_no_features_is_named(sources, tmp_path):
     with pytest.raises(ValueError, match="has no pooled features"):
         open_features(tmp_path / "flat.keras")
     (tmp_path / "bad.keras").write_text("no model")
-    with pytest.raises(ValueError, match=r"bad\.keras cannot be read"):
+    with pytest.raises(ValueError, match=r"bad\.keras cannot be read: it is not a \.keras archive"):
         open_features(tmp_path / "bad.keras")
 
 

@@ -172,6 +172,21 @@ def test_costs_must_be_of_the_same_models(files, change, message):
     assert "bit_resnet" not in texts(files / "out" / "pareto_macs.svg")
 
 
+def test_a_name_that_is_too_long_is_one_clear_line(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        program.main(["--from", "x" * 300, "--output", str(tmp_path / "out")])
+    assert "xxx does not exist" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_file_in_place_of_the_folder_is_one_clear_line(files):
+    options = ["--from", str(files / "results.json"), "--output", str(files / "costs.json")]
+    with pytest.raises(SystemExit, match=r"`--output` .*costs\.json is a file: name a folder"):
+        program.main(options)
+    options[-1] += "/inside"
+    with pytest.raises(SystemExit, match=r"`--output` .*inside cannot be created: Not a directory"):
+        program.main(options)
+
+
 def test_a_file_of_another_program_is_refused(tmp_path):
     options = ["--from", "docs/results/fewshot_digits.json", "--output", str(tmp_path / "out")]
     with pytest.raises(SystemExit, match=r"is not a results\.json of training\.compare"):

@@ -139,6 +139,10 @@ def test_sizes_are_checked_before_the_model_is_built(sized):
         check_config(config)
     config.data.image_sizes = ()
     check_sizes(config)
+    config.model.patch_sizes = (3,)
+    with pytest.raises(ValueError, match=r"^`model.patch_sizes` holds \(3, 3\): .*of 3 x 3 pixels"):
+        check_sizes(config)
+    config.model.patch_sizes = ()
     assert len(sizes_of(keras.Sequential(), config)) == 1
     config.data.image_sizes = (8,)
     with pytest.raises(ValueError, match="need a keras_mlp model"):

@@ -226,6 +226,8 @@ def test_fine_tuning_by_low_rank_factors(run, config, blank, tmp_path):
     [
         ("features", {"layer_decay": 0.5}, "`transfer` needs a .keras file"),
         ("model.keras", {"freeze_through": "block_0", "lora_rank": 2}, "must be None"),
+        ("model.keras", {"freeze_through": "head"}, "'head' freezes everything"),
+        ("model.keras", {"lora_rank": 1000}, "`transfer.lora_rank`=1000 does not fit: `rank`"),
         ("model.keras", {"freeze_through": "block_9"}, "`transfer.freeze_through` is 'block_9'"),
     ],
 )

@@ -26,6 +26,7 @@ def test_all_presets_are_listed(capsys):
     [
         (["--architecture", "GMLP", "--variant", "X"], "`variant` is 'X'"),
         (["--pattern", "none*"], "`--pattern` 'none*' matches no preset."),
+        (["--variant", "Z/9"], "`--pattern` '*' with `--variant` 'Z/9' matches no preset."),
     ],
 )
 def test_errors_are_one_line(words, message, capsys):

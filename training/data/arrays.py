@@ -59,7 +59,8 @@ class ArrayFile:
             # numpy leaves a damaged file open.
             with open(self.path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
                 self._arrays = {name: file[name] for name in file.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        # A damaged header may ask for any amount of memory.
+        except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
             raise ValueError(f"`data.data_dir` {path} cannot be read: {error}") from error
         self._check()
         self.classes = [str(name) for name in self._arrays["classes"]]

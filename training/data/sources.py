@@ -163,7 +163,7 @@ def find_dataset(name: str, data_dir: str | None = None) -> tfds.core.DatasetBui
     known = tfds.list_builders(with_community_datasets=False)
     if name not in known:
         near = describe_choices(name, ["digits", *checks.PICTURES, *known]).split("Allowed:")[0]
-        raise ValueError(f"`data.name` is {name!r}, which TFDS does not know. {near}")
+        raise ValueError(f"`data.name` is {name!r}, which TFDS does not know. {near}".strip())
     builder = tfds.builder(name, data_dir=data_dir)
     if not builder.is_prepared():
         root = pathlib.Path(os.fspath(builder.data_dir)).parents[1]

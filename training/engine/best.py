@@ -1,15 +1,14 @@
 """The best checkpoint of a run, kept beside the newest ones."""
 
 import contextlib
-import json
 import math
 import os
 import pathlib
 import shutil
 from typing import Any
 
-from keras_mlp.json_files import read_json
-from keras_mlp.whole_files import whole_folder, write_text
+from keras_mlp.json_files import read_json, write_json
+from keras_mlp.whole_files import whole_folder
 from training.engine.step_files import step_files
 
 BEST = "best"
@@ -43,12 +42,13 @@ class BestCheckpoint:
     def offer(self, judged: dict[str, Any]) -> None:
         """Takes the checkpoint of `judged["step"]` if it is better than the one that is kept."""
         files = step_files(self.checkpoints).get(judged["step"])
-        if not files or not math.isfinite(judged["loss"]) or not self._is_better(judged):
+        loss = judged["loss"]  # None in an entry that was read again, where it was not finite
+        if not files or loss is None or not math.isfinite(loss) or not self._is_better(judged):
             return
         with whole_folder(self.folder) as folder:
             for file in files:
                 _link(file, folder / file.name)
-            write_text(folder / _JUDGED_FILE, json.dumps(judged) + "\n")
+            write_json(folder / _JUDGED_FILE, judged, indent=None)
         self.judged = judged
 
     def _is_better(self, judged: dict[str, Any]) -> bool:

@@ -27,16 +27,18 @@ class LossLimits:
         self.evaluation = _FACTOR * math.log(classes)
         self.train = _FACTOR * classes * math.log(2) if loss == "sigmoid" else self.evaluation
 
-    def exceeded(self, split: str, step: int, loss: float) -> dict[str, Any] | None:
+    def exceeded(self, split: str, step: int, loss: float | None) -> dict[str, Any] | None:
         """A dict if the loss of a split ("train", "validation", "test") is above its limit.
+
+        A loss that was read from a JSON file is None if it was not finite.
 
         Returns:
             `split`, `step`, `loss` (None if it is not finite) and `limit`; or None.
         """
         limit = self.train if split == "train" else self.evaluation
-        if loss <= limit:
+        if loss is not None and loss <= limit:
             return None
-        shown = loss if math.isfinite(loss) else None  # JSON has no infinity
+        shown = loss if loss is not None and math.isfinite(loss) else None
         return {"split": split, "step": step, "loss": shown, "limit": round(limit, 2)}
 
     def first_exceeded(

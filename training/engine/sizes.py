@@ -52,19 +52,21 @@ def sizes_of(model: keras.Model, config: typing.Any, key: str = "data.image_size
     patches = patches or [check_pair("patch_size", model.patch_size)]
     sizes = []
     for image, patch in itertools.product(images, patches):
-        view = _view(model, image, patch, key)
+        named = [f"`{key}` holds {image}"] if config.data.image_sizes else []
+        named += [f"`model.patch_sizes` holds {patch}"] if patch_sizes else []
+        view = _view(model, image, patch, " and ".join(named))
         ratio = math.prod(model.grid) / math.prod(view.grid)
         sizes.append(Size(view, min(1.0, ratio) if config.data.equal_cost else 1.0))
     return sizes
 
 
 def _view(
-    model: keras_mlp.VisionModel, image: tuple[int, int], patch: tuple[int, int], key: str
+    model: keras_mlp.VisionModel, image: tuple[int, int], patch: tuple[int, int], named: str
 ) -> keras.Model:
     try:
         return model.at((*image, model.image_shape[-1]), patch_size=patch)
     except ValueError as error:
-        raise ValueError(f"`{key}` holds {image}: {error}") from error
+        raise ValueError(f"{named}: {error}") from error
 
 
 def check_sizes(config: Config, key: str = "data.image_sizes") -> None:

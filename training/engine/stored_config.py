@@ -1,8 +1,9 @@
 """A config as its JSON file holds it, and its keys one by one."""
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Any
+
+from keras_mlp.json_files import json_text, parsed
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
 def as_stored(config: "DataclassInstance") -> dict[str, Any]:
     """A config as the dict that its JSON file holds: tuples become lists."""
-    stored: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    stored: dict[str, Any] = parsed(json_text(dataclasses.asdict(config)))
     return stored
 
 

@@ -1,14 +1,13 @@
 """The folder of a run: its owner, its config and its learning curve."""
 
 import contextlib
-import json
 import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from keras_mlp.json_files import read_json, read_json_lines
+from keras_mlp.json_files import json_text, read_json, read_json_lines, write_json
 from keras_mlp.whole_files import remove_leftovers, write_text
 from training.engine.folder_lock import FolderLock
 from training.engine.stored_config import as_stored, flat, in_todays_terms
@@ -100,7 +99,7 @@ class Workdir:
             )
         kept = [entry for entry in entries if entry["step"] <= last_step]
         if self.chief:
-            write_text(file, "".join(json.dumps(entry) + "\n" for entry in kept))
+            write_text(file, "".join(json_text(entry) + "\n" for entry in kept))
         return kept
 
     @contextlib.contextmanager
@@ -116,7 +115,7 @@ class Workdir:
             return
         try:
             with open(self.path / "history.jsonl", "a") as file:
-                file.write(json.dumps(entry) + "\n")
+                file.write(json_text(entry) + "\n")
         except OSError as error:
             raise OSError(
                 f"`--workdir` {self.path} is gone or cannot be written: {error.strerror}."
@@ -130,7 +129,7 @@ class Workdir:
             if accept_changes is not None:
                 way_out += ", or continue its training with this config by `--accept-changes`"
             check_same_config(self.path, config, f"{way_out}.")
-        write_text(self.path / CONFIG_FILE, json.dumps(as_stored(config), indent=2) + "\n")
+        write_json(self.path / CONFIG_FILE, as_stored(config))
 
 
 def check_same_config(path: pathlib.Path, config: "DataclassInstance", way_out: str) -> None:

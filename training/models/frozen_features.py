@@ -11,6 +11,7 @@ import keras
 import keras_mlp
 from keras_mlp.errors import first_line
 from keras_mlp.json_files import read_json
+from keras_mlp.keras_file import fault_of
 from training.engine.chosen import engine_module
 from training.models.function_models import is_function
 from training.models.opened_model import check_reads_saved_models
@@ -65,7 +66,7 @@ def _of_keras_file(file: pathlib.Path) -> FrozenFeatures:
     try:
         model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras can raise anything here
-        raise ValueError(f"`--source` {file} cannot be read: {first_line(error)}") from error
+        raise ValueError(f"`--source` {file} cannot be read: {fault_of(file, error)}") from error
     features = _features(model)
     if features is None or len(features.shape) != 2 or len(model.input_shape) != 4:
         raise ValueError(

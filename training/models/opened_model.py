@@ -11,6 +11,7 @@ import keras_mlp
 from keras_mlp.errors import first_line
 from keras_mlp.golden import GOLDEN_FILE
 from keras_mlp.json_files import read_json
+from keras_mlp.keras_file import fault_of
 from training.engine.chosen import engine_module
 from training.models.logits import logits_model
 
@@ -71,7 +72,7 @@ def _open_keras_file(file: pathlib.Path) -> OpenedModel:
     try:
         model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras can raise anything here
-        message = f"`--source` {file} cannot be read: {first_line(error)}"
+        message = f"`--source` {file} cannot be read: {fault_of(file, error)}"
         if (file.parent / "saved_model").is_dir() and "safe_mode" in str(error):
             message += f" Or evaluate {file.parent / 'saved_model'}, which holds the same model."
         raise ValueError(message) from error
@@ -80,7 +81,7 @@ def _open_keras_file(file: pathlib.Path) -> OpenedModel:
         raise ValueError(f"`--source` {file} does not take a single batch of images.")
     if len(shapes[1]) != 2:
         raise ValueError(f"`--source` {file} outputs {shapes[1]}, not logits (B, K).")
-    named = model.class_names if isinstance(model, keras_mlp.VisionModel) else None
+    named = getattr(model, "class_names", None)  # a plain Keras model has none
     classes = list(named) if named else _stored_classes(file.parent)
     logits = logits_model(model, f"`--source` {file}")
     return OpenedModel(logits, model, tuple(shapes[0][1:]), classes, file.parent / GOLDEN_FILE)
@@ -99,12 +100,22 @@ def _open_saved_model(folder: pathlib.Path, golden: pathlib.Path) -> OpenedModel
     return OpenedModel(model, model, tuple(info["image_shape"]), classes, golden)
 
 
-def check_reads_saved_models(folder: pathlib.Path) -> None:
-    """Raises ValueError on a backend other than TensorFlow, which SavedModels need."""
+def check_reads_saved_models(folder: pathlib.Path, key: str = "--source") -> None:
+    """Raises ValueError for a folder without a SavedModel, or on another backend than TensorFlow.
+
+    Args:
+        folder: that holds no `.keras` file.
+        key: what the user calls it.
+    """
+    if not (folder / "saved_model.pb").is_file():
+        raise ValueError(
+            f"`{key}` {folder} was not written by keras_mlp: the folder holds neither model.keras "
+            "nor saved_model.pb."
+        )
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise ValueError(
-            f"`--source` {folder} is the folder of a SavedModel, which needs TensorFlow, but "
+            f"`{key}` {folder} is the folder of a SavedModel, which needs TensorFlow, but "
             f"KERAS_BACKEND is {backend!r}: set it to tensorflow, or use a .keras file."
         )
 

@@ -77,6 +77,22 @@ class TrainedModel:
                     "`transfer.lora_rank` freezes every layer itself: `transfer.freeze_through` "
                     "must be None."
                 )
+        if transfer.freeze_through is not None or transfer.lora_rank:
+            self._check_that_something_learns()
+
+    def _check_that_something_learns(self) -> None:
+        """Tries now what would otherwise fail after the other ways have trained."""
+        try:
+            trained = self.build("fine-tuned", 2).trainable_weights
+        except ValueError as error:
+            raise ValueError(
+                f"`transfer.lora_rank`={self.transfer.lora_rank} does not fit: {error}"
+            ) from error
+        if not trained:
+            raise ValueError(
+                f"`transfer.freeze_through`={self.transfer.freeze_through!r} freezes everything: "
+                "name a layer before the head."
+            )
 
     def build(self, way: str, num_classes: int) -> keras_mlp.VisionModel:
         """A model for a new task, with a new head; see `WAYS`."""

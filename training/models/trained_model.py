@@ -72,7 +72,7 @@ def trained_model(source: str | pathlib.Path, key: str = "--source") -> VisionMo
         return _from_keras_file(file, key)
     if not path.is_dir():
         raise ValueError(f"`{key}` {path} must be {KINDS}.")
-    check_reads_saved_models(path)
+    check_reads_saved_models(path, key)
     return keras_mlp.load_saved_model(path)
 
 

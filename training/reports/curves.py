@@ -20,7 +20,8 @@ def learning_curves(history: Sequence[dict[str, Any]]) -> bytes:
     """Draws loss, accuracy, learning rate and gradient norm over epochs.
 
     Args:
-        history: entries of `history.jsonl`, at least one. Values that an entry lacks are not drawn.
+        history: entries of `history.jsonl`, at least one. Values that an entry lacks, and
+            those that were not finite, are not drawn.
 
     Returns:
         The bytes of an SVG picture.
@@ -78,7 +79,9 @@ def _svg(figure: matplotlib.figure.Figure) -> bytes:
 
 
 def _points(history: Sequence[dict[str, Any]], part: str, key: str) -> list[tuple[float, float]]:
-    return [(each["epoch"], each[part][key]) for each in history if key in each.get(part, {})]
+    """The points that have a value; None stands for one that was not finite."""
+    values = ((each["epoch"], each.get(part, {}).get(key)) for each in history)
+    return [(epoch, value) for epoch, value in values if value is not None]
 
 
 def _draw(

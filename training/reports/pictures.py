@@ -90,7 +90,8 @@ def _draw_curves(figure: matplotlib.figure.FigureBase, history: Sequence[dict[st
     for axes, key in zip(figure.subplots(2, 1, sharex=True), ("loss", "accuracy"), strict=True):
         for part, style in (("train", "--"), ("validation", "-")):
             if part in history[-1]:
-                values = [entry[part][key] for entry in history]
+                # None, for a value that was not finite, becomes NaN, which is not drawn.
+                values = np.array([entry[part][key] for entry in history], float)
                 axes.plot(epochs, values, style, marker=".", label=part)
         axes.set_ylabel(key)
         axes.grid(alpha=0.3)

@@ -49,6 +49,11 @@ def starting_line(
     )
 
 
+def shown_number(value: float | None, form: str) -> str:
+    """A number in a format such as ".4f"; JSON files hold None for one that is not finite."""
+    return "not finite" if value is None else format(value, form)
+
+
 def result_lines(folder: pathlib.Path) -> str:
     """Where the results of a run are: a line for each file or folder that is there."""
     known = {

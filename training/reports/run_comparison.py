@@ -1,14 +1,15 @@
 """The page that shows several runs side by side."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from typing import Any
 
+from keras_mlp.json_files import json_text
 from training.engine.stored_config import flat
 from training.reports.curves import compared_curves
 from training.reports.evaluation_rows import share
 from training.reports.html_page import command, heading, paragraph, picture, table
+from training.reports.printed import shown_number
 
 LISTED_CLASSES = 50
 
@@ -48,9 +49,9 @@ def _results(runs: Sequence[FinishedRun]) -> list[str]:
     ordered = sorted(runs, key=lambda run: -run.metrics["test"]["accuracy"])
     rows = [
         (
-            run.name,
+            f"{run.name}, diverged" if run.metrics.get("diverged") else run.name,
             f"{run.metrics['test']['accuracy']:.2%}",
-            f"{run.metrics['test']['loss']:.4f}",
+            shown_number(run.metrics["test"]["loss"], ".4f"),
             f"{run.metrics['parameters']:,}",
             duration(run.metrics["wall_seconds"]),
         )
@@ -104,7 +105,7 @@ def _differences(runs: Sequence[FinishedRun]) -> list[str]:
     """Every key of the config, and the commit, hardware and versions, that differ."""
     facts = [
         {
-            **{key: json.dumps(value) for key, value in flat(run.metrics["config"]).items()},
+            **{key: json_text(value) for key, value in flat(run.metrics["config"]).items()},
             "commit": run.metrics["commit"] or "none",
             "cpu": run.metrics["hardware"]["cpu"],
             "gpus": len(run.metrics["hardware"]["gpus"]),

@@ -1,7 +1,6 @@
 """Runs of equal minutes: the steps of a model are timed first, then a whole schedule is planned."""
 
 import dataclasses
-import json
 import pathlib
 import statistics
 from collections.abc import Sequence
@@ -9,8 +8,7 @@ from typing import TypeVar
 
 import keras
 
-from keras_mlp.json_files import read_json
-from keras_mlp.whole_files import write_text
+from keras_mlp.json_files import read_json, write_json
 from training.config import Config
 from training.engine.chosen import engine_module
 from training.engine.optimizers import build_optimizer
@@ -61,7 +59,7 @@ def _planned_steps(config: Config, file: pathlib.Path, minutes: float) -> int:
         found = {**time_steps(config), **provenance()}
         if not file.exists():  # another process may have been faster
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_text(file, json.dumps(found, indent=2) + "\n")
+            write_json(file, found)
     way_out = "Remove it to time the steps again, before any run here has begun."
     pace = read_json(file, way_out, lambda pace: 1 / pace["seconds_per_step"])
     return max(1, round(60 * minutes / pace["seconds_per_step"]))

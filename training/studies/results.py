@@ -1,11 +1,10 @@
 """The results of a study in one JSON file, from which its tables are written again."""
 
-import json
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from keras_mlp.json_files import read_json
+from keras_mlp.json_files import json_text, read_json
 from keras_mlp.whole_files import write_text
 
 RESULTS_FILE = "results.json"
@@ -40,6 +39,12 @@ def run_record(metrics: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def with_diverged(text: str, runs: Iterable[Mapping[str, Any]]) -> str:
+    """A cell of a table, which says how many of the runs in it have diverged."""
+    count = sum(bool(run.get("diverged")) for run in runs)  # earlier versions do not say
+    return f"{text}, {count} diverged" if count else text
+
+
 def write_results(
     path: str | pathlib.Path,
     program: str,
@@ -57,8 +62,8 @@ def write_results(
         **more: further keys of the file.
     """
     # One line for each run: with `indent`, a run would take fifty.
-    head = json.dumps({"program": program, "config": config, **more}, indent=1)
-    lines = ",\n".join(f"  {json.dumps(run)}" for run in runs)
+    head = json_text({"program": program, "config": config, **more}, indent=1)
+    lines = ",\n".join(f"  {json_text(run)}" for run in runs)
     write_text(path, head.removesuffix("\n}") + f',\n "runs": [\n{lines}\n ]\n}}\n')
 
 
