@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import jax.numpy as jnp
 import keras
@@ -16,13 +17,13 @@ import tensorflow as tf
 
 from tests.own_process import ROOT, run_in_own_process
 from tests.training.jax_steps import STEPS, config
+from training import train as program
 from training.config import Augment, Data, Runtime
 from training.engine.jax import limits
 from training.engine.jax.checkpoints import Checkpoints, newest_common
 from training.engine.jax.program import State
 from training.engine.optimizers import build_optimizer
 from training.engine.tensorflow.trainer import Trainer
-from training.train import train
 
 # Programs this small run no slower without XLA's optimizations, and compile in half the time.
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -54,7 +55,9 @@ if stop_at is not None:
 
 def config(tree):
     sections = {
-        name: getattr(types, name.capitalize())(**values)
+        name: getattr(types, name.capitalize())(
+            **{key: tuple(each) if isinstance(each, list) else each for key, each in values.items()}
+        )
         for name, values in tree.items()
         if isinstance(values, dict)
     }
@@ -200,6 +203,32 @@ def test_seeds_at_once_equal_each_alone(alone, tmp_path):
     assert metrics[0]["seeds_at_once"] == 2
 
 
+def test_a_run_trains_at_several_sizes(tmp_path):
+    page = tree(data={"image_sizes": [8, 4]})
+    assert start({"configs": [page], "workdirs": [str(tmp_path / "run")]}) == 0
+    lines = (tmp_path / "run" / "history.jsonl").read_text().splitlines()
+    history = [json.loads(line) for line in lines]
+    assert [entry["step"] for entry in history] == [10, 20]
+    assert history[1]["train"]["loss"] < history[0]["train"]["loss"]
+
+
+@pytest.mark.parametrize(("sizes", "groups"), [((), [2]), ((8, 4), [1, 1])])
+def test_seeds_train_at_once_unless_they_draw_sizes(sizes, groups, change, tmp_path, monkeypatch):
+    engine = types.SimpleNamespace(trains_seeds_at_once=True)
+    module = types.SimpleNamespace(check_config=lambda _: None, engine_for=lambda _: engine)
+    found = []
+
+    def group(engine, configs, *_):
+        found.append(len(configs))
+        return [{}] * len(configs)
+
+    monkeypatch.setattr(program, "engine_module", lambda: module)
+    monkeypatch.setattr(program, "_train_group", group)
+    configs = [change(data={"image_sizes": sizes}, runtime={"seed": seed}) for seed in (0, 1)]
+    program.train_seeds(configs, [tmp_path / "0", tmp_path / "1"])
+    assert found == groups
+
+
 def test_several_devices_equal_one():
     run_in_own_process(
         "from tests.training.jax_devices import main; main()",
@@ -208,16 +237,19 @@ def test_several_devices_equal_one():
     )
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_steps_equal_those_on_tensorflow(optimizer, tmp_path):
+@pytest.mark.parametrize(
+    ("optimizer", "is_sized"), [("sgd", False), ("adamw", False), ("sgd", True)]
+)
+def test_steps_equal_those_on_tensorflow(optimizer, is_sized, tmp_path):
     run_in_own_process(
         "import sys; from tests.training.jax_steps import main; main(*sys.argv[1:])",
         tmp_path,
         optimizer,
+        "sized" if is_sized else "",
         **ON_JAX,
         XLA_FLAGS=QUICK,
     )
-    own = config(optimizer)
+    own = config(optimizer, is_sized)
     model = keras.models.load_model(tmp_path / "first.keras")
     built = build_optimizer(own.optimizer, model, total_steps=STEPS, steps_per_epoch=20)
     trainer = Trainer(model, built, own)
@@ -264,9 +296,9 @@ def test_a_page_that_the_engine_refuses_leaves_no_folder(tmp_path):
 
 def test_tensorflow_refuses_what_is_for_jax(tmp_path, change):
     with pytest.raises(ValueError, match=r"`runtime\.profile` traces on JAX only"):
-        train(change(runtime={"profile": True}), tmp_path / "run")
+        program.train(change(runtime={"profile": True}), tmp_path / "run")
     with pytest.raises(ValueError, match="trivialaugment"):
-        train(change(augment={"policy": "trivialaugment"}), tmp_path / "run")
+        program.train(change(augment={"policy": "trivialaugment"}), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

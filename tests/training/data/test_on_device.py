@@ -12,6 +12,7 @@ from training.data.on_device.augmentation import augment_batch
 from training.data.on_device.mixing import cut_mix, mix_up, sample_beta
 from training.data.on_device.operations import apply_operation
 from training.data.on_device.policies import REDUCED_CIFAR10
+from training.data.on_device.resizing import resize_images
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +131,11 @@ def test_shares_have_the_variance_of_the_beta_distribution(alpha):
     assert draws.min() >= 0 and draws.max() <= 1
     assert abs(draws.mean() - 0.5) < 0.01
     assert abs(draws.var() - 0.25 / (2 * alpha + 1)) < 0.005
+
+
+@pytest.mark.parametrize("new_size", [(48, 12), (16, 36), (32, 24)])
+def test_images_are_resized_as_tensorflow_does(new_size, images):
+    expected = tf.image.resize(images, new_size, antialias=True)
+    found = resize_images(jnp.asarray(images), new_size)
+    assert found.dtype == jnp.uint8 and found.shape == (3, *new_size, 3)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0.501)

@@ -11,8 +11,6 @@ ARRAYS = ("digits", "arrays")
 def check_config(config: typing.Any) -> None:
     """Checks the sections `data`, `augment` and `runtime` of a config, as below."""
     check_data(config.data)
-    if getattr(config, "model", None) is not None:
-        _refuse("model.patch_sizes", config.model.patch_sizes, (), "all steps have one size")
     check_augmentation(config.augment)
     check_runtime(config.runtime)
 
@@ -31,7 +29,6 @@ def check_data(data: Data) -> None:
             f'On JAX `data.name` must be "digits" or "arrays", got {data.name!r}. {way_out}'
         )
     _refuse("data.crop", data.crop, 0, "images are used as they are")
-    _refuse("data.image_sizes", data.image_sizes, (), "all steps have one size")
     _refuse("data.service", data.service, "", "images are in memory")
     _refuse("data.shard", data.shard, "examples", "every device has all images")
 
