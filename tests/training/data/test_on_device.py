@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 
 from training.config import Augment
-from training.data import policies
+from training.data import decoding, policies
 from training.data.on_device.augmentation import augment_batch
+from training.data.on_device.cropping import ATTEMPTS, random_box, resized_part
 from training.data.on_device.mixing import cut_mix, mix_up, sample_beta
 from training.data.on_device.operations import apply_operation
 from training.data.on_device.policies import REDUCED_CIFAR10
@@ -82,8 +83,9 @@ def test_autoaugment_has_the_gardens_policy():
         Augment(policy="trivialaugment", flip=True, cutout=8),
         Augment(policy="autoaugment_reduced_cifar10", mixup=0.2, cutmix=1.0, mix=0.5),
         Augment(rotate=10, zoom=0.1, translate=0.1, shift=2, share=0.5, erase=0.5),
+        Augment(crop=0.3),
     ],
-    ids=["randaugment", "trivialaugment", "autoaugment", "moves"],
+    ids=["randaugment", "trivialaugment", "autoaugment", "moves", "crop"],
 )
 def test_a_batch_is_a_function_of_its_key(augment, images):
     batch, labels = np.tile(images, (4, 1, 1, 1)), np.arange(12) % 10
@@ -139,3 +141,34 @@ def test_images_are_resized_as_tensorflow_does(new_size, images):
     found = resize_images(jnp.asarray(images), new_size)
     assert found.dtype == jnp.uint8 and found.shape == (3, *new_size, 3)
     np.testing.assert_allclose(found, expected, rtol=0, atol=0.501)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos3"])
+@pytest.mark.parametrize("box", [(0, 0, 32, 24), (3, 5, 20, 11), (31, 0, 1, 24), (10, 22, 22, 2)])
+def test_parts_are_resized_as_tensorflow_does(box, interpolation, images):
+    top, left, height, width = box
+    for image in images:
+        part = tf.constant(image)[top : top + height, left : left + width]
+        expected = decoding.resize(part, image.shape, interpolation)
+        found = resized_part(jnp.asarray(image, jnp.float32), jnp.array(box), interpolation)
+        difference = np.abs(np.asarray(found) - np.asarray(expected, np.float32))
+        # A pixel on half a level can round either way.
+        assert difference.max() <= 1 and np.mean(difference > 0) < 0.01
+
+
+@pytest.mark.parametrize(("smallest", "aspect"), [(0.08, 4 / 3), (0.5, 2.0), (0.9, 1.0)])
+def test_parts_are_drawn_from_tensorflow_s_distribution(smallest, aspect):
+    shape, count = (32, 24, 3), 2000
+    draws = jax.random.uniform(jax.random.key(0), (count, ATTEMPTS, 4))
+    found = jax.jit(jax.vmap(lambda own: random_box(shape, own, smallest, aspect)))(draws)
+    seeds = tf.random.split((0, 1), count)
+    expected = tf.map_fn(
+        lambda seed: decoding.random_box(tf.constant(shape), seed, smallest, aspect), seeds
+    )
+    found, expected = (np.asarray(each, np.float64) for each in (found, expected))
+    assert (found[:, :2] >= 0).all() and (found[:, :2] + found[:, 2:] <= shape[:2]).all()
+    assert (found[:, 2] * found[:, 3] >= smallest * 32 * 24).all()
+    for one, other in zip(found.T, expected.T, strict=True):
+        spread = max(one.std(), other.std(), 1e-3)
+        assert abs(one.mean() - other.mean()) < 4 * spread * (2 / count) ** 0.5
+        assert abs(one.std() - other.std()) < 0.15 * spread

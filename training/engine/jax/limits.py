@@ -36,7 +36,6 @@ def check_data(data: Data) -> None:
 def check_augmentation(augment: Augment, channels: int | None = None) -> None:
     """Raises ValueError where a change of images exists on TensorFlow only, or not for images of
     so many channels."""
-    _refuse("augment.crop", augment.crop, 0, "images are not resized")
     if augment.policy is None:
         return
     if augment.policy not in POLICIES:

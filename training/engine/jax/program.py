@@ -105,6 +105,7 @@ class Program:
         self.recipe: Optimizer = config.optimizer
         self.augment: Augment = config.augment
         self.batch_size: int = config.data.batch_size
+        self.interpolation = config.data.interpolation
         self.num_classes = num_classes
         self.size = size
         self.longest = longest
@@ -184,7 +185,14 @@ class Program:
         self, images: jax.Array, labels: jax.Array, key: jax.Array, step: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         step_key = jax.random.fold_in(jax.random.fold_in(key, AUGMENTATION), step)
-        return augment_batch(self._split(images), labels, step_key, self.augment, self.num_classes)
+        return augment_batch(
+            self._split(images),
+            labels,
+            step_key,
+            self.augment,
+            self.num_classes,
+            self.interpolation,
+        )
 
     def _orders(self, key: jax.Array, epoch: jax.Array) -> jax.Array:
         """The orders of the images in the epochs that one call may reach, (epochs, N).
