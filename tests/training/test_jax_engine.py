@@ -272,7 +272,6 @@ def test_steps_equal_those_on_tensorflow(optimizer, is_sized, tmp_path):
     ("check", "section", "message"),
     [
         (limits.check_data, Data(name="cifar10"), r"training\.data\.arrays cifar10"),
-        (limits.check_data, Data(name="image_folder", data_dir="a/b"), "arrays a/b --output"),
         (limits.check_data, Data(name="imagenet_tfrecord"), "KERAS_BACKEND=tensorflow"),
         (limits.check_data, Data(crop=0.9), r"`data\.crop` must be 0"),
         (limits.check_data, Data(service="grpc://a:1"), r"`data\.service`"),

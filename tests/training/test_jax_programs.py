@@ -70,5 +70,3 @@ def test_a_saved_model_is_refused_on_jax(folder, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match=r"needs TensorFlow.*use a \.keras file"):
         evaluate_source(folder, folder=folder)
-    with pytest.raises(ValueError, match=r"`--folder` needs TensorFlow"):
-        evaluate_source(folder / "tuned" / "model.keras", folder=folder)

@@ -5,7 +5,7 @@ import typing
 from training.config import Augment, Data, Runtime
 from training.data.on_device.policies import POLICIES
 
-ARRAYS = ("digits", "arrays")
+IN_MEMORY = ("digits", "arrays", "pictures", "image_folder")
 
 
 def check_config(config: typing.Any) -> None:
@@ -16,19 +16,19 @@ def check_config(config: typing.Any) -> None:
 
 
 def check_data(data: Data) -> None:
-    """Raises ValueError where images are not arrays in memory, or need decoding."""
-    if data.name not in ARRAYS:
-        source = data.data_dir or "FOLDER" if data.name == "image_folder" else data.name
+    """Raises ValueError where images cannot be read into memory without TensorFlow."""
+    if data.name not in IN_MEMORY:
         way_out = (
-            f"On a machine with TensorFlow `python -m training.data.arrays {source} --output "
+            f"On a machine with TensorFlow `python -m training.data.arrays {data.name} --output "
             'FILE.npz` writes a file for `data.name="arrays"`, `data.data_dir="FILE.npz"`.'
         )
         if data.name == "imagenet_tfrecord":
             way_out = "Set KERAS_BACKEND=tensorflow to train on TFRecords."
         raise ValueError(
-            f'On JAX `data.name` must be "digits" or "arrays", got {data.name!r}. {way_out}'
+            f"On JAX `data.name` must be one of {', '.join(IN_MEMORY)}, got {data.name!r}. "
+            f"{way_out}"
         )
-    _refuse("data.crop", data.crop, 0, "images are used as they are")
+    _refuse("data.crop", data.crop, 0, "images are used whole")
     _refuse("data.service", data.service, "", "images are in memory")
     _refuse("data.shard", data.shard, "examples", "every device has all images")
 
