@@ -16,6 +16,7 @@ import pytest
 import tensorflow as tf
 
 from tests.own_process import ROOT, run_in_own_process
+from tests.training.event_files import curves_of
 from tests.training.jax_steps import STEPS, config
 from training import train as program
 from training.config import Augment, Data, Runtime
@@ -140,7 +141,7 @@ def test_a_run_leaves_what_one_on_tensorflow_leaves(alone):
     assert names == {
         *("model.keras", "metrics.json", "config.json", "history.jsonl", "report.html"),
         *("evaluation.json", "confusion.png", "reliability.png", "first_batch.png"),
-        *("predictions.png", "checkpoints"),
+        *("predictions.png", "checkpoints", "tensorboard"),
     }
     metrics = json.loads((alone / "metrics.json").read_text())
     assert metrics["backend"] == "jax" and metrics["test"]["examples"] == 360
@@ -150,6 +151,23 @@ def test_a_run_leaves_what_one_on_tensorflow_leaves(alone):
     assert set(history[0]["train"]) == {"loss", "accuracy", "learning_rate", "gradient_norm"}
     assert history[1]["validation"]["examples"] == 144
     assert history[1]["train"]["loss"] < history[0]["train"]["loss"]
+
+
+def test_tensorboard_shows_the_curve(alone):
+    curves = curves_of(alone / "tensorboard")
+    history = [json.loads(line) for line in (alone / "history.jsonl").read_text().splitlines()]
+    for part in ("train", "validation"):
+        steps, losses = zip(*curves[part, "epoch_loss"], strict=True)
+        assert steps == (0, 1)
+        np.testing.assert_allclose(losses, [entry[part]["loss"] for entry in history], rtol=1e-6)
+    loops, losses = zip(*curves["train", "batch_loss"], strict=True)
+    assert loops == (4, 8, 10, 14, 18, 20)
+    # The means of loops of 4, 4 and 2 steps are that of the point.
+    mean = np.average(losses[:3], weights=[4, 4, 2])
+    np.testing.assert_allclose(mean, history[0]["train"]["loss"], rtol=1e-5)
+    assert {tag for part, tag in curves if part == "validation"} == {
+        *("epoch_loss", "epoch_accuracy", "epoch_top5_accuracy")
+    }
 
 
 def test_the_best_checkpoint_is_kept(alone):

@@ -110,9 +110,18 @@ class Session:
         if (bad >= 0).any():
             raise NotFinite(int(bad[bad >= 0].min()))
 
-    def means(self) -> list[dict[str, float]]:
-        """Of each seed, since the last `forget_sums`: loss, accuracy, gradient norm, the rate."""
-        sums = np.asarray(self.state.sums, np.float64).reshape(-1, SUMS)
+    def sums(self) -> Array:
+        """Of each seed, since the last `forget_sums`: what `SUMS` counts, (seeds, 5)."""
+        return np.asarray(self.state.sums, np.float64).reshape(-1, SUMS)
+
+    def means(self, before: Array | float = 0.0) -> list[dict[str, float]]:
+        """Of each seed: loss, accuracy, gradient norm, and the rate.
+
+        Args:
+            before: an earlier result of `sums`, from which on steps count; without it, those since
+                the last `forget_sums`.
+        """
+        sums = self.sums() - before
         rate = self._learning_rate()
         found = []
         for loss, correct, examples, norm, steps in sums.tolist():
