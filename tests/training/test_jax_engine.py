@@ -322,7 +322,6 @@ def test_tensorflow_refuses_what_is_for_jax(tmp_path, change):
 @pytest.mark.parametrize(
     ("augment", "channels", "message"),
     [
-        (Augment(policy="autoaugment_v0"), 3, "one of randaugment"),
         (Augment(policy="trivialaugment"), 1, "3 channels"),
     ],
 )

@@ -9,10 +9,11 @@ import tensorflow as tf
 from training.config import Augment
 from training.data import decoding, policies
 from training.data.on_device.augmentation import augment_batch
+from training.data.on_device.auto_augment_policies import AUTO_AUGMENT
 from training.data.on_device.cropping import ATTEMPTS, random_box, resized_part
 from training.data.on_device.mixing import cut_mix, mix_up, sample_beta
 from training.data.on_device.operations import apply_operation
-from training.data.on_device.policies import REDUCED_CIFAR10
+from training.data.on_device.policies import at_level
 from training.data.on_device.resizing import resize_images
 
 
@@ -71,9 +72,30 @@ def test_operations_equal_the_gardens(name, images):
                 assert difference.max() <= 1
 
 
-def test_autoaugment_has_the_gardens_policy():
-    (expected,) = (policies._garden().AutoAugment.policy_reduced_cifar10(),)
-    assert [list(each) for each in REDUCED_CIFAR10] == expected
+@pytest.mark.parametrize("policy", AUTO_AUGMENT)
+def test_autoaugment_has_the_gardens_policies(policy):
+    expected = policies._garden().AutoAugment(policy.removeprefix("autoaugment_")).policies
+    assert [list(each) for each in AUTO_AUGMENT[policy]] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "level"), [("Solarize", 10), ("SolarizeAdd", 3), ("Posterize", 6), ("Color", 9)]
+)
+def test_levels_of_autoaugment_mean_what_they_mean_on_tensorflow(name, level, images):
+    for image in images:
+        expected = policies.apply_operation(
+            name, tf.constant(image), level, (0, 1), translate=250, hole=100
+        )
+        got = at_level(
+            (name, "Identity"),
+            jnp.array(0),
+            jnp.asarray(image, jnp.float32),
+            jnp.array(float(level)),
+            jax.random.key(0),
+            translate=250,
+            hole=100,
+        )
+        assert np.abs(np.asarray(got) - np.asarray(expected, np.float32)).max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -81,7 +103,7 @@ def test_autoaugment_has_the_gardens_policy():
     [
         Augment(policy="randaugment", magnitude_std=0.5, magnitude_uniform=True),
         Augment(policy="trivialaugment", flip=True, cutout=8),
-        Augment(policy="autoaugment_reduced_cifar10", mixup=0.2, cutmix=1.0, mix=0.5),
+        Augment(policy="autoaugment_v0", mixup=0.2, cutmix=1.0, mix=0.5),
         Augment(rotate=10, zoom=0.1, translate=0.1, shift=2, share=0.5, erase=0.5),
         Augment(crop=0.3),
     ],

@@ -3,15 +3,13 @@
 import typing
 
 from training.config import Augment, Data, Runtime
-from training.data.on_device.policies import POLICIES
 
 IN_MEMORY = ("digits", "arrays", "pictures", "image_folder")
 
 
 def check_config(config: typing.Any) -> None:
-    """Checks the sections `data`, `augment` and `runtime` of a config, as below."""
+    """Checks the sections `data` and `runtime` of a config, as below."""
     check_data(config.data)
-    check_augmentation(config.augment)
     check_runtime(config.runtime)
 
 
@@ -33,17 +31,9 @@ def check_data(data: Data) -> None:
     _refuse("data.shard", data.shard, "examples", "every device has all images")
 
 
-def check_augmentation(augment: Augment, channels: int | None = None) -> None:
-    """Raises ValueError where a change of images exists on TensorFlow only, or not for images of
-    so many channels."""
-    if augment.policy is None:
-        return
-    if augment.policy not in POLICIES:
-        raise ValueError(
-            f"On JAX `augment.policy` must be None or one of {', '.join(POLICIES)}, got "
-            f"{augment.policy!r}."
-        )
-    if channels not in (None, 3):
+def check_augmentation(augment: Augment, channels: int) -> None:
+    """Raises ValueError where a change of images is not made for so many channels."""
+    if augment.policy is not None and channels != 3:
         raise ValueError(
             f"`augment.policy`={augment.policy!r} is made for images of 3 channels, not of "
             f"{channels}."
