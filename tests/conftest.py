@@ -3,7 +3,10 @@
 import gc
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow loads: before any import
+# Both are read when the library loads, in the processes that tests start too.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Compiling takes most of the time of the tests on JAX, and optimising most of that.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import keras
 import pytest
@@ -36,7 +39,13 @@ def pytest_collection_finish(session):
     gc.set_threshold(100_000, 20, 50)
 
 
+files_done = set()
+
+
 def pytest_runtest_teardown(item, nextitem):
-    if nextitem is None or nextitem.path != item.path:
-        gc.collect()
-        gc.freeze()
+    """Collects what eight files of tests left."""
+    if nextitem is not None and nextitem.path != item.path:
+        files_done.add(item.path)
+        if len(files_done) % 8 == 0:
+            gc.collect()
+            gc.freeze()

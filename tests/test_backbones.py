@@ -14,7 +14,7 @@ from tests.test_contract import ROWS
 ROOT = pathlib.Path(__file__).parent.parent
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.skipif(not importlib.util.find_spec("keras_cv"), reason="keras_cv is not installed")
 def test_keras_cv_trains_and_saves_a_classifier_on_each(tmp_path):
     finished = subprocess.run(

@@ -20,7 +20,7 @@ def toy():
     return keras.Model(inputs, RepMLPBlock(num_sharesets=2)(inputs), name="toy")
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_both_forms_are_measured_and_described(monkeypatch, capsys):
     monkeypatch.setattr(deploy, "SUBJECTS", {"toy": deploy.Subject(toy, 3)})
     deploy.main(["--rounds", "2", "--seconds", "0.001", "--subjects", "toy"])

@@ -119,7 +119,7 @@ def test_a_variant_is_timed_and_must_be_three_times_as_fast(fakes, capsys):
     assert text.endswith("WARNING: LiteRT int8 is 2.50 times as fast as Keras, not 3.\n")
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_real_files_in_real_processes_agree(tmp_path):
     model = toy()
     files = {KERAS: tmp_path / "model.keras", SAVED_MODEL: tmp_path / "saved_model"}

@@ -67,6 +67,7 @@ def test_a_run_whose_time_gets_short_ends_at_the_end_of_its_schedule():
     run_in_own_process(code, **ON_JAX, XLA_FLAGS=QUICK)
 
 
+@pytest.mark.sweep
 def test_the_families_train_side_by_side(file, tmp_path):
     chosen = ("--set", "architectures=('MLPMixer', 'ResMLP')", "--set", "model.variant=pico/4")
     small = ("--set", "model.arguments={'image_shape': (32, 32, 3), 'num_layers': 1}")
@@ -78,6 +79,7 @@ def test_the_families_train_side_by_side(file, tmp_path):
         assert result["finished"] and result["seeds"] == 2 and len(result["test"]) == 2
 
 
+@pytest.mark.sweep
 def test_speed_is_measured_without_timm(tmp_path, monkeypatch):
     for name, value in ON_JAX.items():
         monkeypatch.setenv(name, value)

@@ -82,7 +82,7 @@ def test_the_share_of_data_is_what_the_one_batch_does_not_need():
     assert input_wait.share_of_data(samples) == pytest.approx((0.05, 0.0, 0.1))
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_waiting_is_measured_on_digits(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(input_wait, "ALLOWED", 2.0)
     page = ["--config", "training/configs/digits.py", "--set", f"data.data_dir={tmp_path}"]

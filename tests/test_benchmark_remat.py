@@ -20,7 +20,7 @@ def turn(peak, seconds, start=1000.0, loss=1.0):
     }
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_a_run_measures_both_in_turn(tmp_path):
     samples = remat.measure(["pico/2"], batch=2, rounds=1)
     assert list(samples) == ["pico/2 off", "pico/2 on"]
@@ -48,7 +48,7 @@ def test_a_loss_that_changed_is_an_error(monkeypatch):
         remat.measure(["S/16"], batch=1, rounds=1)
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_a_failing_process_says_why():
     order = {"sizes": {"hidden_dim": 0}, "remat": True, "batch": 1}
     with pytest.raises(WorkerFailed, match=r"(?s)toy ended early.*`hidden_dim` must be a positive"):

@@ -14,7 +14,7 @@ def memory(peak, loss=2.0):
     return {"start": 300.0, "peak": peak, "loss": loss}
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_a_run_measures_both_kinds_and_stores_them(tmp_path, capsys):
     views.main([*TOY, "--rounds", "3", "--json", str(tmp_path / "run.json")])
     assert "| MLPMixer pico/2 | 12 | 2 |" in capsys.readouterr().out

@@ -178,6 +178,7 @@ def test_fewer_bits_may_differ_more():
         workers[name].output = outputs[name]
 
 
+@pytest.mark.sweep
 def test_our_two_forms_agree(cpu):
     contenders = [CONTENDERS["ours"], CONTENDERS["ours_nd"]]
     run = inference.measure(contenders, options(rounds=1), [cpu], {})

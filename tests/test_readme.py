@@ -56,7 +56,7 @@ def as_program(blocks):
     return "\n".join(lines)
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_the_readme_runs_in_order_and_leaves_the_checkout_clean(tmp_path):
     """In a copy of the checkout's files, which has what a fresh clone has and nothing else."""
     before = git("status", "--porcelain")

@@ -83,9 +83,7 @@ def _evaluate_in_new_process(saved_model: pathlib.Path, page: pathlib.Path) -> d
 def _draw(path: pathlib.Path, run: pathlib.Path, config: Config, classes: Sequence[str]) -> None:
     model = keras.models.load_model(run / "model.keras")
     test = load_splits(config.data, model.image_shape).test
-    examples = list(test.examples.take(32).as_numpy_iterator())
-    images = np.stack([image for image, _ in examples])
-    labels = [label for _, label in examples]
+    images, labels = test.first(32)
     history = read_json_lines(run / "history.jsonl", "Remove the folder and run the demo again.")
     draw_run(path, history, images, labels, np.asarray(model(images)), classes)
 

@@ -26,7 +26,13 @@ def test_a_notebook_has_no_outputs(name):
     assert code and all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
 
 
-@pytest.mark.parametrize("name", ENDS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.sweep if name == "finetune_folder" else [])
+        for name in ENDS
+    ],
+)
 def test_a_notebook_runs(name, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(NOTEBOOKS)  # where Jupyter starts it
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

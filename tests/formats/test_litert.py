@@ -45,7 +45,12 @@ def test_names_of_classes_are_in_the_file_as_an_archive(library, tmp_path):
 
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize(
-    ("architecture", "num_layers"), [("MLPMixer", 2), ("RepMLPNet", (1,)), ("ViT", 2)]
+    ("architecture", "num_layers"),
+    [
+        ("MLPMixer", 2),
+        pytest.param("RepMLPNet", (1,), marks=pytest.mark.sweep),
+        pytest.param("ViT", 2, marks=pytest.mark.sweep),
+    ],
 )
 def test_int8_is_a_third_of_the_size_and_near(architecture, num_layers, library, tmp_path):
     # Large enough for quantization: LiteRT leaves kernels below 1,024 numbers as they are.

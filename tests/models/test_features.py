@@ -130,7 +130,7 @@ def test_training_on_top_of_features_trains_the_model(architecture):
     assert np.abs(predict(model, some_pixels(model)) - logits_before).max() > 1e-6
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_features_on_jax_are_the_same(tmp_path):
     pytest.importorskip("jax", reason="jax is not installed")
     expected = {}

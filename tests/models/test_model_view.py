@@ -373,7 +373,7 @@ def assert_same_in_a_process(architectures, folder, *arguments, **environment):
                 np.testing.assert_allclose(found[name], array, rtol=0, atol=5e-5, err_msg=name)
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
 def test_jax_computes_and_trains_the_same(tmp_path):
     architectures = ("MLPMixer", "ViT", "VisionPermutator", "RepMLPNet")
@@ -381,6 +381,6 @@ def test_jax_computes_and_trains_the_same(tmp_path):
     assert_same_in_a_process(architectures, tmp_path, **environment)
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_two_replicas_train_the_same_as_one(tmp_path):
     assert_same_in_a_process(("MLPMixer",), tmp_path, "replicas")

@@ -155,6 +155,7 @@ print(numpy.sqrt(((after - before) ** 2).mean()) / before.std(), abs(again - aft
 """
 
 
+@pytest.mark.sweep
 def test_on_jax(tmp_path):
     pytest.importorskip("jax")
     model = with_random_weights(factory("MLPMixer")())

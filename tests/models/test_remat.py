@@ -228,12 +228,12 @@ for a, b in zip(train(False), train(True), strict=True):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_it_changes_no_number_on_jax():
     pytest.importorskip("jax", reason="jax is not installed")
     run_in_own_process(ON_JAX, KERAS_BACKEND="jax", JAX_PLATFORMS="cpu")
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_it_changes_no_number_on_two_replicas():
     run_in_own_process(MIRRORED)

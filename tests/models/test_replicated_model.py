@@ -96,7 +96,7 @@ assert max(np.abs(a - b).max() for a, b in zip(one, two, strict=True)) <= 1e-6
 """
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_jax_trains_on_two_devices_as_on_one():
     run_in_own_process(
         JAX, KERAS_BACKEND="jax", XLA_FLAGS="--xla_force_host_platform_device_count=2"

@@ -221,6 +221,7 @@ def test_seeds_at_once_equal_each_alone(alone, tmp_path):
     assert metrics[0]["seeds_at_once"] == 2
 
 
+@pytest.mark.sweep
 def test_a_run_trains_at_several_sizes(tmp_path):
     page = tree(data={"image_sizes": [8, 4]})
     assert start({"configs": [page], "workdirs": [str(tmp_path / "run")]}) == 0
@@ -247,6 +248,7 @@ def test_seeds_train_at_once_unless_they_draw_sizes(sizes, groups, change, tmp_p
     assert found == groups
 
 
+@pytest.mark.sweep
 def test_several_devices_equal_one():
     run_in_own_process(
         "from tests.training.jax_devices import main; main()",
@@ -256,7 +258,8 @@ def test_several_devices_equal_one():
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "is_sized"), [("sgd", False), ("adamw", False), ("sgd", True)]
+    ("optimizer", "is_sized"),
+    [pytest.param("sgd", False, marks=pytest.mark.sweep), ("adamw", False), ("sgd", True)],
 )
 def test_steps_equal_those_on_tensorflow(optimizer, is_sized, tmp_path):
     run_in_own_process(

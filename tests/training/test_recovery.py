@@ -103,7 +103,7 @@ def test_asked_to_end_it_saves_between_two_epochs_and_can_be_resumed(random_run,
         assert one["train"] == pytest.approx(other["train"], rel=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_the_cluster_starts_again_when_a_worker_is_killed(change, alone, tmp_path, capfd):
     config = change(epochs=8, optimizer={"name": "sgd", "learning_rate": 0.1, "ema": 0.9})
     whole = alone("sgd", config)
@@ -129,7 +129,7 @@ def kill_one_worker(line, workdir):
             return
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_a_full_disk_keeps_the_checkpoint_before(change, alone, tmp_path):
     config = change(epochs=3)
     line, workdir = command(config, tmp_path, "full")

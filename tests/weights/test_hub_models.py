@@ -198,6 +198,7 @@ def test_kaggle_without_a_model_says_what_it_lacks(kaggle, files):
 def test_a_model_in_the_cache_needs_no_connection(hub, files, model, monkeypatch):
     hub.repositories["me/mixer"] = files
     MLPMixer.from_preset(ADDRESS)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client tries five times
     with serving_hub(monkeypatch, constants.HF_HUB_CACHE):
         pass  # nothing listens at this server's port any more
     same(model, MLPMixer.from_preset(ADDRESS))

@@ -16,7 +16,7 @@ from training.data.corrupt import Ledger, all_damaged, attempt_each
 from training.data.decoding import Decoder
 from training.data.image_folder import ImageFolder
 from training.data.picture_notes import picture_fault
-from training.data.prefetching import prefetched
+from training.data.prefetching import prefetched, untuned
 from training.data.sources import Source, open_source
 from training.data.subsets import balanced_rows
 from training.engine.tensorflow.strategies import WHOLE, Share
@@ -119,7 +119,7 @@ class Split:
     def first(self, count: int) -> tuple[Array, Array]:
         """The first images and labels of pictures that are not damaged, as arrays."""
         examples = self.examples.filter(lambda image, label: label >= 0).take(count)
-        found = list(examples.as_numpy_iterator())
+        found = list(untuned(examples).as_numpy_iterator())
         if not found:
             raise all_damaged("evaluation")
         images, labels = zip(*found, strict=True)
@@ -274,6 +274,7 @@ def _subset(
     stored: tf.data.Dataset, per_class: int, seed: int | None
 ) -> tuple[tf.data.Dataset, int]:
     """The stored examples that `balanced_rows` draws, in memory, and their number."""
+    stored = untuned(stored)
     labels = np.array([*stored.map(lambda picture, label, name: label).as_numpy_iterator()])
     rows = balanced_rows(labels, per_class, seed)
     if not len(rows):

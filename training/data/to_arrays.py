@@ -11,6 +11,7 @@ from keras_mlp.typing import Array
 from training.config import Data
 from training.data.checks import check_names
 from training.data.image_folder import ImageFolder
+from training.data.prefetching import untuned
 from training.data.sources import PreparedDataset, find_dataset
 
 
@@ -57,7 +58,7 @@ def _columns(source: typing.Any, split: str) -> tuple[Array, Array]:
     examples = source.read(split, 0, source.splits[split]).map(
         lambda stored, label, name: (decoded(stored), label, name), tf.data.AUTOTUNE
     )
-    for image, label, name in examples.as_numpy_iterator():
+    for image, label, name in untuned(examples).as_numpy_iterator():
         if images and image.shape != images[0].shape:
             raise ValueError(
                 f"{name.decode()} is {image.shape}, the first picture {images[0].shape}: arrays "

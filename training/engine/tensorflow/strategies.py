@@ -231,8 +231,8 @@ def distribute(
         return made[-1]
 
     distributed = strategy.distribute_datasets_from_function(for_host)
-    if not tf.distribute.has_strategy():
-        return distributed  # it is the dataset itself
+    if isinstance(distributed, tf.data.Dataset):  # without a strategy
+        return distributed
     devices = strategy.extended.worker_devices
     on_cpus = all(tf.DeviceSpec.from_string(name).device_type == "CPU" for name in devices)
     # Several hosts with several devices each: TensorFlow knows which replica is where.
