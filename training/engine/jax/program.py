@@ -160,10 +160,11 @@ class Program:
         Args:
             place: of the first image in `orders`.
         """
+        # Not in the loop: there XLA on a CPU gathers slowly.
+        order = self._order(orders, place)
 
         def one(i: jax.Array, state: State) -> State:
-            rows = self._rows(orders, place + i * self.batch_size)
-            batch = self._changed(images[rows], labels[rows], key, first + i)
+            batch = self._changed(images[order[i]], labels[order[i]], key, first + i)
             return self._step(size, state, *batch, first + i)
 
         return jax.lax.fori_loop(0, count, one, state)
@@ -178,7 +179,7 @@ class Program:
         place: jax.Array,
     ) -> tuple[jax.Array, jax.Array]:
         """Images and shares of the classes that one run's step sees; see `_advance`."""
-        rows = self._rows(self._orders(key, epoch), place)
+        rows = self._order(self._orders(key, epoch), place)[0]
         return self._changed(images[rows], labels[rows], key, step)
 
     def _changed(
@@ -207,14 +208,15 @@ class Program:
             lambda number: jax.random.permutation(jax.random.fold_in(own, number), self.size)
         )(epoch + jnp.arange(epochs))
 
-    def _rows(self, orders: jax.Array, place: jax.Array) -> jax.Array:
-        """Numbers of the images of a step (B,), whose first is at `place` of `orders`.
+    def _order(self, orders: jax.Array, place: jax.Array) -> jax.Array:
+        """Numbers of the images of the next steps (`longest`, B), from `place` of `orders` on.
 
         Epochs follow each other without a gap: a batch may hold the end of one and the start of
         the next.
         """
-        places = (place + jnp.arange(self.batch_size)) // self.augment.repeats
-        return orders.ravel()[places]
+        count = self.longest * self.batch_size
+        places = (place + jnp.arange(count)) // self.augment.repeats
+        return orders.ravel()[places].reshape(self.longest, self.batch_size)
 
     def _split(self, images: jax.Array) -> jax.Array:
         if self.batch_sharding is None:
