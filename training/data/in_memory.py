@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_mlp.typing import Array
 from training.config import Data
+from training.data.array_resizing import resized_whole
 from training.data.arrays import ArrayFile, DigitArrays
 from training.data.checks import OWN_PICTURES, check_data, held_out, kept_for_training
 from training.data.decoded_pictures import DecodedPictures, decode
@@ -84,23 +85,17 @@ def load_arrays(data: Data, image_shape: tuple[int, ...]) -> ArraySplits:
     Args:
         data: a `training.config.Data` whose `name` is "digits", "arrays", "pictures" or
             "image_folder".
-        image_shape: (H, W, C) of the model.
+        image_shape: (H, W, C) of the model, to which images are resized.
 
     Returns:
         `ArraySplits`.
 
     Raises:
-        ValueError: the file cannot be read, its images have another size, or it lacks a split or a
-            class that the config names; or too many pictures are damaged.
+        ValueError: the file cannot be read, its images have another number of channels, or it lacks
+            a split or a class that the config names; or too many pictures are damaged.
     """
     source = _open(data, image_shape)
     check_data(source, data, image_shape)
-    if tuple(source.image_shape) != tuple(image_shape):
-        raise ValueError(
-            f"{source.place} holds images {tuple(source.image_shape)}; the model takes "
-            f"{tuple(image_shape)}, and on JAX images are not resized. Set "
-            "`model.arguments.image_shape`."
-        )
     if isinstance(source, DecodedPictures):
         for note in source.notes():
             log.warning(note)
@@ -120,6 +115,7 @@ def load_arrays(data: Data, image_shape: tuple[int, ...]) -> ArraySplits:
             )
         if len(rows) < len(labels):
             images, labels = images[rows], labels[rows]
+        images = resized_whole(images, image_shape, data.interpolation)
         return ArraySplit(images, labels, len(classes))
 
     count = source.splits[data.train_split]

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from training.config import Augment
 from training.data import decoding, policies
+from training.data.array_resizing import resized_whole
 from training.data.on_device.augmentation import augment_batch
 from training.data.on_device.auto_augment_policies import AUTO_AUGMENT
 from training.data.on_device.cropping import ATTEMPTS, random_box, resized_part
@@ -194,3 +195,15 @@ def test_parts_are_drawn_from_tensorflow_s_distribution(smallest, aspect):
         spread = max(one.std(), other.std(), 1e-3)
         assert abs(one.mean() - other.mean()) < 4 * spread * (2 / count) ** 0.5
         assert abs(one.std() - other.std()) < 0.15 * spread
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos3"])
+@pytest.mark.parametrize("new_size", [(48, 12), (16, 36)])
+def test_arrays_are_resized_as_tensorflow_does(new_size, interpolation, images):
+    shape = (*new_size, 3)
+    expected = np.stack([decoding.resize(image, shape, interpolation) for image in images])
+    found = resized_whole(images, shape, interpolation)
+    difference = np.abs(found.astype(np.int32) - expected.astype(np.int32))
+    # A pixel on half a level can round either way.
+    assert difference.max() <= 1 and np.mean(difference > 0) < 0.02
+    assert resized_whole(images, images.shape[1:], interpolation) is images
