@@ -15,7 +15,6 @@ from training.reports.pareto_picture import Point, front
 CIFAR10 = "cifar10_families_h200"
 FASHION_MNIST = "compare_fashion_mnist"
 _WIDTH = 118  # of a line in docs/
-_NOT_MLPS = ("ViT", "ConvMixer")
 
 
 def cifar10_points() -> list[Point]:
@@ -28,12 +27,12 @@ def cifar10_points() -> list[Point]:
 
 def _point(name: str, cost: float, accuracy: Sequence[float]) -> Point:
     figures = statistics.mean(accuracy), min(accuracy), max(accuracy)
-    return Point(name, cost, *figures, is_family=name not in _NOT_MLPS)
+    return Point(name, cost, *figures, is_family=name not in pareto.NOT_MLPS)
 
 
 def _from_scratch() -> str:
     points = cifar10_points()
-    mlps = leaders([point for point in points if point.label not in _NOT_MLPS])
+    mlps = leaders([point for point in points if point.label not in pareto.NOT_MLPS])
     last = min(points, key=lambda point: point.accuracy)
     return (
         f"On CIFAR-10, after 18 epochs at about 1.1 M parameters: {_named(leaders(points))}. "
@@ -192,7 +191,8 @@ def _fashion_mnist() -> str:
     runs = results_of(FASHION_MNIST)["runs"]
     points = pareto.points(runs, "parameters")
     families, others = (
-        leaders([point for point in points if point.is_family == kind]) for kind in (True, False)
+        leaders([point for point in points if (point.label in ARCHITECTURES) == ours])
+        for ours in (True, False)
     )
     parts = [f"On Fashion-MNIST, for equal images: {_named(families)}."]
     if others:

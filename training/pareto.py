@@ -40,6 +40,8 @@ AXES = {
     "float32": "CPU ms per image, LiteRT float32",
     "int8": "CPU ms per image, LiteRT int8",
 }
+# Architectures of this package that are there to compare the MLPs with.
+NOT_MLPS = ("ViT", "ConvMixer")
 _FORMS = ("float32", "int8")
 Costs = Mapping[str, Mapping[str, Any]]
 
@@ -80,7 +82,9 @@ def points(runs: Sequence[Mapping[str, Any]], cost: str, costs: Costs | None = N
             accuracy = [run["test"]["accuracy"] for run in own]
             figures = statistics.mean(accuracy), min(accuracy), max(accuracy)
             label = name.rpartition(":")[2]
-            found.append(Point(label, value, *figures, is_family=not is_function(name)))
+            found.append(
+                Point(label, value, *figures, is_family=not (is_function(name) or name in NOT_MLPS))
+            )
     return found
 
 

@@ -3,6 +3,7 @@
 from keras_mlp.analysis.cost import PARTS, Cost, PartCost, cost, cost_of_variant
 from keras_mlp.analysis.resolution import ResolutionCurve, resolution_curve
 from keras_mlp.analysis.side_by_side import published_costs, side_by_side
+from keras_mlp.analysis.token_influence import TokenInfluence, token_influence
 from keras_mlp.analysis.token_mixing_maps import token_mixing_maps
 from keras_mlp.analysis.weightless import weightless
 
@@ -11,11 +12,13 @@ __all__ = [
     "Cost",
     "PartCost",
     "ResolutionCurve",
+    "TokenInfluence",
     "cost",
     "cost_of_variant",
     "published_costs",
     "resolution_curve",
     "side_by_side",
+    "token_influence",
     "token_mixing_maps",
     "weightless",
 ]

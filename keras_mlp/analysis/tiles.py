@@ -7,11 +7,10 @@ import numpy as np
 from keras_mlp.typing import Array
 
 _NEGATIVE, _POSITIVE = np.array([33, 102, 172.0]), np.array([178, 24, 43.0])
-_GAP = 2
 _SIDE = 48
 
 
-def tiled_picture(maps: Array) -> Array:
+def tiled_picture(maps: Array, gap: int = 2, shade: int = 255) -> Array:
     """Draws maps side by side, in reading order: blue below zero, white at zero, red above.
 
     Each map is divided by its own largest absolute value, so that weak ones are visible too, and
@@ -19,23 +18,37 @@ def tiled_picture(maps: Array) -> Array:
 
     Args:
         maps: one or more maps (units, h, w) of finite numbers.
+        gap: pixels between the maps.
+        shade: grey level of the gaps, 255 for white.
 
     Returns:
-        A uint8 array (H, W, 3) with white gaps between the maps.
+        A uint8 array (H, W, 3).
     """
-    units, height, width = maps.shape
     peaks = np.abs(maps).max(axis=(1, 2), keepdims=True)
-    coloured = _colours(maps / np.where(peaks > 0, peaks, 1))
+    return tiled(_colours(maps / np.where(peaks > 0, peaks, 1)), gap, shade)
+
+
+def tiled(images: Array, gap: int, shade: int) -> Array:
+    """Arranges small images side by side, in reading order, as near to a square as possible.
+
+    Args:
+        images: uint8 (units, h, w, 3), enlarged by an integer factor to about 48 pixels.
+        gap, shade: pixels between the images, and their grey level.
+
+    Returns:
+        A uint8 array (H, W, 3).
+    """
+    units, height, width, _ = images.shape
     factor = max(1, _SIDE // max(height, width))
-    large = coloured.repeat(factor, axis=1).repeat(factor, axis=2)
-    tiles = np.pad(large, ((0, 0), (0, _GAP), (0, _GAP), (0, 0)), constant_values=255)
+    large = images.repeat(factor, axis=1).repeat(factor, axis=2)
+    tiles = np.pad(large, ((0, 0), (0, gap), (0, gap), (0, 0)), constant_values=shade)
     columns = math.ceil(math.sqrt(units))
     rows = math.ceil(units / columns)
     missing = rows * columns - units
     tiles = np.pad(tiles, ((0, missing), (0, 0), (0, 0), (0, 0)), constant_values=255)
     tiles = tiles.reshape(rows, columns, *tiles.shape[1:]).swapaxes(1, 2)
     picture = tiles.reshape(rows * tiles.shape[1], -1, 3)
-    return picture[:-_GAP, :-_GAP]
+    return picture[: len(picture) - gap, : picture.shape[1] - gap]
 
 
 def _colours(values: Array) -> Array:

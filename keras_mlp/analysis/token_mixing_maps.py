@@ -1,17 +1,16 @@
 """What the token mixing of a block has learned, as pictures on the grid of the image."""
 
-import numbers
 import os
 import pathlib
 
 import numpy as np
 from keras import ops
 
+from keras_mlp.analysis.chosen_block import chosen_block
 from keras_mlp.analysis.png import write_png
 from keras_mlp.analysis.tiles import tiled_picture
 from keras_mlp.arguments import check_choice, check_path, check_positive_int
 from keras_mlp.models import VisionModel, check_model
-from keras_mlp.models.block import Block
 from keras_mlp.typing import Array
 
 ORDERS = ("stored", "norm", "frequency")
@@ -70,7 +69,7 @@ def token_mixing_maps(
             f"`model` is a {type(model).__name__}, which has no weights between tokens: how its "
             "attention mixes depends on the image."
         )
-    layer = _block(model, block)
+    layer = chosen_block(model, block)
     check_choice("order", order, ORDERS)
     count = None if units is None else check_positive_int("units", units)
     if path is not None:
@@ -80,15 +79,6 @@ def token_mixing_maps(
     if path is not None:
         write_png(path, tiled_picture(maps))
     return maps
-
-
-def _block(model: VisionModel, block: int | str) -> Block:
-    blocks = {layer.name: layer for layer in model.blocks}
-    if isinstance(block, numbers.Integral) and not isinstance(block, bool):
-        if 0 <= block < len(blocks):
-            return model.blocks[int(block)]
-        raise ValueError(f"`block` must be in 0 to {len(blocks) - 1} or a name, got {block}.")
-    return blocks[check_choice("block", block, blocks)]
 
 
 def _check_path(path: str | os.PathLike[str]) -> pathlib.Path:

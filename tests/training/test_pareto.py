@@ -4,8 +4,12 @@ import json
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.path import Path
 
+from keras_mlp import ARCHITECTURES
 from training import pareto as program
+from training.reports import pareto_picture
 from training.reports.page_picture import INK, PAPER
 from training.reports.pareto_picture import Point, draw_pareto, front
 from training.studies.results import write_results
@@ -80,7 +84,7 @@ def test_every_cost_has_its_picture(files, capsys):
     assert drawn.keys() == {f"pareto_{name}.svg" for name in program.AXES}
     for name, label in program.AXES.items():
         own = drawn[f"pareto_{name}.svg"]
-        assert {label, "MLPMixer", "GMLP", "bit_resnet"} <= own
+        assert {label, "MLPMixer", "GMLP", "bit_resnet", "MLPs", "to compare with"} <= own
     printed = capsys.readouterr().out
     assert "| parameters | MLPMixer (91.00%), GMLP (93.00%) |" in printed
     assert "| minutes of training | GMLP (93.00%) |" in printed
@@ -117,6 +121,33 @@ def test_labels_of_near_points_do_not_overlap(tmp_path):
         if each.text.startswith("model")
     ]
     assert len(set(places)) == 4
+
+
+def test_labels_keep_clear_of_the_front_and_of_ranges(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(pareto_picture, "save_page_picture", lambda each, *_: figures.append(each))
+    best = [Point("cheap", 1.0, 0.7, 0.7, 0.7), Point("good", 100.0, 0.9, 0.85, 0.95)]
+    near = Point("near", 80.0, 0.86, 0.86, 0.86)  # its label fits beside the range of "good" only
+    draw_pareto(tmp_path / "a.svg", [*best, near], "MACs", "a")
+    (figure,) = figures
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    axes = figure.axes[0]
+    boxes = {each.get_text(): each.get_window_extent(renderer) for each in axes.texts}
+    assert boxes.keys() == {"cheap", "good", "near"}
+    lines = [((1, 0.7), (100, 0.7)), ((100, 0.7), (100, 0.9)), ((100, 0.85), (100, 0.95))]
+    for line in lines:
+        drawn = Path(axes.transData.transform(line))
+        for label, box in boxes.items():
+            assert not drawn.intersects_bbox(box), label
+
+
+def test_the_architectures_to_compare_with_have_another_colour(files):
+    runs = json.loads((files / "results.json").read_text())["runs"]
+    runs += [run("ViT", 0, 0.9, 1000, 5)]
+    found = {each.label: each.is_family for each in program.points(runs, "parameters")}
+    assert found == {"MLPMixer": True, "GMLP": True, "bit_resnet": False, "ViT": False}
+    assert set(program.NOT_MLPS) < set(ARCHITECTURES)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import matplotlib.axes
 import matplotlib.backends.backend_agg
 import matplotlib.figure
+import matplotlib.lines
 import matplotlib.ticker
 import matplotlib.transforms
 
@@ -24,6 +25,10 @@ _PLACES = tuple(
         ("right", "center", -1, 0),
         ("center", "bottom", 0, 1),
         ("center", "top", 0, -1),
+        ("left", "bottom", 0, 1),
+        ("left", "top", 0, -1),
+        ("right", "bottom", 0, 1),
+        ("right", "top", 0, -1),
         ("left", "bottom", 0.7, 0.7),
         ("left", "top", 0.7, -0.7),
         ("right", "bottom", -0.7, 0.7),
@@ -41,7 +46,7 @@ class Point:
         cost: positive.
         accuracy: mean over the seeds, in [0, 1].
         lowest, highest: over the seeds.
-        is_family: whether it is of keras_mlp, rather than something to compare with.
+        is_family: whether it is one of the MLPs, rather than something to compare with.
     """
 
     label: str
@@ -76,7 +81,8 @@ def draw_pareto(path: str | pathlib.Path, points: Sequence[Point], cost: str, ti
     """
     figure, axes = page_axes(cost, "test accuracy")
     best = front(points)
-    axes.step(*_corners(best), where="post", color=LINE, lw=1.2, ls="--", zorder=1)
+    corners = _corners(best)
+    axes.plot(*zip(*corners, strict=True), color=LINE, lw=1.2, ls="--", zorder=1)
     for point in points:
         color = _FAMILY if point.is_family else _OTHER
         reach = [[point.accuracy - point.lowest], [point.highest - point.accuracy]]
@@ -97,7 +103,9 @@ def draw_pareto(path: str | pathlib.Path, points: Sequence[Point], cost: str, ti
     axes.xaxis.set_major_formatter(_tick)
     axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
     axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
-    _label(figure, axes, points)
+    _legend(figure)
+    bars = [[(each.cost, each.lowest), (each.cost, each.highest)] for each in points]
+    _label(figure, axes, points, [corners, *bars])
     save_page_picture(figure, path, title)
 
 
@@ -106,18 +114,47 @@ def _tick(value: float, position: float) -> str:
     return _LARGE(value) if value >= 1000 else f"{value:g}"
 
 
-def _corners(best: Sequence[Point]) -> tuple[list[float], list[float]]:
-    return [point.cost for point in best], [point.accuracy for point in best]
+def _corners(best: Sequence[Point]) -> list[tuple[float, float]]:
+    """The line of the front: level up to the cost of the next point, then up to its accuracy."""
+    corners = [(best[0].cost, best[0].accuracy)]
+    for point in best[1:]:
+        corners += [(point.cost, corners[-1][1]), (point.cost, point.accuracy)]
+    return corners
+
+
+def _legend(figure: matplotlib.figure.Figure) -> None:
+    marks = (("MLPs", _FAMILY, _FAMILY), ("to compare with", _OTHER, _OTHER))
+    handles = [
+        matplotlib.lines.Line2D([], [], color=edge, mfc=fill, marker="o", ms=6, ls="", label=label)
+        for label, edge, fill in (*marks, ("beaten in both", LINE, "none"))
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=len(handles),
+        frameon=False,
+        fontsize=8,
+        labelcolor=INK,
+        handletextpad=0.1,
+        columnspacing=1.2,
+        borderpad=0,
+    )
 
 
 def _label(
-    figure: matplotlib.figure.Figure, axes: matplotlib.axes.Axes, points: Sequence[Point]
+    figure: matplotlib.figure.Figure,
+    axes: matplotlib.axes.Axes,
+    points: Sequence[Point],
+    lines: Sequence[Sequence[tuple[float, float]]],
 ) -> None:
-    """Writes each name at the first place where it covers no point and no other name."""
+    """Writes each name at the first place where it covers no point, no line and no other name."""
     renderer = matplotlib.backends.backend_agg.FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)  # lays out the axes, which decides where points are
     marks = axes.transData.transform([(point.cost, point.accuracy) for point in points])
     taken = [matplotlib.transforms.Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in marks]
+    for line in lines:
+        ends = itertools.pairwise(axes.transData.transform(line))
+        taken += [matplotlib.transforms.Bbox([start, end]).padded(1) for start, end in ends]
     inside = axes.get_window_extent(renderer)
     for point in sorted(points, key=lambda each: -each.accuracy):
         for (horizontal, vertical, x, y), last in _with_last(_PLACES):
@@ -133,7 +170,12 @@ def _label(
                 bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
             )
             box = text.get_window_extent(renderer)
-            free = inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0
+            free = (
+                inside.x0 <= box.x0
+                and box.x1 <= inside.x1
+                and inside.y0 <= box.y0
+                and box.y1 <= inside.y1
+            )
             if last or (free and not any(box.overlaps(other) for other in taken)):
                 taken.append(box)
                 break
