@@ -26,9 +26,10 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks.report import machine_facts, write_json
+from benchmarks.report import machine_facts
 from benchmarks.stored_run import print_stored
 from keras_mlp.arguments import check_positive, check_positive_int
+from keras_mlp.json_files import write_json
 
 PROGRAM = "benchmarks.http_serving"
 CLIENTS_FILE = pathlib.Path(__file__).with_name("http_clients.py")

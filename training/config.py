@@ -117,7 +117,7 @@ class Data:
         image_sizes: sizes in pixels that steps of the training are drawn from, (height, width) or
             one number for a square; empty for the model's own, at which everything is evaluated.
             Images are loaded and augmented at the model's own size, and resized in the step. One
-            set of weights is trained through all of them (`model.at`). On TensorFlow only.
+            set of weights is trained through all of them (`model.at`).
         equal_cost: train on fewer images of a batch at sizes with more tokens than the model's own,
             so that every step costs about the same; the rest of the batch is left out.
         service: address of a tf.data service that decodes and augments, such as

@@ -147,17 +147,11 @@ def evaluate_source(
             "only. Save the model with a fixed image size."
         )
     if folder is not None:
-        if keras.backend.backend() != "tensorflow":
-            raise ValueError(
-                "`--folder` needs TensorFlow, which decodes the pictures: set "
-                "KERAS_BACKEND=tensorflow, or write them into one file with "
-                "`python -m training.data.arrays`."
-            )
-        from training.data.class_folders import load_folder  # imports TensorFlow
-
         data, classes = str(folder), _known_classes(opened, source)
         size = opened.image_shape
-        examples = load_folder(folder, classes, size, turn=upright, max_pixels=max_pixels)
+        examples = engine_module().load_folder(
+            folder, classes, size, turn=upright, max_pixels=max_pixels
+        )
         batch_size = FOLDER_BATCH_SIZE
         explained: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
     else:

@@ -189,7 +189,7 @@ def main(arguments: Arguments = None) -> None:
 
 
 def _finetune_on_folder(options: argparse.Namespace) -> None:
-    from training.own_pictures import Wishes, train_on_folder  # needs TensorFlow
+    from training.own_pictures import Wishes, train_on_folder
 
     names = [field.name for field in dataclasses.fields(Wishes)]
     train_on_folder(Wishes(**{name: getattr(options, name) for name in names}))

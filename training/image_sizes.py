@@ -58,10 +58,6 @@ def image_sizes(
     Raises:
         ValueError: the source lacks a model, or the config does not fit.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            "Images are brought to other sizes by TensorFlow: set KERAS_BACKEND=tensorflow."
-        )
     files = _find_models(config, source)
     sizes = [check_pair("sizes", size) for size in config.sizes]
     owned = Workdir(workdir, config)  # as long as this function runs

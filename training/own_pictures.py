@@ -72,12 +72,6 @@ def train_on_folder(wishes: Wishes) -> dict[str, Any]:
         ValueError: the pictures, the source and the wishes do not fit each other.
         FloatingPointError, Interrupted, OSError: as `training.train.train`.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            "`--folder` needs TensorFlow, which decodes the pictures: set "
-            "KERAS_BACKEND=tensorflow, or write them into one file with "
-            "`python -m training.data.arrays` and use `--config`."
-        )
     if wishes.compare and not wishes.source:
         raise ValueError("`--compare` compares ways to use a `--source`: name one.")
     checked = _check(wishes)
@@ -241,7 +235,8 @@ def _compare(wishes: Wishes, config: Config, metrics: dict[str, Any]) -> dict[st
 @contextlib.contextmanager
 def _said_once() -> Iterator[None]:
     """What is odd about the pictures was said while they were checked."""
-    loggers = [logging.getLogger(f"training.data.{name}") for name in ("own_pictures", "splits")]
+    names = "own_pictures", "splits", "in_memory"
+    loggers = [logging.getLogger(f"training.data.{name}") for name in names]
     levels = [each.level for each in loggers]
     for each in loggers:
         each.setLevel(logging.ERROR)

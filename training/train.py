@@ -30,7 +30,7 @@ from training.engine.explosion import LossLimits, described
 from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.optimizers import build_optimizer
 from training.engine.points import count_steps
-from training.engine.sizes import check_sizes
+from training.engine.sizes import check_sizes, has_sizes
 from training.engine.stored_config import as_stored
 from training.engine.workdir import Workdir, check_same_config
 from training.evaluate import evaluate_model, store_golden, write_evaluation
@@ -80,6 +80,8 @@ def train_seeds(
 ) -> list[dict[str, Any]]:
     """Trains configs that differ only in their seed: at once on JAX, elsewhere one by one.
 
+    Steps of several sizes train one by one on JAX too.
+
     Args:
         configs: checked `training.config.Config`s, equal but for `runtime.seed`.
         workdirs: one path for each.
@@ -100,7 +102,9 @@ def train_seeds(
         engine_module().check_config(configs[due[0]])
         check_sizes(configs[due[0]])
         engine = engine_module().engine_for(configs[due[0]].runtime)
-        groups = [due] if engine.trains_seeds_at_once else [[number] for number in due]
+        # Seeds draw different sizes, so they cannot share a step.
+        at_once = engine.trains_seeds_at_once and not has_sizes(configs[due[0]])
+        groups = [due] if at_once else [[number] for number in due]
         for group in groups:
             new = _train_group(
                 engine,

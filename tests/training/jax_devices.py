@@ -23,7 +23,7 @@ MODEL = {
 
 def main() -> None:
     config = Config(
-        data=Data(name="digits", batch_size=64),
+        data=Data(name="digits", batch_size=64, image_sizes=(8, 16)),
         augment=Augment(shift=1),
         optimizer=Optimizer(name="sgd", learning_rate=0.05, accumulate=2, ema=0.9, clip_norm=0.5),
     )

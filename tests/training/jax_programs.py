@@ -1,12 +1,22 @@
-"""A comparison, an evaluation and a fine-tuning on JAX, one after the other in one process."""
+"""A comparison, an evaluation, other image sizes and a fine-tuning on JAX, in one process."""
 
 import json
 import pathlib
 
 from training.compare import compare
-from training.config import Augment, Comparison, Data, FineTuneConfig, Model, Optimizer, Runtime
+from training.config import (
+    Augment,
+    Comparison,
+    Data,
+    FineTuneConfig,
+    ImageSizes,
+    Model,
+    Optimizer,
+    Runtime,
+)
 from training.evaluate import evaluate_source
 from training.finetune import finetune
+from training.image_sizes import image_sizes
 
 SMALL = {"image_shape": (8, 8, 1), "num_layers": 1, "hidden_dim": 16, "channel_mlp_dim": 32}
 
@@ -30,9 +40,19 @@ def main(folder: str) -> None:
     model = root / "compare" / "MLPMixer" / "seed3" / "model.keras"
     evaluation = evaluate_source(model, page)
     page.runtime.profile = False
+    other = ImageSizes(
+        epochs=1,
+        architectures=("MLPMixer",),
+        sizes=((12, 8),),
+        methods=("interpolate",),
+        **sections,
+    )
+    sizes = image_sizes(other, root / "compare", root / "sizes")
     sections["data"].classes = (5, 6, 7)
     tuning = FineTuneConfig(epochs=1, repeats=1, **sections)
     metrics = finetune(tuning, model, root / "tuned")
     (root / "results.json").write_text(
-        json.dumps({"evaluated": evaluation["accuracy"], "tuned": metrics["accuracy"]})
+        json.dumps(
+            {"evaluated": evaluation["accuracy"], "tuned": metrics["accuracy"], "sizes": sizes}
+        )
     )

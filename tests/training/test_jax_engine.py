@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import jax.numpy as jnp
 import keras
@@ -15,14 +16,15 @@ import pytest
 import tensorflow as tf
 
 from tests.own_process import ROOT, run_in_own_process
+from tests.training.event_files import curves_of
 from tests.training.jax_steps import STEPS, config
+from training import train as program
 from training.config import Augment, Data, Runtime
 from training.engine.jax import limits
 from training.engine.jax.checkpoints import Checkpoints, newest_common
 from training.engine.jax.program import State
 from training.engine.optimizers import build_optimizer
 from training.engine.tensorflow.trainer import Trainer
-from training.train import train
 
 # Programs this small run no slower without XLA's optimizations, and compile in half the time.
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -54,7 +56,9 @@ if stop_at is not None:
 
 def config(tree):
     sections = {
-        name: getattr(types, name.capitalize())(**values)
+        name: getattr(types, name.capitalize())(
+            **{key: tuple(each) if isinstance(each, list) else each for key, each in values.items()}
+        )
         for name, values in tree.items()
         if isinstance(values, dict)
     }
@@ -137,7 +141,7 @@ def test_a_run_leaves_what_one_on_tensorflow_leaves(alone):
     assert names == {
         *("model.keras", "metrics.json", "config.json", "history.jsonl", "report.html"),
         *("evaluation.json", "confusion.png", "reliability.png", "first_batch.png"),
-        *("predictions.png", "checkpoints"),
+        *("predictions.png", "checkpoints", "tensorboard"),
     }
     metrics = json.loads((alone / "metrics.json").read_text())
     assert metrics["backend"] == "jax" and metrics["test"]["examples"] == 360
@@ -147,6 +151,23 @@ def test_a_run_leaves_what_one_on_tensorflow_leaves(alone):
     assert set(history[0]["train"]) == {"loss", "accuracy", "learning_rate", "gradient_norm"}
     assert history[1]["validation"]["examples"] == 144
     assert history[1]["train"]["loss"] < history[0]["train"]["loss"]
+
+
+def test_tensorboard_shows_the_curve(alone):
+    curves = curves_of(alone / "tensorboard")
+    history = [json.loads(line) for line in (alone / "history.jsonl").read_text().splitlines()]
+    for part in ("train", "validation"):
+        steps, losses = zip(*curves[part, "epoch_loss"], strict=True)
+        assert steps == (0, 1)
+        np.testing.assert_allclose(losses, [entry[part]["loss"] for entry in history], rtol=1e-6)
+    loops, losses = zip(*curves["train", "batch_loss"], strict=True)
+    assert loops == (4, 8, 10, 14, 18, 20)
+    # The means of loops of 4, 4 and 2 steps are that of the point.
+    mean = np.average(losses[:3], weights=[4, 4, 2])
+    np.testing.assert_allclose(mean, history[0]["train"]["loss"], rtol=1e-5)
+    assert {tag for part, tag in curves if part == "validation"} == {
+        *("epoch_loss", "epoch_accuracy", "epoch_top5_accuracy")
+    }
 
 
 def test_the_best_checkpoint_is_kept(alone):
@@ -201,6 +222,33 @@ def test_seeds_at_once_equal_each_alone(alone, tmp_path):
 
 
 @pytest.mark.sweep
+def test_a_run_trains_at_several_sizes(tmp_path):
+    page = tree(data={"image_sizes": [8, 4]})
+    assert start({"configs": [page], "workdirs": [str(tmp_path / "run")]}) == 0
+    lines = (tmp_path / "run" / "history.jsonl").read_text().splitlines()
+    history = [json.loads(line) for line in lines]
+    assert [entry["step"] for entry in history] == [10, 20]
+    assert history[1]["train"]["loss"] < history[0]["train"]["loss"]
+
+
+@pytest.mark.parametrize(("sizes", "groups"), [((), [2]), ((8, 4), [1, 1])])
+def test_seeds_train_at_once_unless_they_draw_sizes(sizes, groups, change, tmp_path, monkeypatch):
+    engine = types.SimpleNamespace(trains_seeds_at_once=True)
+    module = types.SimpleNamespace(check_config=lambda _: None, engine_for=lambda _: engine)
+    found = []
+
+    def group(engine, configs, *_):
+        found.append(len(configs))
+        return [{}] * len(configs)
+
+    monkeypatch.setattr(program, "engine_module", lambda: module)
+    monkeypatch.setattr(program, "_train_group", group)
+    configs = [change(data={"image_sizes": sizes}, runtime={"seed": seed}) for seed in (0, 1)]
+    program.train_seeds(configs, [tmp_path / "0", tmp_path / "1"])
+    assert found == groups
+
+
+@pytest.mark.sweep
 def test_several_devices_equal_one():
     run_in_own_process(
         "from tests.training.jax_devices import main; main()",
@@ -209,16 +257,20 @@ def test_several_devices_equal_one():
     )
 
 
-@pytest.mark.parametrize("optimizer", [pytest.param("sgd", marks=pytest.mark.sweep), "adamw"])
-def test_steps_equal_those_on_tensorflow(optimizer, tmp_path):
+@pytest.mark.parametrize(
+    ("optimizer", "is_sized"),
+    [pytest.param("sgd", False, marks=pytest.mark.sweep), ("adamw", False), ("sgd", True)],
+)
+def test_steps_equal_those_on_tensorflow(optimizer, is_sized, tmp_path):
     run_in_own_process(
         "import sys; from tests.training.jax_steps import main; main(*sys.argv[1:])",
         tmp_path,
         optimizer,
+        "sized" if is_sized else "",
         **ON_JAX,
         XLA_FLAGS=QUICK,
     )
-    own = config(optimizer)
+    own = config(optimizer, is_sized)
     model = keras.models.load_model(tmp_path / "first.keras")
     built = build_optimizer(own.optimizer, model, total_steps=STEPS, steps_per_epoch=20)
     trainer = Trainer(model, built, own)
@@ -241,7 +293,6 @@ def test_steps_equal_those_on_tensorflow(optimizer, tmp_path):
     ("check", "section", "message"),
     [
         (limits.check_data, Data(name="cifar10"), r"training\.data\.arrays cifar10"),
-        (limits.check_data, Data(name="image_folder", data_dir="a/b"), "arrays a/b --output"),
         (limits.check_data, Data(name="imagenet_tfrecord"), "KERAS_BACKEND=tensorflow"),
         (limits.check_data, Data(crop=0.9), r"`data\.crop` must be 0"),
         (limits.check_data, Data(service="grpc://a:1"), r"`data\.service`"),
@@ -265,17 +316,15 @@ def test_a_page_that_the_engine_refuses_leaves_no_folder(tmp_path):
 
 def test_tensorflow_refuses_what_is_for_jax(tmp_path, change):
     with pytest.raises(ValueError, match=r"`runtime\.profile` traces on JAX only"):
-        train(change(runtime={"profile": True}), tmp_path / "run")
+        program.train(change(runtime={"profile": True}), tmp_path / "run")
     with pytest.raises(ValueError, match="trivialaugment"):
-        train(change(augment={"policy": "trivialaugment"}), tmp_path / "run")
+        program.train(change(augment={"policy": "trivialaugment"}), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
     ("augment", "channels", "message"),
     [
-        (Augment(crop=0.5), 3, r"`augment\.crop` must be 0"),
-        (Augment(policy="autoaugment_v0"), 3, "one of randaugment"),
         (Augment(policy="trivialaugment"), 1, "3 channels"),
     ],
 )

@@ -46,6 +46,14 @@ def test_an_evaluation_says_what_the_run_said(folder):
     assert results["evaluated"] == metrics(folder, 3)["test"]["accuracy"]
 
 
+def test_models_are_judged_at_other_sizes(folder):
+    own, other = json.loads((folder / "results.json").read_text())["sizes"]
+    assert (own["size"], own["method"]) == ([8, 8], "trained")
+    assert own["before"] == metrics(folder, 3)["test"]["accuracy"] < own["after"]
+    assert (other["size"], other["method"]) == ([12, 8], "interpolate")
+    assert other["before"] < other["after"]
+
+
 def test_fine_tuning_trains_all_ways(folder):
     results = json.loads((folder / "results.json").read_text())
     assert set(results["tuned"]) == set(WAYS)
@@ -70,5 +78,3 @@ def test_a_saved_model_is_refused_on_jax(folder, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match=r"needs TensorFlow.*use a \.keras file"):
         evaluate_source(folder, folder=folder)
-    with pytest.raises(ValueError, match=r"`--folder` needs TensorFlow"):
-        evaluate_source(folder / "tuned" / "model.keras", folder=folder)

@@ -12,7 +12,9 @@ import keras_mlp
 from keras_mlp import saved_model_info
 from saved_models.make import make
 from saved_models.verify import problems_of
+from tests.own_process import run_in_own_process
 from tests.training.blank_pictures import blank_pictures
+from tests.training.test_jax_engine import ON_JAX, QUICK
 from training import finetune as program
 from training.data.picture_facts import picture_facts
 from training.data.picture_splits import split_pictures
@@ -287,7 +289,20 @@ def test_metrics_say_what_it_started_from(finished, source):
     assert "my Colours" in json.loads((finished[1] / "config.json").read_text())["data"]["data_dir"]
 
 
-def test_jax_is_refused_with_the_way_out(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(SystemExit, match=r"`--folder` needs TensorFlow.*training\.data\.arrays"):
-        program.main(arguments_for(write_pictures(tmp_path / "root"), tmp_path / "run"))
+def test_jax_trains_on_a_folder_without_tensorflow(source, tmp_path):
+    pictures, run = write_pictures(tmp_path / "root"), tmp_path / "run"
+    run_in_own_process(
+        "import sys; from tests.training.without_tensorflow import block_tensorflow; "
+        "block_tensorflow(); from tests.training.jax_own_pictures import main; main(*sys.argv[1:])",
+        pictures,
+        run,
+        source(3),
+        **ON_JAX,
+        XLA_FLAGS=QUICK,
+    )
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert (metrics["backend"], metrics["train_examples"]) == ("jax", 21)
+    assert keras.models.load_model(run / "model.keras").class_names == tuple(COLOURS)
+    accuracy = evaluate_source(run, folder=pictures)["accuracy"]
+    assert accuracy > 0.8  # chance is a third
+    assert json.loads((run / "evaluated.json").read_text()) == accuracy

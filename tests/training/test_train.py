@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.util import event_pb2
 
 from keras_mlp import saved_model_info
 from tests.training import processes
 from tests.training.blank_pictures import blank_pictures
+from tests.training.event_files import curves_of
 from training import train as program
 from training.config import FineTuneConfig, Transfer
 from training.engine.folder_lock import FolderLock
@@ -62,13 +62,8 @@ def test_the_learning_curve_is_written(run):
 
 
 def test_training_and_validation_share_charts_in_tensorboard(run):
-    curves = {}
-    for part in ("train", "validation"):
-        (file,) = (run[0] / "tensorboard" / part).glob("events*")
-        for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
-            event = event_pb2.Event.FromString(record)
-            for value in event.summary.value:
-                curves.setdefault((part, value.tag), []).append(event.step)
+    points = curves_of(run[0] / "tensorboard")
+    curves = {key: [step for step, _ in curve] for key, curve in points.items()}
     shared = {"epoch_loss", "epoch_accuracy"}  # as keras.callbacks.TensorBoard calls them
     own = {"epoch_learning_rate", "epoch_gradient_norm", "batch_loss"}
     assert {("train", tag) for tag in shared | own} <= curves.keys()

@@ -7,17 +7,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from keras_mlp.arguments import describe_choices
 from keras_mlp.export.picture_headers import MAX_PIXELS, orientation_of, upright, within_bound
 from training.data.decoding import resize
-from training.data.picture_files import (
-    KINDS,
-    SUFFIXES,
-    ClassFolders,
-    class_folders,
-    content_of,
-    needs_pillow,
-)
+from training.data.labelled_folder import labelled_folder, unreadable
+from training.data.picture_files import content_of, needs_pillow
 from training.data.picture_notes import picture_fault, picture_notes
 from training.data.pipeline import Split
 
@@ -32,7 +25,7 @@ def load_folder(
     turn: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> Split:
-    """Loads pictures `ROOT/CLASS/*.jpg` (or another of `SUFFIXES`).
+    """Loads pictures `ROOT/CLASS/*.jpg`, as `labelled_folder` lists them.
 
     Pictures of another size are resized without cropping, bilinear and antialiased. Pictures are
     converted to the model's number of channels. A warning names what users may not expect, such
@@ -40,8 +33,7 @@ def load_folder(
 
     Args:
         root: path of the folder.
-        classes: names of the model's classes, which folders are matched with. Classes without a
-            folder have no examples.
+        classes: names of the model's classes, which folders are matched with.
         image_shape: (H, W, C), C 1 or 3.
         turn: turn pictures as their EXIF orientation asks.
         max_pixels: largest height times width of a picture.
@@ -53,43 +45,17 @@ def load_folder(
         ValueError: there is no folder or no picture, a folder's name is not a class, a picture is
             damaged or too large, or `image_shape` has another number of channels.
     """
-    root = pathlib.Path(root)
-    if not root.is_dir():
-        raise ValueError(f"`--folder` {root} is not a folder.")
-    if image_shape[-1] not in (1, 3):
-        raise ValueError(f"Pictures have 1 or 3 channels; the model takes {image_shape[-1]}.")
-    found = class_folders(root)
-    paths = [path for own in found.pictures.values() for path in own]
-    notes = found.notes()
-    if not paths:
-        raise ValueError(
-            f"`--folder` {root} has no files CLASS/*{', CLASS/*'.join(SUFFIXES)}."
-            + (f" {notes[-1]}" if found.left_out or found.loose else "")
-        )
-    labels = _labels(found, classes)
+    found = labelled_folder(root, classes, image_shape[-1])
+    paths = found.paths
     reader = _Reader(image_shape, turn, max_pixels, needs_pillow(paths))
     _check_pictures(paths, reader)
-    for note in [*notes, *picture_notes(paths, image_shape[-1], turn)]:
+    for note in [*found.notes, *picture_notes(paths, image_shape[-1], turn)]:
         log.warning(note)
-    examples = tf.data.Dataset.from_tensor_slices((paths, labels))
+    examples = tf.data.Dataset.from_tensor_slices((paths, found.labels))
     examples = examples.map(
         lambda path, label: (reader.read(path), label), tf.data.AUTOTUNE, deterministic=True
     )
     return Split(examples, len(paths))
-
-
-def _labels(found: ClassFolders, classes: Sequence[str]) -> tf.Tensor:
-    numbers = {name: number for number, name in enumerate(classes)}
-    used = {name: paths for name, paths in found.pictures.items() if paths}
-    for name in used:
-        if name not in numbers:
-            near = describe_choices(name, classes).split("Allowed:")[0]  # there may be thousands
-            raise ValueError(
-                f"`--folder` {found.root} has a folder {name!r}, which is not one of the model's "
-                f"{len(classes)} classes. {near}".strip()
-            )
-    counts = [len(paths) for paths in used.values()]
-    return tf.repeat(tf.constant([numbers[name] for name in used], tf.int64), counts)
 
 
 def _check_pictures(paths: Sequence[str], reader: "_Reader") -> None:
@@ -97,12 +63,7 @@ def _check_pictures(paths: Sequence[str], reader: "_Reader") -> None:
     with concurrent.futures.ThreadPoolExecutor() as threads:
         for path, is_whole in zip(paths, threads.map(reader.can_read, paths), strict=True):
             if not is_whole:
-                reason = picture_fault(path, reader.max_pixels).replace("data.max_", "--max-")
-                raise ValueError(
-                    f"`--folder` {path} cannot be read: {reason}."
-                    if reason
-                    else f"`--folder` {path} is damaged, or is not a {KINDS} file."
-                )
+                raise unreadable(path, picture_fault(path, reader.max_pixels))
 
 
 class _Reader:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mlp.typing import Array
+from training.data.damage import beyond_limit, described
 
 log = logging.getLogger(__name__)
 
@@ -115,21 +116,12 @@ class Ledger:
         for name in np.ravel(names).astype(str).tolist():
             if name and name not in self.names:
                 self.names.append(name)
-                log.warning("Skipped a damaged picture: %s", self._described(name))
+                log.warning("Skipped a damaged picture: %s", described(name, self.explain(name)))
         if reason := self._reason():
             raise ValueError(reason)
         return labels
 
     def _reason(self) -> str | None:
         if len(self.names) <= self.limit:
-            return None
-        shown = [self._described(name) for name in self.names[:10]]
-        shown += ["..."] if len(self.names) > 10 else []
-        return (
-            f"{len(self.names)} damaged picture(s), more than `data.max_corrupt`={self.limit}: "
-            f"{'; '.join(shown)}."
-        )
-
-    def _described(self, name: str) -> str:
-        reason = self.explain(name)
-        return f"{name} ({reason})" if reason else name
+            return None  # explaining each opens its file
+        return beyond_limit({name: self.explain(name) for name in self.names}, self.limit)

@@ -3,11 +3,11 @@
 import logging
 import pathlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 
-from keras_mlp.typing import Array
+from keras_mlp.typing import Array, Tensor
 from training.config import Data
 from training.data.picture_files import (
     SUFFIXES,
@@ -17,6 +17,9 @@ from training.data.picture_files import (
     subfolders,
 )
 from training.data.picture_notes import picture_notes
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +62,15 @@ class ImageFolder:
         self.splits = {split: len(paths) for split, (paths, _) in self.examples.items()}
         self._choose_reader()
 
-    def read(self, split: str, start: int, stop: int) -> tf.data.Dataset:
+    def read(self, split: str, start: int, stop: int) -> "tf.data.Dataset":
+        import tensorflow as tf  # listing files works without
+
         paths, labels = (column[start:stop] for column in self.examples[split])
         return tf.data.Dataset.from_tensor_slices((paths, labels, paths))
 
-    def content(self, stored: tf.Tensor) -> tf.Tensor:
+    def content(self, stored: Tensor) -> Tensor:
+        import tensorflow as tf
+
         if self._needs_pillow:
             return content_of(stored, self.data.max_pixels, self.data.upright)
         return tf.io.read_file(stored)

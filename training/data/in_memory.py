@@ -3,14 +3,23 @@
 import collections.abc
 import contextlib
 import dataclasses
+import logging
+import pathlib
+import typing
 
 import numpy as np
 
 from keras_mlp.typing import Array
 from training.config import Data
+from training.data.array_resizing import resized_whole
 from training.data.arrays import ArrayFile, DigitArrays
-from training.data.checks import check_data, held_out, kept_for_training
+from training.data.checks import OWN_PICTURES, check_data, held_out, kept_for_training
+from training.data.decoded_pictures import DecodedPictures, decode
+from training.data.labelled_folder import labelled_folder, unreadable
+from training.data.picture_notes import picture_notes
 from training.data.subsets import balanced_rows
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass
@@ -63,10 +72,10 @@ class ArraySplits:
     validation: ArraySplit | None
     test: ArraySplit
     classes: list[str]
-    damaged: tuple[str, ...] = ()  # arrays hold no damaged pictures
+    damaged: typing.Collection[str] = ()
 
     def explained(self) -> contextlib.AbstractContextManager[None]:
-        """No error is due to a picture here."""
+        """Pictures were read before: no error is due to one here."""
         return contextlib.nullcontext()
 
 
@@ -74,31 +83,29 @@ def load_arrays(data: Data, image_shape: tuple[int, ...]) -> ArraySplits:
     """Reads the data set that a config names into memory.
 
     Args:
-        data: a `training.config.Data` whose `name` is "digits" or "arrays".
-        image_shape: (H, W, C) of the model.
+        data: a `training.config.Data` whose `name` is "digits", "arrays", "pictures" or
+            "image_folder".
+        image_shape: (H, W, C) of the model, to which images are resized.
 
     Returns:
         `ArraySplits`.
 
     Raises:
-        ValueError: the file cannot be read, its images have another size, or it lacks a split or a
-            class that the config names.
+        ValueError: the file cannot be read, its images have another number of channels, or it lacks
+            a split or a class that the config names; or too many pictures are damaged.
     """
-    source = DigitArrays() if data.name == "digits" else ArrayFile(data.data_dir)
+    source = _open(data, image_shape)
     check_data(source, data, image_shape)
-    if tuple(source.image_shape) != tuple(image_shape):
-        raise ValueError(
-            f"{source.place} holds images {tuple(source.image_shape)}; the model takes "
-            f"{tuple(image_shape)}, and on JAX images are not resized. Set "
-            "`model.arguments.image_shape`."
-        )
+    if isinstance(source, DecodedPictures):
+        for note in source.notes():
+            log.warning(note)
     classes = data.classes or tuple(range(len(source.classes)))
     new_label = np.full(len(source.classes), -1, np.int32)
     new_label[list(classes)] = np.arange(len(classes))
 
     def split(name: str, start: int, stop: int, per_class: int = 0) -> ArraySplit:
         images, labels = (column[start:stop] for column in source.columns(name))
-        labels = new_label[labels]
+        labels = np.where(labels < 0, -1, new_label[labels])  # a damaged picture counts for nothing
         rows = np.flatnonzero(labels >= 0)
         if per_class:
             rows = balanced_rows(labels, per_class, data.subset_seed)
@@ -108,6 +115,7 @@ def load_arrays(data: Data, image_shape: tuple[int, ...]) -> ArraySplits:
             )
         if len(rows) < len(labels):
             images, labels = images[rows], labels[rows]
+        images = resized_whole(images, image_shape, data.interpolation)
         return ArraySplit(images, labels, len(classes))
 
     count = source.splits[data.train_split]
@@ -118,4 +126,41 @@ def load_arrays(data: Data, image_shape: tuple[int, ...]) -> ArraySplits:
         split(*where) if where else None,
         split(data.test_split, 0, source.splits[data.test_split]),
         [source.classes[label] for label in classes],
+        source.damaged if isinstance(source, DecodedPictures) else (),
     )
+
+
+def _open(data: Data, image_shape: tuple[int, ...]) -> ArrayFile | DigitArrays | DecodedPictures:
+    if data.name == "digits":
+        return DigitArrays()
+    if data.name in (OWN_PICTURES, "image_folder"):
+        return DecodedPictures(data, image_shape)
+    return ArrayFile(data.data_dir)
+
+
+def load_folder(
+    root: str | pathlib.Path,
+    classes: collections.abc.Sequence[str],
+    image_shape: tuple[int, int, int],
+    *,
+    turn: bool,
+    max_pixels: int,
+) -> ArraySplit:
+    """Decodes the pictures of `labelled_folder` with Pillow, resized whole, bilinear.
+
+    Args:
+        root, classes: as for `labelled_folder`.
+        image_shape: (H, W, C), C 1 or 3.
+        turn: turn pictures as their EXIF orientation asks.
+        max_pixels: largest height times width of a picture.
+
+    Raises:
+        ValueError: as `labelled_folder` does; or a picture is damaged or too large.
+    """
+    found = labelled_folder(root, classes, image_shape[-1])
+    images, damaged = decode(found.paths, image_shape, upright=turn, max_pixels=max_pixels)
+    for path, reason in damaged.items():
+        raise unreadable(path, reason)
+    for note in [*found.notes, *picture_notes(found.paths, image_shape[-1], turn)]:
+        log.warning(note)
+    return ArraySplit(images, found.labels.astype(np.int32), len(classes))

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import PIL.Image
 import PIL.ImageOps
-import tensorflow as tf
 
-from keras_mlp.typing import Array
+from keras_mlp.typing import Array, Tensor
 
 # TensorFlow decodes the first three. Pillow reads the others, and hands them on as PNG: TensorFlow
 # converts none of them to grey, gets palettes of BMP files wrong, and refuses animated WebP files.
@@ -101,10 +100,11 @@ def subfolders(path: pathlib.Path) -> list[str]:
     )
 
 
-def content_of(path: tf.Tensor, max_pixels: int, upright: bool) -> tf.Tensor:
+def content_of(path: Tensor, max_pixels: int, upright: bool) -> Tensor:
     """The bytes of a picture's file, in a graph: JPEG and PNG as they are, others as PNG."""
+    import tensorflow as tf  # listing files works without
 
-    def converted() -> tf.Tensor:
+    def converted() -> Tensor:
         def as_png(content: Array | bytes) -> bytes:
             # TensorFlow passes bytes inside a graph, and an array of one element outside.
             own: bytes = content if isinstance(content, bytes) else content.item()

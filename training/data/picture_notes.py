@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import PIL.Image
-import tensorflow as tf
 
 from keras_mlp.export.picture_headers import picture_size
 
@@ -57,6 +56,8 @@ def picture_fault(path: str, max_pixels: int) -> str:
         path: path of its file; for anything else the result is "".
         max_pixels: bound on its size.
     """
+    import tensorflow as tf  # the notes work without
+
     try:
         contents = pathlib.Path(path).read_bytes()
         height, width = picture_size(tf.constant(contents)).numpy().tolist()

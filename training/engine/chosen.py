@@ -136,6 +136,22 @@ class EngineModule(typing.Protocol):
         """
         ...
 
+    def load_folder(
+        self,
+        root: str | pathlib.Path,
+        classes: collections.abc.Sequence[str],
+        image_shape: tuple[int, int, int],
+        *,
+        turn: bool,
+        max_pixels: int,
+    ) -> Split:
+        """Opens the pictures of a folder per class, `ROOT/CLASS/*`, to evaluate a model on.
+
+        Raises:
+            ValueError: they cannot be read, or do not fit the model.
+        """
+        ...
+
     def fit_briefly(
         self,
         model: keras.Model,

@@ -69,9 +69,14 @@ def _view(
         raise ValueError(f"{named}: {error}") from error
 
 
+def has_sizes(config: Config) -> bool:
+    """Whether the steps of a run are drawn from several sizes."""
+    return bool(config.data.image_sizes or config.model.patch_sizes)
+
+
 def check_sizes(config: Config, key: str = "data.image_sizes") -> None:
     """Raises ValueError if the model of a config cannot have its sizes, before it is built."""
-    if config.data.image_sizes or config.model.patch_sizes:
+    if has_sizes(config):
         architecture = keras_mlp.ARCHITECTURES[config.model.architecture]
         model = keras_mlp.analysis.weightless(
             architecture.from_variant, config.model.variant, **_of_constructor(config)

@@ -7,11 +7,15 @@ import pytest
 import tensorflow as tf
 
 from training.config import Augment
-from training.data import policies
+from training.data import decoding, policies
+from training.data.array_resizing import resized_whole
 from training.data.on_device.augmentation import augment_batch
+from training.data.on_device.auto_augment_policies import AUTO_AUGMENT
+from training.data.on_device.cropping import ATTEMPTS, random_box, resized_part
 from training.data.on_device.mixing import cut_mix, mix_up, sample_beta
 from training.data.on_device.operations import apply_operation
-from training.data.on_device.policies import REDUCED_CIFAR10
+from training.data.on_device.policies import at_level
+from training.data.on_device.resizing import resize_images
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +73,30 @@ def test_operations_equal_the_gardens(name, images):
                 assert difference.max() <= 1
 
 
-def test_autoaugment_has_the_gardens_policy():
-    (expected,) = (policies._garden().AutoAugment.policy_reduced_cifar10(),)
-    assert [list(each) for each in REDUCED_CIFAR10] == expected
+@pytest.mark.parametrize("policy", AUTO_AUGMENT)
+def test_autoaugment_has_the_gardens_policies(policy):
+    expected = policies._garden().AutoAugment(policy.removeprefix("autoaugment_")).policies
+    assert [list(each) for each in AUTO_AUGMENT[policy]] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "level"), [("Solarize", 10), ("SolarizeAdd", 3), ("Posterize", 6), ("Color", 9)]
+)
+def test_levels_of_autoaugment_mean_what_they_mean_on_tensorflow(name, level, images):
+    for image in images:
+        expected = policies.apply_operation(
+            name, tf.constant(image), level, (0, 1), translate=250, hole=100
+        )
+        got = at_level(
+            (name, "Identity"),
+            jnp.array(0),
+            jnp.asarray(image, jnp.float32),
+            jnp.array(float(level)),
+            jax.random.key(0),
+            translate=250,
+            hole=100,
+        )
+        assert np.abs(np.asarray(got) - np.asarray(expected, np.float32)).max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -79,10 +104,11 @@ def test_autoaugment_has_the_gardens_policy():
     [
         Augment(policy="randaugment", magnitude_std=0.5, magnitude_uniform=True),
         Augment(policy="trivialaugment", flip=True, cutout=8),
-        Augment(policy="autoaugment_reduced_cifar10", mixup=0.2, cutmix=1.0, mix=0.5),
+        Augment(policy="autoaugment_v0", mixup=0.2, cutmix=1.0, mix=0.5),
         Augment(rotate=10, zoom=0.1, translate=0.1, shift=2, share=0.5, erase=0.5),
+        Augment(crop=0.3),
     ],
-    ids=["randaugment", "trivialaugment", "autoaugment", "moves"],
+    ids=["randaugment", "trivialaugment", "autoaugment", "moves", "crop"],
 )
 def test_a_batch_is_a_function_of_its_key(augment, images):
     batch, labels = np.tile(images, (4, 1, 1, 1)), np.arange(12) % 10
@@ -130,3 +156,54 @@ def test_shares_have_the_variance_of_the_beta_distribution(alpha):
     assert draws.min() >= 0 and draws.max() <= 1
     assert abs(draws.mean() - 0.5) < 0.01
     assert abs(draws.var() - 0.25 / (2 * alpha + 1)) < 0.005
+
+
+@pytest.mark.parametrize("new_size", [(48, 12), (16, 36), (32, 24)])
+def test_images_are_resized_as_tensorflow_does(new_size, images):
+    expected = tf.image.resize(images, new_size, antialias=True)
+    found = resize_images(jnp.asarray(images), new_size)
+    assert found.dtype == jnp.uint8 and found.shape == (3, *new_size, 3)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0.501)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos3"])
+@pytest.mark.parametrize("box", [(0, 0, 32, 24), (3, 5, 20, 11), (31, 0, 1, 24), (10, 22, 22, 2)])
+def test_parts_are_resized_as_tensorflow_does(box, interpolation, images):
+    top, left, height, width = box
+    for image in images:
+        part = tf.constant(image)[top : top + height, left : left + width]
+        expected = decoding.resize(part, image.shape, interpolation)
+        found = resized_part(jnp.asarray(image, jnp.float32), jnp.array(box), interpolation)
+        difference = np.abs(np.asarray(found) - np.asarray(expected, np.float32))
+        # A pixel on half a level can round either way.
+        assert difference.max() <= 1 and np.mean(difference > 0) < 0.01
+
+
+@pytest.mark.parametrize(("smallest", "aspect"), [(0.08, 4 / 3), (0.5, 2.0), (0.9, 1.0)])
+def test_parts_are_drawn_from_tensorflow_s_distribution(smallest, aspect):
+    shape, count = (32, 24, 3), 2000
+    draws = jax.random.uniform(jax.random.key(0), (count, ATTEMPTS, 4))
+    found = jax.jit(jax.vmap(lambda own: random_box(shape, own, smallest, aspect)))(draws)
+    seeds = tf.random.split((0, 1), count)
+    expected = tf.map_fn(
+        lambda seed: decoding.random_box(tf.constant(shape), seed, smallest, aspect), seeds
+    )
+    found, expected = (np.asarray(each, np.float64) for each in (found, expected))
+    assert (found[:, :2] >= 0).all() and (found[:, :2] + found[:, 2:] <= shape[:2]).all()
+    assert (found[:, 2] * found[:, 3] >= smallest * 32 * 24).all()
+    for one, other in zip(found.T, expected.T, strict=True):
+        spread = max(one.std(), other.std(), 1e-3)
+        assert abs(one.mean() - other.mean()) < 4 * spread * (2 / count) ** 0.5
+        assert abs(one.std() - other.std()) < 0.15 * spread
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos3"])
+@pytest.mark.parametrize("new_size", [(48, 12), (16, 36)])
+def test_arrays_are_resized_as_tensorflow_does(new_size, interpolation, images):
+    shape = (*new_size, 3)
+    expected = np.stack([decoding.resize(image, shape, interpolation) for image in images])
+    found = resized_whole(images, shape, interpolation)
+    difference = np.abs(found.astype(np.int32) - expected.astype(np.int32))
+    # A pixel on half a level can round either way.
+    assert difference.max() <= 1 and np.mean(difference > 0) < 0.02
+    assert resized_whole(images, images.shape[1:], interpolation) is images

@@ -7,15 +7,25 @@ import jax
 import jax.numpy as jnp
 
 from training.config import Augment
+from training.data.on_device.cropping import Interpolation, crop_image
 from training.data.on_device.erasing import cut_out, erase
 from training.data.on_device.mixing import mix_batch
 from training.data.on_device.policies import apply_policy
 
+# An image's key is split in so many, and then folded with the number of every later use.
+SPLIT = 7
+CROP = SPLIT
+
 
 def augment_batch(
-    images: jax.Array, labels: jax.Array, key: jax.Array, augment: Augment, num_classes: int
+    images: jax.Array,
+    labels: jax.Array,
+    key: jax.Array,
+    augment: Augment,
+    num_classes: int,
+    interpolation: Interpolation = "bilinear",
 ) -> tuple[jax.Array, jax.Array]:
-    """Moves, mirrors, recolours, covers and mixes images, as far as `augment` asks for it.
+    """Crops, moves, mirrors, recolours, covers and mixes images, as far as `augment` asks for it.
 
     Args:
         images: uint8 (B, H, W, C).
@@ -23,6 +33,7 @@ def augment_batch(
         key: of `jax.random`; the same key gives the same result.
         augment: a `training.config.Augment`.
         num_classes: K.
+        interpolation: of `augment.crop`.
 
     Returns:
         uint8 images (B, H, W, C), and float32 shares of the classes (B, K).
@@ -31,9 +42,8 @@ def augment_batch(
     if not _changes_images(augment):
         return images, shares
     image_key, mix_key = jax.random.split(key)
-    pixels = jax.vmap(functools.partial(augment_image, augment=augment))(
-        images.astype(jnp.float32), jax.random.split(image_key, len(images))
-    )
+    change = functools.partial(augment_image, augment=augment, interpolation=interpolation)
+    pixels = jax.vmap(change)(images.astype(jnp.float32), jax.random.split(image_key, len(images)))
     if augment.mixup or augment.cutmix:
         pixels, shares = mix_batch(pixels, shares, mix_key, augment)
     return pixels.astype(jnp.uint8), shares
@@ -41,13 +51,18 @@ def augment_batch(
 
 def _changes_images(augment: Augment) -> bool:
     numbers = (augment.shift, augment.translate, augment.rotate, augment.zoom, augment.cutout)
-    chances = (augment.erase, augment.mixup, augment.cutmix)
+    chances = (augment.crop, augment.erase, augment.mixup, augment.cutmix)
     return augment.flip or augment.policy is not None or any((*numbers, *chances))
 
 
-def augment_image(image: jax.Array, key: jax.Array, augment: Augment) -> jax.Array:
+def augment_image(
+    image: jax.Array, key: jax.Array, augment: Augment, interpolation: Interpolation = "bilinear"
+) -> jax.Array:
     """Changes one image: float32 (H, W, C), whole numbers in [0, 255]; see `augment_batch`."""
-    keys = jax.random.split(key, 7)
+    if augment.crop:
+        crop_key = jax.random.fold_in(key, CROP)
+        image = crop_image(image, crop_key, augment.crop, augment.aspect, interpolation)
+    keys = jax.random.split(key, SPLIT)
     moved = image
     if augment.rotate or augment.zoom or augment.translate:
         moved = _move(moved, keys[0], augment)

@@ -1,4 +1,4 @@
-"""RandAugment, AutoAugment for CIFAR and TrivialAugment on the device, drawn from a key."""
+"""RandAugment, AutoAugment and TrivialAugment on the device, drawn from a key."""
 
 import collections.abc
 
@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from training.config import Augment
+from training.data.on_device.auto_augment_policies import AUTO_AUGMENT
 from training.data.on_device.operations import apply_operation
 
 # Shifts and holes are in pixels of images of this side, as in the TensorFlow model garden.
@@ -20,39 +21,10 @@ TRIVIAL_AUGMENT = (
     *("Identity", "AutoContrast", "Equalize", "Rotate", "Solarize", "Color", "Posterize"),
     *("Contrast", "Brightness", "Sharpness", "ShearX", "ShearY", "TranslateX", "TranslateY"),
 )
-# Of each of the 25 sub-policies, two times: operation, probability, level.
-REDUCED_CIFAR10 = (
-    (("Invert", 0.1, 7), ("Contrast", 0.2, 6)),
-    (("Rotate", 0.7, 2), ("TranslateX", 0.3, 9)),
-    (("Sharpness", 0.8, 1), ("Sharpness", 0.9, 3)),
-    (("ShearY", 0.5, 8), ("TranslateY", 0.7, 9)),
-    (("AutoContrast", 0.5, 8), ("Equalize", 0.9, 2)),
-    (("ShearY", 0.2, 7), ("Posterize", 0.3, 7)),
-    (("Color", 0.4, 3), ("Brightness", 0.6, 7)),
-    (("Sharpness", 0.3, 9), ("Brightness", 0.7, 9)),
-    (("Equalize", 0.6, 5), ("Equalize", 0.5, 1)),
-    (("Contrast", 0.6, 7), ("Sharpness", 0.6, 5)),
-    (("Color", 0.7, 7), ("TranslateX", 0.5, 8)),
-    (("Equalize", 0.3, 7), ("AutoContrast", 0.4, 8)),
-    (("TranslateY", 0.4, 3), ("Sharpness", 0.2, 6)),
-    (("Brightness", 0.9, 6), ("Color", 0.2, 8)),
-    (("Solarize", 0.5, 2), ("Invert", 0.0, 3)),
-    (("Equalize", 0.2, 0), ("AutoContrast", 0.6, 0)),
-    (("Equalize", 0.2, 8), ("Equalize", 0.6, 4)),
-    (("Color", 0.9, 9), ("Equalize", 0.6, 6)),
-    (("AutoContrast", 0.8, 4), ("Solarize", 0.2, 8)),
-    (("Brightness", 0.1, 3), ("Color", 0.7, 0)),
-    (("Solarize", 0.4, 5), ("AutoContrast", 0.9, 3)),
-    (("TranslateY", 0.9, 9), ("TranslateY", 0.7, 9)),
-    (("AutoContrast", 0.9, 2), ("Solarize", 0.8, 3)),
-    (("Equalize", 0.8, 8), ("Invert", 0.1, 3)),
-    (("TranslateY", 0.7, 9), ("AutoContrast", 0.9, 1)),
-)
-POLICIES = ("randaugment", "trivialaugment", "autoaugment_reduced_cifar10")
 
 
 def apply_policy(image: jax.Array, key: jax.Array, augment: Augment) -> jax.Array:
-    """Changes an image by the policy of a `training.config.Augment`, one of `POLICIES`.
+    """Changes an image by the policy of a `training.config.Augment`.
 
     Args:
         image: float32 (H, W, 3), whole numbers in [0, 255].
@@ -66,7 +38,7 @@ def apply_policy(image: jax.Array, key: jax.Array, augment: Augment) -> jax.Arra
         return rand_augment(image, key, augment)
     if augment.policy == "trivialaugment":
         return trivial_augment(image, key)
-    return auto_augment(image, key)
+    return auto_augment(image, key, str(augment.policy))
 
 
 def rand_augment(image: jax.Array, key: jax.Array, augment: Augment) -> jax.Array:
@@ -84,14 +56,20 @@ def rand_augment(image: jax.Array, key: jax.Array, augment: Augment) -> jax.Arra
     return image
 
 
-def auto_augment(image: jax.Array, key: jax.Array) -> jax.Array:
-    """AutoAugment for CIFAR-10 (Cubuk et al., arXiv:1805.09501); see `apply_policy`."""
-    names = sorted({name for policy in REDUCED_CIFAR10 for name, _, _ in policy})
-    numbers = jnp.array([[names.index(name) for name, _, _ in each] for each in REDUCED_CIFAR10])
-    chances = jnp.array([[chance for _, chance, _ in each] for each in REDUCED_CIFAR10])
-    levels = jnp.array([[float(level) for _, _, level in each] for each in REDUCED_CIFAR10])
+def auto_augment(image: jax.Array, key: jax.Array, policy: str) -> jax.Array:
+    """AutoAugment (Cubuk et al., arXiv:1805.09501); see `apply_policy`.
+
+    Args:
+        image, key: as for `apply_policy`.
+        policy: a key of `AUTO_AUGMENT`.
+    """
+    table = AUTO_AUGMENT[policy]
+    names = sorted({name for each in table for name, _, _ in each})
+    numbers = jnp.array([[names.index(name) for name, _, _ in each] for each in table])
+    chances = jnp.array([[chance for _, chance, _ in each] for each in table])
+    levels = jnp.array([[float(level) for _, _, level in each] for each in table])
     choice_key, *step_keys = jax.random.split(key, 3)
-    choice = jax.random.randint(choice_key, (), 0, len(REDUCED_CIFAR10))
+    choice = jax.random.randint(choice_key, (), 0, len(table))
     for step, own in enumerate(step_keys):
         chance_key, operation_key = jax.random.split(own)
         changed = at_level(

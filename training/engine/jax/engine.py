@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_mlp.typing import Array
 from training.config import Config, Data, Runtime
-from training.data.in_memory import ArraySplit, ArraySplits, load_arrays
+from training.data.in_memory import ArraySplit, ArraySplits, load_arrays, load_folder
 from training.engine.chosen import Run
 from training.engine.jax import limits
 from training.engine.jax.limits import check_config
@@ -21,7 +21,7 @@ from training.engine.jax.session import Session, longest_chunk
 from training.engine.optimizers import build_optimizer
 
 # The functions of `training.engine.chosen.EngineModule`; the rest of them is below.
-__all__ = ["JaxEngine", "check_config"]
+__all__ = ["JaxEngine", "check_config", "load_folder"]
 
 
 def engine_for(runtime: Runtime) -> "JaxEngine":

@@ -3,51 +3,37 @@
 import typing
 
 from training.config import Augment, Data, Runtime
-from training.data.on_device.policies import POLICIES
 
-ARRAYS = ("digits", "arrays")
+IN_MEMORY = ("digits", "arrays", "pictures", "image_folder")
 
 
 def check_config(config: typing.Any) -> None:
-    """Checks the sections `data`, `augment` and `runtime` of a config, as below."""
+    """Checks the sections `data` and `runtime` of a config, as below."""
     check_data(config.data)
-    if getattr(config, "model", None) is not None:
-        _refuse("model.patch_sizes", config.model.patch_sizes, (), "all steps have one size")
-    check_augmentation(config.augment)
     check_runtime(config.runtime)
 
 
 def check_data(data: Data) -> None:
-    """Raises ValueError where images are not arrays in memory, or need decoding."""
-    if data.name not in ARRAYS:
-        source = data.data_dir or "FOLDER" if data.name == "image_folder" else data.name
+    """Raises ValueError where images cannot be read into memory without TensorFlow."""
+    if data.name not in IN_MEMORY:
         way_out = (
-            f"On a machine with TensorFlow `python -m training.data.arrays {source} --output "
+            f"On a machine with TensorFlow `python -m training.data.arrays {data.name} --output "
             'FILE.npz` writes a file for `data.name="arrays"`, `data.data_dir="FILE.npz"`.'
         )
         if data.name == "imagenet_tfrecord":
             way_out = "Set KERAS_BACKEND=tensorflow to train on TFRecords."
         raise ValueError(
-            f'On JAX `data.name` must be "digits" or "arrays", got {data.name!r}. {way_out}'
+            f"On JAX `data.name` must be one of {', '.join(IN_MEMORY)}, got {data.name!r}. "
+            f"{way_out}"
         )
-    _refuse("data.crop", data.crop, 0, "images are used as they are")
-    _refuse("data.image_sizes", data.image_sizes, (), "all steps have one size")
+    _refuse("data.crop", data.crop, 0, "images are used whole")
     _refuse("data.service", data.service, "", "images are in memory")
     _refuse("data.shard", data.shard, "examples", "every device has all images")
 
 
-def check_augmentation(augment: Augment, channels: int | None = None) -> None:
-    """Raises ValueError where a change of images exists on TensorFlow only, or not for images of
-    so many channels."""
-    _refuse("augment.crop", augment.crop, 0, "images are not resized")
-    if augment.policy is None:
-        return
-    if augment.policy not in POLICIES:
-        raise ValueError(
-            f"On JAX `augment.policy` must be None or one of {', '.join(POLICIES)}, got "
-            f"{augment.policy!r}."
-        )
-    if channels not in (None, 3):
+def check_augmentation(augment: Augment, channels: int) -> None:
+    """Raises ValueError where a change of images is not made for so many channels."""
+    if augment.policy is not None and channels != 3:
         raise ValueError(
             f"`augment.policy`={augment.policy!r} is made for images of 3 channels, not of "
             f"{channels}."

@@ -19,6 +19,7 @@ from training.engine.jax.session import Session, longest_chunk
 from training.engine.not_finite import NotFinite
 from training.engine.points import points_of_curve
 from training.engine.progress import ProgressBar
+from training.engine.tensorboard import TensorBoard
 from training.engine.workdir import Workdir
 from training.reports.pictures import draw_batch
 
@@ -77,7 +78,9 @@ def run_steps(
     working = 0.0
     bar = ProgressBar(start, total_steps, batch_size)
     try:
-        with StopSignal() as stop:
+        with contextlib.ExitStack() as stack:
+            boards = [stack.enter_context(TensorBoard(run.folder)) for run in runs]
+            stop = stack.enter_context(StopSignal())
             session.compile()
             points = points_of_curve(config, steps_per_epoch, start, total_steps)
             # The first steps of a process are slower than those after them.
@@ -85,19 +88,24 @@ def run_steps(
             for point in points:
                 with _traced(runs[0].folder, point in traced):
                     while session.step < point:
-                        began_steps = time.monotonic()
+                        began_steps, before = time.monotonic(), session.sums()
                         session.run(min(session.program.longest, point - session.step))
                         working += time.monotonic() - began_steps
                         means = session.means()
                         bar.show(session.step, means[0]["loss"], means[0]["accuracy"])
                         for curve, shown in zip(curves, means, strict=True):
                             curve.watch("train", session.step, shown["loss"])
+                        for board, of_loop in zip(boards, session.means(before), strict=True):
+                            board.add_loop(session.step, of_loop)
                         if stop.noted and session.step < point:
                             save()
                             raise Interrupted
-                judged = _add_point(session, curves, splits, point, steps_per_epoch, began)
-                if judged:
-                    bar.show_validation(judged)
+                entries = _points(session, splits, point, steps_per_epoch, began)
+                for curve, board, entry in zip(curves, boards, entries, strict=True):
+                    curve.add(entry)
+                    board.add_point(entry)
+                if "validation" in entries[0]:
+                    bar.show_validation(entries[0]["validation"])
                 session.forget_sums()
                 save()
                 for curve in curves:
@@ -125,23 +133,19 @@ def _traced(folder: Workdir, is_traced: bool) -> contextlib.AbstractContextManag
     return jax.profiler.trace(str(folder.path / "profile"))
 
 
-def _add_point(
-    session: Session,
-    curves: list[Curve],
-    splits: ArraySplits,
-    step: int,
-    steps_per_epoch: float,
-    began: float,
-) -> dict[str, typing.Any] | None:
-    """Writes one point of every run's learning curve; returns the first one's validation."""
+def _points(
+    session: Session, splits: ArraySplits, step: int, steps_per_epoch: float, began: float
+) -> list[dict[str, typing.Any]]:
+    """One point of every run's learning curve."""
     judged = session.evaluate(splits.validation) if splits.validation else None
-    for number, curve in enumerate(curves):
+    entries = []
+    for number, means in enumerate(session.means()):
         entry: dict[str, typing.Any] = {"step": step, "epoch": step / steps_per_epoch}
-        entry["train"] = session.means()[number]
+        entry["train"] = means
         if judged:
             entry["validation"] = judged[number]
-        curve.add({**entry, "seconds": time.monotonic() - began})
-    return judged[0] if judged else None
+        entries.append({**entry, "seconds": time.monotonic() - began})
+    return entries
 
 
 def _draw_first(session: Session, number: int, run: Run, classes: list[str]) -> None:

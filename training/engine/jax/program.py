@@ -2,7 +2,8 @@
 
 A step is a function of the state, the seed and the number of the step, so a run that starts again
 from a checkpoint is equal to one that never stopped. Several runs that differ in their seed alone
-are one program: `jax.vmap` over their states and keys.
+are one program: `jax.vmap` over their states and keys. A run whose steps have several sizes has one
+training program for each.
 """
 
 import collections.abc
@@ -16,6 +17,8 @@ import keras
 
 from training.config import Augment, Config, Optimizer
 from training.data.on_device.augmentation import augment_batch
+from training.data.on_device.resizing import resize_images
+from training.engine.sizes import Size, sizes_of
 
 # What a run's key is folded with, so that no two draws are the same.
 ORDER, AUGMENTATION = range(2)
@@ -64,7 +67,7 @@ def averaged(trainable: Arrays, non_trainable: Arrays) -> Arrays:
 
 
 class Program:
-    """Training and evaluation of one model, compiled once for all epochs.
+    """Training and evaluation of one model, compiled once for all epochs and once for each size.
 
     The gradient is that of the mean loss over the batch, clipped by its global norm. On several
     devices the batch is split over them and everything else is on each; BatchNormalization then
@@ -73,12 +76,16 @@ class Program:
     Args:
         model: Keras model from uint8 images to logits.
         optimizer: a built Keras optimizer.
-        config: with `data.batch_size`, `augment` and `optimizer` of `training.config.Config`.
+        config: with `data`, `augment` and `optimizer` of `training.config.Config`, and `model` if
+            it has one.
         num_classes: K.
         size: number of training images.
         longest: largest number of steps of one call.
         batch_sharding: of the images of a batch; None on one device.
         seeds: how many runs train at once; None for one, without the axis.
+
+    Attributes:
+        sizes: the sizes of its steps, at least one.
     """
 
     def __init__(
@@ -98,19 +105,21 @@ class Program:
         self.recipe: Optimizer = config.optimizer
         self.augment: Augment = config.augment
         self.batch_size: int = config.data.batch_size
+        self.interpolation = config.data.interpolation
         self.num_classes = num_classes
         self.size = size
         self.longest = longest
         self.batch_sharding = batch_sharding
         self.seeds = seeds
-        advance = self._advance
+        self.sizes = sizes_of(model, config)
+        advances = [functools.partial(self._advance, size) for size in self.sizes]
         evaluate = self._evaluate
         orders = self._orders
         if seeds is not None:
-            advance = jax.vmap(advance, in_axes=(0, 0, 0, *[None] * 5))
+            advances = [jax.vmap(each, in_axes=(0, 0, 0, *[None] * 5)) for each in advances]
             orders = jax.vmap(orders, in_axes=(0, None))
             evaluate = jax.vmap(evaluate, in_axes=(0, None, None))
-        self.advance = jax.jit(advance, donate_argnums=0)
+        self.advances = [jax.jit(each, donate_argnums=0) for each in advances]
         self.evaluate = jax.jit(evaluate)
         self.orders = jax.jit(orders)
         self.batch = jax.jit(self._batch)
@@ -129,12 +138,14 @@ class Program:
         orders: jax.Array,
         images: jax.Array,
         labels: jax.Array,
-    ) -> collections.abc.Callable[..., State]:
-        """`advance`, compiled for these shapes; the integers that follow are free."""
-        return self.advance.lower(state, keys, orders, images, labels, 0, 0, 0).compile()
+    ) -> list[collections.abc.Callable[..., State]]:
+        """`_advance` of each size, compiled for these shapes; the integers that follow are free."""
+        given = state, keys, orders, images, labels, 0, 0, 0
+        return [advance.lower(*given).compile() for advance in self.advances]
 
     def _advance(
         self,
+        size: Size,
         state: State,
         key: jax.Array,
         orders: jax.Array,
@@ -144,12 +155,17 @@ class Program:
         count: jax.Array,
         place: jax.Array,
     ) -> State:
-        """`count` steps from step `first` on, whose first image is at `place` of `orders`."""
+        """`count` steps of one size, from step `first` on.
+
+        Args:
+            place: of the first image in `orders`.
+        """
+        # Not in the loop: there XLA on a CPU gathers slowly.
         order = self._order(orders, place)
 
         def one(i: jax.Array, state: State) -> State:
             batch = self._changed(images[order[i]], labels[order[i]], key, first + i)
-            return self._step(state, *batch, first + i)
+            return self._step(size, state, *batch, first + i)
 
         return jax.lax.fori_loop(0, count, one, state)
 
@@ -170,7 +186,14 @@ class Program:
         self, images: jax.Array, labels: jax.Array, key: jax.Array, step: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         step_key = jax.random.fold_in(jax.random.fold_in(key, AUGMENTATION), step)
-        return augment_batch(self._split(images), labels, step_key, self.augment, self.num_classes)
+        return augment_batch(
+            self._split(images),
+            labels,
+            step_key,
+            self.augment,
+            self.num_classes,
+            self.interpolation,
+        )
 
     def _orders(self, key: jax.Array, epoch: jax.Array) -> jax.Array:
         """The orders of the images in the epochs that one call may reach, (epochs, N).
@@ -200,8 +223,11 @@ class Program:
             return images
         return jax.lax.with_sharding_constraint(images, self.batch_sharding)
 
-    def _step(self, state: State, images: jax.Array, shares: jax.Array, step: jax.Array) -> State:
-        gradients, non_trainable, counted = self._gradients(state, images, shares)
+    def _step(
+        self, size: Size, state: State, images: jax.Array, shares: jax.Array, step: jax.Array
+    ) -> State:
+        images, shares = self._at(size, images, shares)
+        gradients, non_trainable, counted = self._gradients(size.model, state, images, shares)
         norm = jnp.sqrt(sum(jnp.sum(jnp.square(each)) for each in gradients))
         if self.recipe.clip_norm:
             factor = self.recipe.clip_norm / jnp.maximum(norm, self.recipe.clip_norm)
@@ -231,11 +257,26 @@ class Program:
             for average, weight in zip(averages, averaged(trainable, non_trainable), strict=True)
         ]
 
+    def _at(self, size: Size, images: jax.Array, shares: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """The part of a batch that a step at this size trains on, resized to it."""
+        if size.share < 1:
+            # The first images of every device's share, so that none waits for the others.
+            sharding = self.batch_sharding
+            devices = 1 if sharding is None else len(sharding.device_set)
+            parts = self.recipe.accumulate
+            count = max(1, int(size.share * (self.batch_size // devices // parts))) * parts
+            images, shares = (
+                each.reshape(devices, -1, *each.shape[1:])[:, :count].reshape(-1, *each.shape[1:])
+                for each in (images, shares)
+            )
+        return self._split(resize_images(images, tuple(size.model.input.shape[1:3]))), shares
+
     def _gradients(
-        self, state: State, images: jax.Array, shares: jax.Array
+        self, model: keras.Model, state: State, images: jax.Array, shares: jax.Array
     ) -> tuple[Arrays, Arrays, jax.Array]:
         """Of the batch, its parts one after the other; the model's new state; what was counted."""
-        gradients_of = jax.grad(self._loss, has_aux=True)
+        loss = functools.partial(self._loss, model, len(images))
+        gradients_of = jax.grad(loss, has_aux=True)
         parts = self.recipe.accumulate
         if parts == 1:
             gradients, (non_trainable, counted) = gradients_of(
@@ -254,16 +295,23 @@ class Program:
         return carry
 
     def _loss(
-        self, trainable: Arrays, non_trainable: Arrays, images: jax.Array, shares: jax.Array
+        self,
+        model: keras.Model,
+        batch_size: int,
+        trainable: Arrays,
+        non_trainable: Arrays,
+        images: jax.Array,
+        shares: jax.Array,
     ) -> tuple[jax.Array, tuple[Arrays, jax.Array]]:
-        logits, non_trainable, regularization = self.model.stateless_call(
+        # A view lists the variables of its model in the same order.
+        logits, non_trainable, regularization = model.stateless_call(
             trainable, non_trainable, images, training=True, return_losses=True
         )
         logits = logits.astype(jnp.float32)
         losses = jnp.sum(self._losses(shares, logits))
         correct = jnp.sum(jnp.argmax(logits, -1) == jnp.argmax(shares, -1))
         counted = jnp.stack([losses, correct, len(shares)]).astype(jnp.float32)
-        loss = losses / self.batch_size + sum(regularization) / self.recipe.accumulate
+        loss = losses / batch_size + sum(regularization) / self.recipe.accumulate
         return loss, (non_trainable, counted)
 
     def _losses(self, shares: jax.Array, logits: jax.Array) -> jax.Array:

@@ -2,6 +2,7 @@
 
 import collections.abc
 import functools
+import itertools
 import math
 import time
 import typing
@@ -14,6 +15,7 @@ import numpy as np
 from keras_mlp.typing import Array
 from training.config import Config
 from training.data.in_memory import ArraySplit
+from training.engine.drawn_size import drawn_size
 from training.engine.jax.program import (
     SUMS,
     Arrays,
@@ -35,8 +37,8 @@ class Session:
     Args:
         models: one for each seed, of one architecture, with their first weights.
         optimizers: of these models, built alike.
-        config: with `data.batch_size`, `augment` and `optimizer` of `training.config.Config`.
-        seeds: of order, augmentation and mixing.
+        config: as for `training.engine.jax.program.Program`.
+        seeds: of order, augmentation, mixing and sizes; one where steps have several sizes.
         train: what is trained on.
         longest: largest number of steps of one `run`.
         devices: that share every batch; the first holds everything where it is the only one.
@@ -77,18 +79,19 @@ class Session:
         self.num_classes = train.num_classes
         keys = [key_of(seed) for seed in seeds]
         self.keys = self._put(self._joined(keys))
+        self.seed = seeds[0]
         self.state = self._put(self._joined(self._first_states()))
         self.step = 0
         self.compile_seconds = 0.0
         self._orders: tuple[int, jax.Array] | None = None
-        self._advance: collections.abc.Callable[..., State] | None = None
+        self._advances: list[collections.abc.Callable[..., State]] = []
         self._evaluated: dict[int, typing.Any] = {}
 
     def compile(self) -> None:
-        """Compiles the training program, unless that was done."""
-        if self._advance is None:
+        """Compiles the training program of each size, unless that was done."""
+        if not self._advances:
             began = time.monotonic()
-            self._advance = self.program.compile(
+            self._advances = self.program.compile(
                 self.state, self.keys, self._orders_of(0), self.images, self.labels
             )
             self.compile_seconds = time.monotonic() - began
@@ -100,20 +103,25 @@ class Session:
             NotFinite: the loss or the gradient of a step was not finite, with any of the seeds.
         """
         self.compile()
-        assert self._advance is not None
-        epoch, place = self.program.place(self.step)
-        numbers = (np.int32(number) for number in (self.step, count, place))
-        self.state = self._advance(
-            self.state, self.keys, self._orders_of(epoch), self.images, self.labels, *numbers
-        )
-        self.step += count
+        drawn = [self._size(step) for step in range(self.step, self.step + count)]
+        for size, steps in itertools.groupby(drawn):
+            self._run_at(size, len(list(steps)))
         bad = np.asarray(self.state.first_not_finite).reshape(-1)
         if (bad >= 0).any():
             raise NotFinite(int(bad[bad >= 0].min()))
 
-    def means(self) -> list[dict[str, float]]:
-        """Of each seed, since the last `forget_sums`: loss, accuracy, gradient norm, the rate."""
-        sums = np.asarray(self.state.sums, np.float64).reshape(-1, SUMS)
+    def sums(self) -> Array:
+        """Of each seed, since the last `forget_sums`: what `SUMS` counts, (seeds, 5)."""
+        return np.asarray(self.state.sums, np.float64).reshape(-1, SUMS)
+
+    def means(self, before: Array | float = 0.0) -> list[dict[str, float]]:
+        """Of each seed: loss, accuracy, gradient norm, and the rate.
+
+        Args:
+            before: an earlier result of `sums`, from which on steps count; without it, those since
+                the last `forget_sums`.
+        """
+        sums = self.sums() - before
         rate = self._learning_rate()
         found = []
         for loss, correct, examples, norm, steps in sums.tolist():
@@ -177,6 +185,20 @@ class Session:
         numbers = (np.int32(number) for number in (step, epoch, place))
         images, shares = program.batch(key, self.images, self.labels, *numbers)
         return np.asarray(images), np.asarray(shares)
+
+    def _size(self, step: int) -> int:
+        """The number of a step's size."""
+        count = len(self.program.sizes)
+        return 0 if count == 1 else drawn_size(self.seed, step, count)
+
+    def _run_at(self, size: int, count: int) -> None:
+        """Makes `count` steps of one size."""
+        epoch, place = self.program.place(self.step)
+        numbers = (np.int32(number) for number in (self.step, count, place))
+        self.state = self._advances[size](
+            self.state, self.keys, self._orders_of(epoch), self.images, self.labels, *numbers
+        )
+        self.step += count
 
     def _orders_of(self, epoch: int) -> jax.Array:
         """The orders of the images from an epoch on, of each seed."""

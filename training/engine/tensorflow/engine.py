@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_mlp.typing import Array
 from training.config import Config, Runtime
+from training.data.class_folders import load_folder
 from training.data.pipeline import load_splits
 from training.data.policies import check_policy
 from training.data.splits import Split, Splits
@@ -29,7 +30,7 @@ from training.engine.tensorflow.strategies import (
 from training.engine.tensorflow.trainer import Trainer
 
 # The functions of `training.engine.chosen.EngineModule`; the rest of them is below.
-__all__ = ["TensorFlowEngine", "evaluate", "fit_briefly", "load_splits", "try_steps"]
+__all__ = ["TensorFlowEngine", "evaluate", "fit_briefly", "load_folder", "load_splits", "try_steps"]
 
 
 def check_config(config: typing.Any) -> None:

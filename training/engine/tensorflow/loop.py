@@ -24,6 +24,7 @@ from training.engine.interruption import Interrupted, StopSignal
 from training.engine.not_finite import NotFinite
 from training.engine.points import points_of_curve
 from training.engine.progress import ProgressBar
+from training.engine.tensorboard import TensorBoard
 from training.engine.tensorflow.checkpoints import CheckpointManager
 from training.engine.tensorflow.evaluator import Evaluator
 from training.engine.tensorflow.strategies import (
@@ -34,7 +35,6 @@ from training.engine.tensorflow.strategies import (
     read,
     total,
 )
-from training.engine.tensorflow.tensorboard import TensorBoard
 from training.engine.tensorflow.trainer import Trainer
 from training.engine.workdir import Workdir
 from training.reports.pictures import draw_batch

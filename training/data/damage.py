@@ -1,0 +1,27 @@
+"""What is said about damaged pictures."""
+
+import collections.abc
+
+SHOWN = 10
+
+
+def beyond_limit(damaged: collections.abc.Mapping[str, str], limit: int) -> str | None:
+    """The error where more pictures are damaged than allowed, or None.
+
+    Args:
+        damaged: from the name of a picture to why it cannot be read, "" if it is merely damaged.
+        limit: `data.max_corrupt`.
+    """
+    if len(damaged) <= limit:
+        return None
+    shown = [described(*each) for each in list(damaged.items())[:SHOWN]]
+    shown += ["..."] if len(damaged) > SHOWN else []
+    return (
+        f"{len(damaged)} damaged picture(s), more than `data.max_corrupt`={limit}: "
+        f"{'; '.join(shown)}."
+    )
+
+
+def described(name: str, reason: str) -> str:
+    """A damaged picture in a message."""
+    return f"{name} ({reason})" if reason else name
