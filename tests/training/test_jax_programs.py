@@ -74,7 +74,8 @@ def test_a_run_becomes_an_artefact_where_tensorflow_is(folder, data_dir, tmp_pat
     assert metrics(folder, 3)["test"]["examples"] == 360
 
 
-def test_a_saved_model_is_refused_on_jax(folder, monkeypatch):
+def test_a_saved_model_is_refused_on_jax(tmp_path, monkeypatch):
+    (tmp_path / "saved_model.pb").touch()
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match=r"needs TensorFlow.*use a \.keras file"):
-        evaluate_source(folder, folder=folder)
+        evaluate_source(tmp_path, folder=tmp_path)
