@@ -102,6 +102,7 @@ def test_the_table_has_means_and_ranges():
     )
 
 
+@pytest.mark.sweep
 def test_the_whole_command(toy, tmp_path, monkeypatch, capsys):
     source, digits = toy
     monkeypatch.setattr(clients, "Digits", lambda image_shape, data_dir: digits)

@@ -51,6 +51,7 @@ def test_packed_images_come_back(file, tmp_path):
             np.testing.assert_array_equal(one[name], other[name])
 
 
+@pytest.mark.sweep
 def test_the_flagship_trains_judges_and_saves(file, tmp_path):
     architecture = "{'num_layers': (1,), 'hidden_dim': (16,), 'num_sharesets': (2,)}"
     arguments = ("--set", f"model.arguments={architecture}")

@@ -5,6 +5,7 @@ import json
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+import tensorflow as tf
 
 import keras_mlp
 from benchmarks import tokens
@@ -92,6 +93,10 @@ def test_wrong_options_end_before_any_work(arguments, message, capsys):
 
 
 def test_a_stored_run_is_shown_again_without_measuring(tmp_path, monkeypatch, capsys):
+    for kind in ("intra", "inter"):  # TensorFlow runs already
+        monkeypatch.setattr(
+            tf.config.threading, f"set_{kind}_op_parallelism_threads", lambda threads: None
+        )
     turns = iter(range(10, 10_000))
     monkeypatch.setattr(
         tokens, "time_calls", lambda call, seconds, threads: Sample(next(turns), 1, 1.0)

@@ -363,7 +363,7 @@ def norms(tmp_path_factory):
     return export_saved_model(model, tmp_path_factory.mktemp("saved") / "norms")
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_mirrored_replicas_train_as_one_device_does(path, steady):
     """In a process of its own: devices are divided before TensorFlow starts."""
     run_in_own_process(MIRRORED, steady, path)
@@ -398,7 +398,7 @@ for old, weight in zip(before, statistics):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_mirrored_replicas_move_the_statistics_of_batch_norm(norms):
     run_in_own_process(MIRRORED_NORMS, norms)
 

@@ -12,6 +12,7 @@ from keras_mlp.layers import RepMLP
 from tests.contract import layers_of, predict, with_random_weights
 
 
+@pytest.mark.sweep
 def test_the_program_trains_folds_and_compares(capsys):
     main(["--epochs", "2"])
     lines = capsys.readouterr().out.splitlines()

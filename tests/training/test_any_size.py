@@ -32,7 +32,7 @@ def arguments(workdir, data_dir, **overrides):
     return [*places, *(f"--set={key}={value}" for key, value in settings.items())]
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_trains_judges_and_resumes(data_dir, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "sizes"
     with blank_pictures():

@@ -87,7 +87,7 @@ def test_a_wrong_results_file_is_named(comparison, tmp_path, change, message):
         program.main(["--from", str(tmp_path / "r.json")])
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_runs_in_processes_of_their_own_have_equal_minutes_and_one_core(data_dir, tmp_path, capsys):
     folder = tmp_path / "compare"
     arguments = ["--config", PAGE, "--workdir", str(folder), "--seeds", "3", "--minutes", "0.01"]

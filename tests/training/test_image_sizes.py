@@ -41,7 +41,7 @@ def arguments(source, workdir, data_dir, **overrides):
     return [*places, *(f"--set={key}={value}" for key, value in settings.items())]
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_every_possible_way_is_judged_before_and_after(source, data_dir, tmp_path):
     image_sizes.main(arguments(source, tmp_path / "sizes", data_dir))
     metrics = json.loads((tmp_path / "sizes" / "metrics.json").read_text())

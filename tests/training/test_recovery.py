@@ -87,7 +87,7 @@ def test_killed_at_random_moments_equals_never_killed(kills, random_run, alone, 
     assert steps_of(whole) == steps_of(killed) and len(steps_of(whole)) == 12
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_asked_to_end_it_saves_between_two_epochs_and_can_be_resumed(random_run, alone, tmp_path):
     whole = alone("random", random_run)
     process, asked = start(random_run, tmp_path, "asked")

@@ -109,6 +109,7 @@ def test_the_warm_up_keeps_its_share():
     assert with_steps(page, 200).optimizer.warmup_steps == 0
 
 
+@pytest.mark.sweep
 def test_three_orders_of_the_same_images(data_dir, tmp_path, capsys):
     folder = tmp_path / "permuted"
     with blank_pictures():
