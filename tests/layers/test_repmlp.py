@@ -5,15 +5,9 @@ import numpy as np
 import pytest
 
 from keras_mlp.layers import RepMLP
+from keras_mlp.weights import load_repmlp
 from tests.contract import with_random_weights
 from tests.oracle import Oracle
-
-NORM = {
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-}
 
 
 def layer_like(oracle, **overrides):
@@ -30,27 +24,9 @@ def layer_like(oracle, **overrides):
     return layer
 
 
-def official(path, tensors, groups):
-    """The authors' tensor for one of our weights, in our layout of axes."""
-    layer, kind = path.rsplit("/", 2)[-2:]
-    size = layer.removeprefix("conv").removesuffix("_norm")
-    norms = {"fc3_norm": "fc3_bn", "pool_norm": "avg.bn", f"conv{size}_norm": f"repconv{size}.bn"}
-    if layer in norms:
-        return tensors[f"{norms[layer]}.{NORM[kind]}"]
-    if layer == "fc3":
-        tensor = tensors[f"fc3.{'weight' if kind == 'kernel' else 'bias'}"]
-        return np.swapaxes(tensor.reshape(groups, -1, *tensor.shape[1:2]), 1, -1)
-    if layer.startswith("conv"):
-        return tensors[f"repconv{size}.conv.weight"].transpose(2, 3, 1, 0)
-    return tensors[f"fc1_fc2.{layer}.{'weight' if kind == 'kernel' else 'bias'}"].T
-
-
-def load(layer, tensors):
-    for weight in layer.weights:
-        value = official(weight.path, tensors, layer.groups)
-        if weight.path.endswith("fc3/bias"):
-            value = value.reshape(weight.shape)
-        weight.assign(value)
+def load(layer, tensors, folder):
+    np.savez(folder / "tensors.npz", **tensors)
+    load_repmlp(layer, folder / "tensors.npz")
     return layer
 
 
@@ -58,20 +34,86 @@ def deployed_tensors(oracle):
     return {k.removeprefix("wd/"): v for k, v in oracle.arrays.items() if k.startswith("wd/")}
 
 
-def test_equals_the_reference():
+def test_equals_the_reference(tmp_path):
     oracle = Oracle("repmlpv1_block_global")
-    layer = load(layer_like(oracle), oracle.weights)
+    layer = load(layer_like(oracle), oracle.weights, tmp_path)
     oracle.check(layer(oracle.x))
-    deployed = load(layer_like(oracle, deployed=True), deployed_tensors(oracle))
+    deployed = load(layer_like(oracle, deployed=True), deployed_tensors(oracle), tmp_path)
     oracle.check(deployed(oracle.x), "y_deploy")
 
 
-def test_folds_to_the_weights_that_the_authors_get():
+def test_folds_to_the_weights_that_the_authors_get(tmp_path):
     oracle = Oracle("repmlpv1_block_global")
-    ours = load(layer_like(oracle), oracle.weights).deployed_weights()
-    theirs = load(layer_like(oracle, deployed=True), deployed_tensors(oracle))
+    ours = load(layer_like(oracle), oracle.weights, tmp_path).deployed_weights()
+    theirs = load(layer_like(oracle, deployed=True), deployed_tensors(oracle), tmp_path)
     for array, weight in zip(ours, theirs.weights, strict=True):
         np.testing.assert_allclose(array, weight, rtol=1e-5, atol=2e-6, err_msg=weight.path)
+
+
+def authors_tensors(layer):
+    """Random tensors of the authors' names and shapes for a layer in its training form."""
+    random = np.random.default_rng(0)
+    kernel = layer.fc3.kernel.shape
+    shapes = {"fc3.weight": (kernel[0] * kernel[2], kernel[1], 1)}
+    for name in ("fc1", "fc2"):
+        inputs, outputs = getattr(layer, name).kernel.shape
+        shapes |= {f"fc1_fc2.{name}.weight": (outputs, inputs), f"fc1_fc2.{name}.bias": (outputs,)}
+    norms = {"avg.bn": 4, "fc3_bn": layer.fc3_norm.gamma.shape[0]}
+    for size, each in zip(layer.kernel_sizes, layer.convolutions, strict=True):
+        rows, columns, inputs, outputs = each.kernel.shape
+        shapes[f"repconv{size}.conv.weight"] = (outputs, inputs, rows, columns)
+        norms[f"repconv{size}.bn"] = outputs
+    for name, width in norms.items():
+        parts = ("weight", "bias", "running_mean", "running_var")
+        shapes |= {f"{name}.{part}": (width,) for part in parts}
+    return {name: random.uniform(0.5, 1, shape).astype("float32") for name, shape in shapes.items()}
+
+
+def test_a_layer_of_a_network_is_found_by_its_prefix(tmp_path):
+    layer = RepMLP(8, partition_size=2, groups=2)
+    layer.build((None, 4, 6, 4))
+    tensors = authors_tensors(layer)
+    tensors["avg.bn.num_batches_tracked"] = np.array(3)
+    network = {f"layer3.1.{name}": tensor for name, tensor in tensors.items()}
+    np.savez(tmp_path / "network.npz", **network, **{"conv1.weight": np.ones(3, "float32")})
+    load_repmlp(layer, tmp_path / "network.npz", prefix="layer3.1.")
+    kernel = tensors["fc3.weight"].reshape(2, -1, 8).swapaxes(1, 2)
+    np.testing.assert_array_equal(layer.fc3.kernel, kernel)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensors: tensors.pop("fc3_bn.bias"), "fc3_bn.bias is missing"),
+        (lambda tensors: tensors.update(more=np.ones(2)), "more is unused"),
+        (
+            lambda tensors: tensors.update({"fc3.weight": np.ones((3, 2))}),
+            r"fc3.weight has shape \(3, 2\)",
+        ),
+        (
+            lambda tensors: tensors.update({"fc1_fc2.fc1.bias": np.full(24, np.nan)}),
+            "fc1_fc2.fc1.bias is not finite",
+        ),
+    ],
+)
+def test_tensors_that_do_not_fit_change_nothing(change, message, tmp_path):
+    layer = RepMLP(8, partition_size=2, groups=2)
+    layer.build((None, 4, 6, 4))
+    tensors = authors_tensors(layer)
+    change(tensors)
+    before = layer.get_weights()
+    with pytest.raises(ValueError, match=message) as error:
+        load(layer, tensors, tmp_path)
+    assert "in its training form" in str(error.value)
+    for was, now in zip(before, layer.get_weights(), strict=True):
+        np.testing.assert_array_equal(was, now)
+
+
+def test_only_a_built_repmlp_is_loaded():
+    with pytest.raises(ValueError, match="is not built: call it"):
+        load_repmlp(RepMLP(8), "any.npz")
+    with pytest.raises(ValueError, match=r"`layer` must be a keras_mlp\.layers\.RepMLP"):
+        load_repmlp(keras.layers.Dense(3), "any.npz")
 
 
 @pytest.mark.parametrize(
