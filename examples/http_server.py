@@ -14,6 +14,7 @@ import argparse
 import io
 import json
 import pathlib
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -99,6 +100,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             parser.error(f"`--{name}` must be at least 1, got {getattr(options, name)}.")
     if not 0 <= options.wait <= 1000:
         parser.error(f"`--wait` must be from 0 to 1000 milliseconds, got {options.wait}.")
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", options.port))
+        except (OSError, OverflowError) as error:
+            parser.error(f"`--port` {options.port} cannot be listened at ({error}); take another.")
     api = Classifier(
         options.model,
         options.threads,

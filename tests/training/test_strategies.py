@@ -6,12 +6,14 @@ breaks later ones.
 
 import json
 import os
+import socket
 
 import pytest
 import tensorflow as tf
 
 from tests.training.processes import finish, finish_with_workers, metrics, weight_difference
 from training.config import Runtime
+from training.engine.interruption import LostWorker
 from training.engine.tensorflow.strategies import build_strategy
 
 SGD = {"name": "sgd", "learning_rate": 0.1, "clip_norm": 0.2, "ema": 0.9}
@@ -141,6 +143,18 @@ def test_a_wrong_tf_config_is_one_clear_error(text, message, monkeypatch):
         build_strategy(Runtime(strategy="multi_worker_mirrored"))
     assert message in str(error.value) and "\n" not in str(error.value)
     assert "training.launch" in str(error.value)
+
+
+def test_a_port_in_use_lets_the_cluster_start_again_on_another(monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        workers = [f"127.0.0.1:{port}", "127.0.0.1:1"]
+        text = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": 0}}
+        monkeypatch.setenv("TF_CONFIG", json.dumps(text))
+        with pytest.raises(LostWorker, match=f"Port {port} of this host is in use"):
+            build_strategy(Runtime(strategy="multi_worker_mirrored"))
 
 
 def test_a_tf_config_that_is_not_json_is_named_on_one_machine_too(monkeypatch):

@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +16,7 @@ from keras_mlp.errors import first_line
 from keras_mlp.layers.tree import sublayers
 from keras_mlp.typing import Tensor
 from training.config import Runtime
+from training.engine.interruption import LostWorker
 
 
 def build_strategy(runtime: Runtime) -> tf.distribute.Strategy:
@@ -67,8 +70,28 @@ def _cluster() -> Any:
 
 def _multi_worker_strategy() -> tf.distribute.Strategy:
     resolver = _cluster()
+    _check_port_is_free(resolver)
     with _explained("TF_CONFIG or Slurm", "Check that this host has its address and a free port"):
         return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+
+
+def _check_port_is_free(resolver: Any) -> None:
+    """Raises LostWorker if another program has this worker's port.
+
+    `training.launch` then starts all workers again, on other ports.
+    """
+    address = resolver.cluster_spec().task_address(resolver.task_type, resolver.task_id)
+    port = int(address.rpartition(":")[2])
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that ended is none
+        try:
+            probe.bind(("", port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise LostWorker(
+                    f"Port {port} of this host is in use, and this worker is to listen there: end "
+                    "the other program, or give the worker another port in TF_CONFIG."
+                ) from None
 
 
 @contextlib.contextmanager
