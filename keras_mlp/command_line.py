@@ -7,6 +7,7 @@ seconds, which neither `--help` nor an error should cost. So `keras_mlp/__init__
 
 import argparse
 import json
+import os
 import pathlib
 import sys
 from collections.abc import Callable, Sequence
@@ -54,6 +55,9 @@ def check_program() -> None:
     if name in (*_PROGRAMS, "keras_mlp"):  # the last runs `keras-mlp`, once this package is loaded
         end_on_ctrl_c()
     if name in _PROGRAMS:
+        # TensorFlow's log is for its developers: what fails raises a Python error too. Read when
+        # TensorFlow loads; 0 shows all of it.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         _PROGRAMS[name](None)
 
 

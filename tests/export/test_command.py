@@ -1,5 +1,9 @@
 """python -m keras_mlp.export."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import pytest
 
@@ -31,6 +35,20 @@ def test_a_saved_model_is_written_with_its_labels(model, source, tmp_path, capsy
     inputs = keras.Input(pixels.shape[1:], dtype="uint8")
     found = keras.Model(inputs, SavedModelLayer(output)(inputs))
     assert predict(found, pixels) == pytest.approx(predict(model, pixels), abs=1e-4)
+
+
+def test_a_program_prints_nothing_but_its_result(source, tmp_path):
+    """Without the log level that conftest.py sets, as on a user's terminal."""
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [sys.executable, "-m", "keras_mlp.export", str(source)]
+    done = subprocess.run(
+        [*command, "--output", str(tmp_path / "saved")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == (f"{tmp_path / 'saved'}\n", "")
 
 
 def test_what_the_library_refuses_is_one_line(source, tmp_path, capsys):
