@@ -25,7 +25,7 @@ import numpy as np
 import keras_mlp
 from benchmarks.client_fits import CLIENTS, gradient_tape
 from benchmarks.client_lesson import Digits, Lesson
-from benchmarks.report import machine_facts
+from benchmarks.report import check_folder_of, machine_facts
 from benchmarks.worker_process import WorkerFailed
 from keras_mlp.arguments import check_positive_int
 from keras_mlp.json_files import write_json
@@ -209,8 +209,7 @@ def _check(options: argparse.Namespace) -> None:
         check_positive_int(name, getattr(options, name))
     if options.hub_python and shutil.which(options.hub_python) is None:
         raise ValueError(f"`hub_python` must be an interpreter, got {options.hub_python!r}.")
-    if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
-        raise ValueError(f"`json` must be in an existing folder, got {options.json!r}.")
+    check_folder_of("json", options.json)
 
 
 def _parser() -> argparse.ArgumentParser:

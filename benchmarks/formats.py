@@ -21,7 +21,7 @@ from benchmarks.agreement import Disagreement
 from benchmarks.contenders.exported import KERAS, LITERT_INT8
 from benchmarks.format_files import litert_at_batch, write_formats
 from benchmarks.format_runs import measure_accuracy, measure_speed
-from benchmarks.report import machine_facts, markdown
+from benchmarks.report import check_folder_of, machine_facts, markdown
 from benchmarks.rounds import Sample
 from benchmarks.task import check_threads, without_zeros
 from benchmarks.trained_models import read_trained_model
@@ -199,8 +199,7 @@ def _check(options: argparse.Namespace) -> None:
         raise ValueError(f"`converter` must be a program, got {options.converter!r}.")
     if options.converter and shutil.which("node") is None:
         raise ValueError("With `converter`, node must be on the PATH.")
-    if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
-        raise ValueError(f"`json` must be in an existing folder, got {options.json!r}.")
+    check_folder_of("json", options.json)
 
 
 def _parser() -> argparse.ArgumentParser:

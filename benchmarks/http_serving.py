@@ -26,8 +26,8 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks.report import machine_facts
-from benchmarks.stored_run import print_stored
+from benchmarks.report import check_folder_of, machine_facts
+from benchmarks.stored_run import print_stored, program_parser
 from keras_mlp.arguments import check_positive, check_positive_int
 from keras_mlp.json_files import write_json
 
@@ -185,8 +185,7 @@ def _check(options: argparse.Namespace) -> None:
         for number in getattr(options, name):
             check_positive_int(name, number)
     check_positive("seconds", options.seconds)
-    if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
-        raise ValueError(f"`json` must be in an existing folder, got {options.json!r}.")
+    check_folder_of("json", options.json)
     for name in ("litserve", "locust", "onnxruntime"):
         if importlib.util.find_spec(name) is None:
             raise ValueError(f"{name} is not installed: pip install 'keras_mlp[http]'.")
@@ -195,11 +194,7 @@ def _check(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints Markdown, and writes JSON if asked to; exits on an error."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {PROGRAM}",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = program_parser(PROGRAM, __doc__)
     add = parser.add_argument
     add("--model", help="an .onnx file")
     add("--picture", help="the file that clients send")

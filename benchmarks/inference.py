@@ -18,7 +18,7 @@ from benchmarks.agreement import Disagreement, check_agreement
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.contenders.exported import OPENVINO, OPENVINO_INT8
 from benchmarks.format_files import write_openvino
-from benchmarks.report import has_bfloat16, machine_facts, markdown
+from benchmarks.report import check_folder_of, has_bfloat16, machine_facts, markdown
 from benchmarks.rounds import run_in_turn, summarise
 from benchmarks.task import Task, check_threads, write_task
 from benchmarks.worker_process import WorkerFailed, WorkerProcess
@@ -174,8 +174,7 @@ def _check(options: argparse.Namespace) -> tuple[list[Contender], list[int]]:
         python = getattr(options, name)
         if shutil.which(python) is None:
             raise ValueError(f"`{name}` must be an interpreter, got {python!r}.")
-    if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
-        raise ValueError(f"`json` must be in an existing folder, got {options.json!r}.")
+    check_folder_of("json", options.json)
     return contenders, check_threads(options.threads)
 
 

@@ -32,9 +32,9 @@ import tensorflow as tf
 import keras_mlp
 from benchmarks.formats import without_zeros
 from benchmarks.graph_products import graph_products
-from benchmarks.report import machine_facts
+from benchmarks.report import check_folder_of, machine_facts
 from benchmarks.rounds import Sample, run_in_turn, time_calls
-from benchmarks.stored_run import print_stored
+from benchmarks.stored_run import print_stored, program_parser
 from keras_mlp.arguments import check_positive, check_positive_int
 from keras_mlp.formats import export_litert
 from keras_mlp.json_files import write_json
@@ -142,8 +142,7 @@ def _check(options: argparse.Namespace) -> Comparison:
     for name in ("classes", "rounds"):
         check_positive_int(name, getattr(options, name))
     check_positive("seconds", options.seconds)
-    if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
-        raise ValueError(f"`json` must be in an existing folder, got {options.json!r}.")
+    check_folder_of("json", options.json)
     if importlib.util.find_spec(LITERT) is None:
         raise ValueError(f"{LITERT} is not installed: pip install 'keras_mlp[litert]'.")
     comparison = load_config(options.config, options.overrides, Comparison)
@@ -154,11 +153,7 @@ def _check(options: argparse.Namespace) -> Comparison:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints Markdown, and writes JSON if asked to; exits on an error."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {PROGRAM}",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = program_parser(PROGRAM, __doc__)
     add = parser.add_argument
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument("--config", help="a page of training.compare")

@@ -3,7 +3,6 @@
 import argparse
 import functools
 import os
-import pathlib
 import shlex
 import statistics
 import sys
@@ -11,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.agreement import Disagreement, check_agreement
-from benchmarks.report import machine_facts
+from benchmarks.report import check_folder_of, machine_facts
 from benchmarks.rounds import run_in_turn
 from benchmarks.worker_process import WorkerFailed, run_once
 from keras_mlp import MLPMixer
@@ -121,8 +120,7 @@ def _check(options: argparse.Namespace) -> list[str]:
     """The variants that the options ask for; ValueError for invalid options."""
     for name in ("batch", "rounds"):
         check_positive_int(name, getattr(options, name))
-    if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
-        raise ValueError(f"`json` must be in an existing folder, got {options.json!r}.")
+    check_folder_of("json", options.json)
     names = dict.fromkeys(options.variants.split(","))
     return [check_choice("variants", name, MLPMixer.variants) for name in names]
 

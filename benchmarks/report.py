@@ -21,6 +21,12 @@ _FEATURES = (
 _BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
+def check_folder_of(name: str, path: str | None) -> None:
+    """Raises ValueError if an option names a file, and the folder of that file does not exist."""
+    if path and not pathlib.Path(path).absolute().parent.is_dir():
+        raise ValueError(f"`{name}` must be in an existing folder, got {path!r}.")
+
+
 def machine_facts() -> dict[str, Any]:
     """A dict of facts that a reader needs to repeat the measurement."""
     return {

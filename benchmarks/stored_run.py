@@ -1,10 +1,20 @@
-"""Reading the JSON file of a benchmark again, to print its table without measuring."""
+"""What benchmarks share that show a stored run again: their options, and reading its JSON file."""
 
+import argparse
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from keras_mlp.json_files import read_json
+
+
+def program_parser(program: str, description: str | None) -> argparse.ArgumentParser:
+    """A parser of a benchmark's options, whose help begins with its docstring."""
+    return argparse.ArgumentParser(
+        prog=f"python -m {program}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def print_stored(

@@ -21,7 +21,6 @@ import argparse
 import functools
 import math
 import os
-import pathlib
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -32,9 +31,9 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mlp
-from benchmarks.report import machine_facts
+from benchmarks.report import check_folder_of, machine_facts
 from benchmarks.rounds import Sample, run_in_turn, summarise, time_calls
-from benchmarks.stored_run import print_stored, read_run
+from benchmarks.stored_run import print_stored, program_parser, read_run
 from benchmarks.tokens_picture import draw_tokens
 from keras_mlp.arguments import check_choice, check_positive, check_positive_int
 from keras_mlp.json_files import write_json
@@ -209,9 +208,7 @@ def _check(options: argparse.Namespace) -> None:
         both = set(keras_mlp.MLPMixer.variants) & set(keras_mlp.ViT.variants)
         check_choice("pair", options.pair, sorted(both))
     for name in ("json", "picture"):
-        path = getattr(options, name)
-        if path and not pathlib.Path(path).absolute().parent.is_dir():
-            raise ValueError(f"`{name}` must be in an existing folder, got {path!r}.")
+        check_folder_of(name, getattr(options, name))
     if options.stored and options.json:
         raise ValueError("`--json` has nothing to write with `--from`, which measures nothing.")
     if options.picture and options.stored and len(options.stored) > 1:
@@ -221,11 +218,7 @@ def _check(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints Markdown, and writes JSON if asked to; exits on an error."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {PROGRAM}",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = program_parser(PROGRAM, __doc__)
     add = parser.add_argument
     add("--architectures", nargs="+", default=list(keras_mlp.ARCHITECTURES), metavar="NAME")
     add("--sides", type=int, nargs="+", default=[224, 448, 672, 896], metavar="PIXELS")

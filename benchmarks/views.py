@@ -8,7 +8,6 @@ turn, and their peak memory is measured in processes of their own.
 import argparse
 import functools
 import os
-import pathlib
 import shlex
 import statistics
 import sys
@@ -18,7 +17,7 @@ from typing import Any
 
 import keras_mlp
 from benchmarks.agreement import Disagreement, check_agreement
-from benchmarks.report import machine_facts
+from benchmarks.report import check_folder_of, machine_facts
 from benchmarks.rounds import run_in_turn
 from benchmarks.view_step import KINDS, model_of, some_images, step_of
 from benchmarks.worker_process import WorkerFailed, run_once
@@ -112,8 +111,7 @@ def _check(options: argparse.Namespace) -> None:
         check_positive_int(name, getattr(options, name))
     if options.rounds < 2:
         raise ValueError(f"`rounds` must be at least 2, for quartiles, got {options.rounds}.")
-    if options.json and not pathlib.Path(options.json).absolute().parent.is_dir():
-        raise ValueError(f"`json` must be in an existing folder, got {options.json!r}.")
+    check_folder_of("json", options.json)
     for name in options.architectures:
         architecture = keras_mlp.ARCHITECTURES[name]
         check_choice("variant", options.variant, architecture.variants)
