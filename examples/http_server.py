@@ -101,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not 0 <= options.wait <= 1000:
         parser.error(f"`--wait` must be from 0 to 1000 milliseconds, got {options.wait}.")
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that ended is none
         try:
             probe.bind(("127.0.0.1", options.port))
         except (OSError, OverflowError) as error:
