@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import contest, inference, report
+from benchmarks import contest, inference, report, training_cpu
 from benchmarks.agreement import Disagreement, check_agreement
-from benchmarks.contenders import INFERENCE, Contender
+from benchmarks.contenders import INFERENCE, TRAINING, Contender
 from benchmarks.report import markdown
 from benchmarks.rounds import Sample, run_in_turn, summarise, time_calls
 from benchmarks.task import write_task
@@ -188,6 +188,15 @@ def test_our_forms_agree(tmp_path, cpu):
     contenders = [INFERENCE[name] for name in names]
     run = inference.measure(contenders, options(rounds=1), [cpu], {}, tmp_path)
     assert set(run["contenders"]) == set(names)
+
+
+@pytest.mark.sweep
+def test_a_training_step_is_timed_in_both_precisions(tmp_path, cpu):
+    contenders = list(TRAINING.values())
+    run = training_cpu.measure(contenders, options(rounds=1), [cpu], {}, tmp_path)
+    assert set(run["contenders"]) == {"ours", "ours_bf16"}
+    assert run["missing"]["timm_eager"] == ["torch", "timm", "torchvision"]
+    assert 0 < run["contenders"]["ours_bf16"]["difference"] < 0.05
 
 
 def test_a_contender_that_cannot_be_built_is_reported(tmp_path, cpu, capsys):

@@ -132,3 +132,36 @@ INFERENCE = {
         ),
     )
 }
+
+_OUR_STEP = "benchmarks.contenders.training_ours"
+_TORCH_STEP = "benchmarks.contenders.training_timm"
+
+TRAINING = {
+    contender.name: contender
+    for contender in (
+        Contender("ours", "keras_mlp, tf.function", f"{_OUR_STEP}:float32", _TENSORFLOW),
+        Contender(
+            "ours_bf16",
+            "keras_mlp, tf.function, mixed_bfloat16",
+            f"{_OUR_STEP}:bfloat16",
+            _TENSORFLOW,
+            exact=False,
+        ),
+        Contender("timm_eager", "timm", f"{_TORCH_STEP}:eager", _TIMM),
+        Contender("timm_compile", "timm, torch.compile", f"{_TORCH_STEP}:compiled", _TIMM),
+        Contender(
+            "timm_eager_bf16",
+            "timm, autocast to bfloat16",
+            f"{_TORCH_STEP}:eager_bfloat16",
+            _TIMM,
+            exact=False,
+        ),
+        Contender(
+            "timm_compile_bf16",
+            "timm, torch.compile, autocast to bfloat16",
+            f"{_TORCH_STEP}:compiled_bfloat16",
+            _TIMM,
+            exact=False,
+        ),
+    )
+}
