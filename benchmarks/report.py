@@ -61,13 +61,14 @@ def markdown(run: dict[str, Any]) -> str:
     Args:
         run: a dict with "facts" (name to value), "baseline" (a contender's name), "contenders"
             (name to a dict with "description", "samples", "summary", "difference"), "missing"
-            (name to the missing libraries) and, optionally, "failed" (name to an error).
+            (name to the missing libraries) and, optionally, "failed" (name to an error)
+            and "outputs" (what is compared, logits by default).
 
     Returns:
         Markdown text.
     """
     lines = [f"- {name}: {value}" for name, value in run["facts"].items()]
-    lines += ["", *_header(run["baseline"])]
+    lines += ["", *_header(run["baseline"], run.get("outputs", "logits"))]
     lines += [_row(name, result) for name, result in run["contenders"].items()]
     for name, libraries in run["missing"].items():
         lines.append(f"| {name} | missing: {', '.join(libraries)} | - | - | - | - | - | - |")
@@ -81,7 +82,7 @@ def markdown(run: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _header(baseline: str) -> tuple[str, str]:
+def _header(baseline: str, outputs: str) -> tuple[str, str]:
     columns = (
         "contender",
         "what",
@@ -90,7 +91,7 @@ def _header(baseline: str) -> tuple[str, str]:
         f"speed over {baseline}",
         "range over rounds",
         "lowest CPU share",
-        "logits differ by",
+        f"{outputs} differ by",
     )
     return f"| {' | '.join(columns)} |", "|---|---|" + "---:|" * (len(columns) - 2)
 

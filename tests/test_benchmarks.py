@@ -197,6 +197,7 @@ def test_a_training_step_is_timed_in_both_precisions(tmp_path, cpu):
     assert set(run["contenders"]) == {"ours", "ours_bf16"}
     assert run["missing"]["timm_eager"] == ["torch", "timm", "torchvision"]
     assert 0 < run["contenders"]["ours_bf16"]["difference"] < 0.05
+    assert "| losses differ by |" in markdown(run)
 
 
 def test_a_contender_that_cannot_be_built_is_reported(tmp_path, cpu, capsys):
