@@ -184,7 +184,7 @@ def test_fewer_bits_may_differ_more():
 
 @pytest.mark.sweep
 def test_our_forms_agree(tmp_path, cpu):
-    names = ("ours", "ours_nd", "ours_bf16", "ours_jax", "litert", "litert_int8")
+    names = ("ours", "ours_nd", "ours_bf16", "ours_jax", "litert")
     contenders = [INFERENCE[name] for name in names]
     run = inference.measure(contenders, options(rounds=1), [cpu], {}, tmp_path)
     assert set(run["contenders"]) == set(names)
