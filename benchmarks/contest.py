@@ -213,7 +213,7 @@ def measure(
                 failed[contender.name] = str(error).strip().splitlines()[-1]
                 continue
             workers[contender.name] = stack.enter_context(worker)
-        inexact = {contender.name for contender in contenders if not contender.exact}
+        inexact = {each.name for each in contenders if each.precision != "float32"}
         outputs = {name: worker.output for name, worker in workers.items()}
         differences = compare(outputs, inexact, tolerances)
         samples = run_in_turn({n: w.sample for n, w in workers.items()}, options.rounds)

@@ -1,5 +1,6 @@
 """Stored runs of benchmarks.inference and benchmarks.training_cpu as Markdown."""
 
+import collections
 import dataclasses
 import pathlib
 import statistics
@@ -7,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks import inference, training_cpu
-from benchmarks.contenders import INFERENCE, TRAINING, Contender
+from benchmarks.contenders import INFERENCE, TRAINING
 from benchmarks.contest import BASELINE, configuration_name
 from benchmarks.report import QUIET_CPU_SHARE
 from keras_mlp.json_files import read_json
@@ -137,50 +138,45 @@ def _file_section(stored: Stored) -> str:
 
 
 def _verdicts(stored: Stored) -> str:
-    """`ours` against the fastest form of timm in each precision, for each configuration."""
-    contenders = CONTENDERS[stored.program]
+    """keras_mlp on TensorFlow against its peers of the same precision, for each configuration."""
+    contenders = CONTENDERS[stored.program].values()
     lines = [
-        "| model, batch, threads | precision | fastest of timm | ours over it | |",
-        "|---|---|---|---:|---|",
+        "| model, batch, threads | precision | fastest of timm | `ours` over it | "
+        "| fastest of all | it over `ours` |",
+        "|---|---|---|---:|---|---|---:|",
     ]
-    counts = dict.fromkeys(("keras_mlp", "a tie", "timm"), 0)
+    counts: collections.Counter[str] = collections.Counter()
     for run in stored.runs:
-        for precision, ours, exact in (("float32", "ours", True), ("bfloat16", "ours_bf16", False)):
-            peers = _of_timm(contenders.values(), exact)
-            peer = fastest(run, peers)
-            if peer is None or ours not in run["contenders"]:
+        for precision, ours in (("float32", "ours"), ("bfloat16", "ours_bf16")):
+            same = [each for each in contenders if each.precision == precision]
+            of_all = fastest(run, (each.name for each in same))
+            of_timm = fastest(run, (each.name for each in same if "timm" in each.libraries))
+            if ours not in run["contenders"] or of_all is None or of_timm is None:
                 continue
-            found = ratio(run, ours, peer)
-            verdict = _verdict(found.median)
+            found = ratio(run, ours, of_timm)
+            verdict = _verdict(found) if quiet(run) else "not quotable"
             counts[verdict] += 1
-            faster = {"keras_mlp": "keras_mlp is faster", "timm": "**timm is faster**"}
+            faster = "" if of_all == ours else str(ratio(run, of_all, ours))
             lines.append(
-                f"| {configuration_name(run)} | {precision} | `{peer}` | {found} "
-                f"| {faster.get(verdict, verdict)} |"
+                f"| {configuration_name(run)} | {precision} | `{of_timm}` | {found} | {verdict} "
+                f"| `{of_all}` | {faster} |"
             )
-    total = sum(counts.values())
-    if not total:
+    if not counts:
         return "timm was not measured here."
+    found_counts = ", ".join(f"{verdict} in {count}" for verdict, count in sorted(counts.items()))
     sentence = (
-        "keras_mlp on TensorFlow against the fastest form of timm in the same precision: faster in "
-        f"{counts['keras_mlp']} of {total} rows, a tie in {counts['a tie']}, slower in "
-        f"{counts['timm']}."
+        "keras_mlp on TensorFlow against the fastest form of timm in the same precision, of "
+        f"{counts.total()} rows: {found_counts}."
     )
     return "\n".join([sentence, "", *lines])
 
 
-def _verdict(median: float) -> str:
-    if median > TIE:
-        return "keras_mlp"
-    return "timm" if median < 1 / TIE else "a tie"
-
-
-def _of_timm(contenders: Iterable[Contender], exact: bool) -> list[str]:
-    return [
-        contender.name
-        for contender in contenders
-        if "timm" in contender.libraries and contender.exact == exact
-    ]
+def _verdict(found: Ratio) -> str:
+    if found.median > TIE and found.lowest > 1:
+        return "keras_mlp is faster"
+    if found.median < 1 / TIE and found.highest < 1:
+        return "**timm is faster**"
+    return "a tie"
 
 
 def _model_tables(stored: Stored) -> list[str]:
@@ -210,7 +206,8 @@ def _model_table(runs: Sequence[Run], program: str) -> str:
             speed = 1000 * run["batch"] / median if program == training_cpu.PROGRAM else median
             over = str(ratio(run, name, BASELINE)) if BASELINE in run["contenders"] else ""
             best = name == fastest(run, run["contenders"])
-            cells += [f"**{speed:.3g}**" if best else f"{speed:.3g}", over]
+            figure = f"{speed:.0f}" if speed >= 100 else f"{speed:.3g}"
+            cells += [f"**{figure}**" if best else figure, over]
         lines.append(f"| `{name}` | {what} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -21,7 +21,8 @@ class Contender:
         worker: the interpreter's arguments that start its process.
         form: what `python -m keras_mlp.formats --format` calls the file that it runs; None if it
             runs the model of the task itself.
-        exact: whether it computes in float32. Others are compared loosely.
+        precision: what it computes in, "float32", "bfloat16" or "int8"; outputs of the last two
+            are compared loosely.
         environment: variables of its process, besides those that all have.
     """
 
@@ -31,7 +32,7 @@ class Contender:
     libraries: tuple[str, ...]
     worker: tuple[str, ...] = ("-m", "benchmarks.worker")
     form: str | None = None
-    exact: bool = True
+    precision: str = "float32"
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -61,7 +62,7 @@ INFERENCE = {
             "keras_mlp, tf.function, bfloat16",
             f"{_OURS}:bfloat16",
             _TENSORFLOW,
-            exact=False,
+            precision="bfloat16",
         ),
         Contender(
             "ours_jax",
@@ -85,21 +86,21 @@ INFERENCE = {
             "timm, bfloat16",
             f"{_TORCH}:eager_bfloat16",
             _TIMM,
-            exact=False,
+            precision="bfloat16",
         ),
         Contender(
             "timm_compile_bf16",
             "timm, torch.compile, bfloat16",
             f"{_TORCH}:compiled_bfloat16",
             _TIMM,
-            exact=False,
+            precision="bfloat16",
         ),
         Contender(
             "timm_freezing_bf16",
             "timm, torch.compile with inductor's freezing, bfloat16",
             f"{_TORCH}:frozen_bfloat16",
             _TIMM,
-            exact=False,
+            precision="bfloat16",
         ),
         Contender("litert", "LiteRT, float32", f"{_FILES}:litert", _LITERT, form="litert"),
         Contender(
@@ -108,7 +109,7 @@ INFERENCE = {
             f"{_FILES}:litert",
             _LITERT,
             form="litert-int8",
-            exact=False,
+            precision="int8",
         ),
         Contender("onnx", "ONNX Runtime, float32", f"{_FILES}:onnx", _ONNX, form="onnx"),
         Contender(
@@ -120,7 +121,7 @@ INFERENCE = {
             f"{_FILES}:openvino_bf16",
             _OPENVINO,
             form="openvino",
-            exact=False,
+            precision="bfloat16",
         ),
         Contender(
             "openvino_int8",
@@ -128,7 +129,7 @@ INFERENCE = {
             f"{_FILES}:openvino",
             (*_OPENVINO, "nncf"),
             form="openvino-int8",
-            exact=False,
+            precision="int8",
         ),
     )
 }
@@ -145,7 +146,7 @@ TRAINING = {
             "keras_mlp, tf.function, mixed_bfloat16",
             f"{_OUR_STEP}:bfloat16",
             _TENSORFLOW,
-            exact=False,
+            precision="bfloat16",
         ),
         Contender("timm_eager", "timm", f"{_TORCH_STEP}:eager", _TIMM),
         Contender("timm_compile", "timm, torch.compile", f"{_TORCH_STEP}:compiled", _TIMM),
@@ -154,14 +155,14 @@ TRAINING = {
             "timm, autocast to bfloat16",
             f"{_TORCH_STEP}:eager_bfloat16",
             _TIMM,
-            exact=False,
+            precision="bfloat16",
         ),
         Contender(
             "timm_compile_bf16",
             "timm, torch.compile, autocast to bfloat16",
             f"{_TORCH_STEP}:compiled_bfloat16",
             _TIMM,
-            exact=False,
+            precision="bfloat16",
         ),
     )
 }
