@@ -104,27 +104,25 @@ def fastest(run: Run, names: Iterable[str]) -> str | None:
 
 
 def quiet(run: Run) -> bool:
-    """Whether no other job took CPU time from any contender."""
-    return _lowest_share(run) >= QUIET_CPU_SHARE
+    """Whether no other job took CPU time from any contender in at least half of the rounds."""
+    return 2 * len(_quiet_rounds(run)) >= _round_count(run)
 
 
 def _file_section(stored: Stored) -> str:
     facts = stored.facts
-    rounds = min(len(each["samples"]) for run in stored.runs for each in run["contenders"].values())
-    share = min(_lowest_share(run) for run in stored.runs)
+    rounds = min(_round_count(run) for run in stored.runs)
     about = (
-        f"{facts['date']}, {facts['cpus']} virtual CPUs, {rounds} rounds, every CPU share at least "
-        f"{share:.2f}. Python {facts['python']}, {facts['versions']}; commit {facts['commit']}. "
-        f"Every sample: [{stored.name}.json](results/{stored.name}.json)."
+        f"{facts['date']}, {facts['cpus']} virtual CPUs, {rounds} rounds. "
+        f"Python {facts['python']}, {facts['versions']}; commit {facts['commit']}. Every sample: "
+        f"[{stored.name}.json](results/{stored.name}.json)."
     )
-    busy = [configuration_name(run) for run in stored.runs if not quiet(run)]
-    warning = [f"**Do not quote**, another job used the CPU: {'; '.join(busy)}."] if busy else []
+    notes = [_left_out(run) for run in stored.runs if len(_quiet_rounds(run)) < _round_count(run)]
     title = TITLES[stored.program]
     return "\n\n".join(
         [
             f"### {title}, {facts['date']}",
             about,
-            *warning,
+            *([f"In some rounds another job used the CPU: {'; '.join(notes)}."] if notes else []),
             f"```\n{facts['command']}\n```",
             _verdicts(stored),
             *(
@@ -135,6 +133,16 @@ def _file_section(stored: Stored) -> str:
             *_skipped(stored),
         ]
     )
+
+
+def _left_out(run: Run) -> str:
+    """What a reader must know of a run in which another job used the CPU."""
+    count = _round_count(run)
+    busy = count - len(_quiet_rounds(run))
+    what = (
+        f"{busy} of {count} rounds are left out" if quiet(run) else "**do not quote** its figures"
+    )
+    return f"{configuration_name(run)}, {what}"
 
 
 def _verdicts(stored: Stored) -> str:
@@ -230,14 +238,27 @@ def _skipped(stored: Stored) -> list[str]:
 
 
 def _times(run: Run, contender: str) -> list[float]:
-    return [sample["milliseconds"] for sample in run["contenders"][contender]["samples"]]
+    """Milliseconds in the rounds that count: the quiet ones, or all of a run that is not quiet."""
+    samples = run["contenders"][contender]["samples"]
+    rounds = _quiet_rounds(run) if quiet(run) else range(len(samples))
+    return [samples[each]["milliseconds"] for each in rounds]
+
+
+def _quiet_rounds(run: Run) -> list[int]:
+    return [
+        each for each in range(_round_count(run)) if _lowest_share(run, each) >= QUIET_CPU_SHARE
+    ]
+
+
+def _round_count(run: Run) -> int:
+    return min(len(each["samples"]) for each in run["contenders"].values())
 
 
 def _median(run: Run, contender: str) -> float:
     return statistics.median(_times(run, contender))
 
 
-def _lowest_share(run: Run) -> float:
-    return min(
-        sample["cpu_share"] for each in run["contenders"].values() for sample in each["samples"]
-    )
+def _lowest_share(run: Run, number: int) -> float:
+    """The lowest CPU share of any contender in a round."""
+    shares = [each["samples"][number]["cpu_share"] for each in run["contenders"].values()]
+    return min(shares)

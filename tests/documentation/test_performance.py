@@ -110,8 +110,21 @@ def test_skipped_contenders_and_busy_machines_are_named(site):
     text = processor_sections(read_stored(site / "results"))
     assert "- `onnx` (missing onnxruntime): all of them" in text
     assert "- `openvino` (failed, no such operation): MLPMixer S/16, batch 1, 1 thread" in text
-    assert "**Do not quote**, another job used the CPU: MLPMixer S/16, batch 1, 1 thread." in text
+    assert "used the CPU: MLPMixer S/16, batch 1, 1 thread, **do not quote** its figures." in text
     assert "timm was not measured here." in text and ".svg" not in text
+
+
+def test_rounds_in_which_another_job_ran_do_not_count(site):
+    contenders = {"ours": result(10.0, 10.0), "timm_eager": result(12.0, 90.0)}
+    contenders["timm_eager"]["samples"][1]["cpu_share"] = 0.6
+    store(site, "a", [run(contenders)])
+    text = processor_sections(read_stored(site / "results"))
+    assert "used the CPU: MLPMixer S/16, batch 8, 1 thread, 1 of 2 rounds are left out." in text
+    assert "| `timm_eager` | 1.20 (1.20 to 1.20) | keras_mlp is faster |" in text
+    contenders["ours"]["samples"][0]["cpu_share"] = 0.6
+    store(site, "a", [run(contenders)])
+    text = processor_sections(read_stored(site / "results"))
+    assert "| `timm_eager` | 5.10 (1.20 to 9.00) | not quotable |" in text
 
 
 def test_a_damaged_file_is_named(site, capsys):
