@@ -173,8 +173,8 @@ def _verdicts(stored: Stored) -> str:
         return "timm was not measured here."
     found_counts = ", ".join(f"{verdict} in {count}" for verdict, count in sorted(counts.items()))
     sentence = (
-        "keras_mlp on TensorFlow against the fastest form of timm in the same precision, of "
-        f"{counts.total()} rows: {found_counts}."
+        "keras_mlp on TensorFlow against the fastest form of timm in the same precision: "
+        f"{found_counts}, out of {counts.total()} rows."
     )
     return "\n".join([sentence, "", *lines])
 

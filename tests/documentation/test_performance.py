@@ -82,7 +82,7 @@ def test_stored_runs_give_ratios_paired_by_round(site, capsys):
         row.format("bfloat16 | `timm_eager_bf16` | 1.01 (1.00 to 1.02) | a tie | `ours_bf16` | ")
         in page
     )
-    assert "of 2 rows: **timm is faster** in 1, a tie in 1." in page
+    assert "precision: **timm is faster** in 1, a tie in 1, out of 2 rows." in page
     assert "| `ours` | a toy | 10 | 1.25 (1.00 to 1.50) | **1** |  |" in page
     assert "![Inference: speed over timm_eager](performance_zen.svg)" in page
     assert (site / "performance_zen.svg").read_text().startswith("<svg")
