@@ -10,7 +10,7 @@ from typing import Any
 _CHECKOUT = pathlib.Path(__file__).parents[1]
 
 # An undisturbed pinned thread reads 0.99 to 1.00; several threads wait for each other a little.
-_QUIET_CPU_SHARE = 0.9
+QUIET_CPU_SHARE = 0.9
 
 # Instructions that decide which number formats are fast: /proc/cpuinfo calls them flags on x86, and
 # Features on ARM.
@@ -31,7 +31,8 @@ def machine_facts() -> dict[str, Any]:
     """A dict of facts that a reader needs to repeat the measurement."""
     return {
         "date": datetime.date.today().isoformat(),
-        "cpu": _cpu_model(),
+        "cpu": _cpu_fact("model name") or platform.machine(),
+        "cpu family": f"{_cpu_fact('cpu family')}, model {_cpu_fact('model')}",
         "cpus": os.cpu_count(),
         "cpu features": " ".join(cpu_features()) or "unknown",
         "commit": _commit(),
@@ -59,26 +60,29 @@ def markdown(run: dict[str, Any]) -> str:
 
     Args:
         run: a dict with "facts" (name to value), "baseline" (a contender's name), "contenders"
-            (name to a dict with "description", "samples", "summary", "difference") and "missing"
-            (name to the missing libraries).
+            (name to a dict with "description", "samples", "summary", "difference"), "missing"
+            (name to the missing libraries) and, optionally, "failed" (name to an error)
+            and "outputs" (what is compared, logits by default).
 
     Returns:
         Markdown text.
     """
     lines = [f"- {name}: {value}" for name, value in run["facts"].items()]
-    lines += ["", *_header(run["baseline"])]
+    lines += ["", *_header(run["baseline"], run.get("outputs", "logits"))]
     lines += [_row(name, result) for name, result in run["contenders"].items()]
     for name, libraries in run["missing"].items():
         lines.append(f"| {name} | missing: {', '.join(libraries)} | - | - | - | - | - | - |")
-    if any(_lowest_share(result) < _QUIET_CPU_SHARE for result in run["contenders"].values()):
+    for name, error in run.get("failed", {}).items():
+        lines.append(f"| {name} | failed: {error.replace('|', '/')} | - | - | - | - | - | - |")
+    if any(lowest_share(result) < QUIET_CPU_SHARE for result in run["contenders"].values()):
         lines += [
             "",
-            f"Not quotable: a CPU share below {_QUIET_CPU_SHARE} (see benchmarks/README.md).",
+            f"Not quotable: a CPU share below {QUIET_CPU_SHARE} (see benchmarks/README.md).",
         ]
     return "\n".join(lines) + "\n"
 
 
-def _header(baseline: str) -> tuple[str, str]:
+def _header(baseline: str, outputs: str) -> tuple[str, str]:
     columns = (
         "contender",
         "what",
@@ -87,7 +91,7 @@ def _header(baseline: str) -> tuple[str, str]:
         f"speed over {baseline}",
         "range over rounds",
         "lowest CPU share",
-        "logits differ by",
+        f"{outputs} differ by",
     )
     return f"| {' | '.join(columns)} |", "|---|---|" + "---:|" * (len(columns) - 2)
 
@@ -100,19 +104,22 @@ def _row(name: str, result: dict[str, Any]) -> str:
         spread = f"{summary.lowest:.2f}-{summary.highest:.2f}"
     return (
         f"| {name} | {result['description']} | {summary.median:.4g} | {summary.best:.4g} "
-        f"| {ratio} | {spread} | {_lowest_share(result):.2f} | {result['difference']:.0e} |"
+        f"| {ratio} | {spread} | {lowest_share(result):.2f} | {result['difference']:.0e} |"
     )
 
 
-def _lowest_share(result: dict[str, Any]) -> float:
+def lowest_share(result: dict[str, Any]) -> float:
+    """The lowest CPU share of a contender's samples."""
     return min(sample.cpu_share for sample in result["samples"])
 
 
-def _cpu_model() -> str:
+def _cpu_fact(name: str) -> str:
+    """What /proc/cpuinfo says of the first CPU; "" if it does not say."""
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return ""
 
 
 def _commit() -> str:

@@ -1,4 +1,4 @@
-"""The task of all contenders: one model's weights and a batch of images, in files."""
+"""The task of all contenders: one model's weights and a batch of labelled images, in files."""
 
 import dataclasses
 import json
@@ -18,28 +18,28 @@ from keras_mlp.deploy import has_training_form
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """Inference on one batch.
+    """Inference on one batch, or training on it.
 
     Attributes:
-        model: path of a `.keras` file that takes normalised images.
+        model: path of a `.keras` file that takes normalised images, or of that model in the form
+            that a contender runs.
         images: path of a `.npy` file, normalised images (B, H, W, channels), float32.
+        labels: path of a `.npy` file (B,), int64.
         batch: B.
         threads: number of threads.
         cpus: numbers of the CPUs to run on.
         weights: path of a `.safetensors` file in timm's naming; None if timm lacks the network.
         timm: how timm builds the model, see `benchmarks.timm_side.build`; None if it lacks it.
-        openvino, openvino_int8: paths of OpenVINO folders; None if there are none.
     """
 
     model: str
     images: str
+    labels: str
     batch: int
     threads: int
     cpus: list[int]
     weights: str | None = None
     timm: dict[str, Any] | None = None
-    openvino: str | None = None
-    openvino_int8: str | None = None
 
 
 def write_task(
@@ -61,7 +61,7 @@ def write_task(
         seed: seed of the random numbers.
 
     Returns:
-        A `Task` without OpenVINO's folders.
+        A `Task`.
     """
     keras.utils.set_random_seed(seed)
     model = ARCHITECTURES[architecture].from_variant(variant, include_preprocessing=False)
@@ -70,10 +70,13 @@ def write_task(
         model = deploy(model)
     model.save(folder / "model.keras")
     shape = (batch_size, *model.image_shape)
-    np.save(folder / "images.npy", np.random.default_rng(seed).standard_normal(shape, "float32"))
+    rng = np.random.default_rng(seed)
+    np.save(folder / "images.npy", rng.standard_normal(shape, "float32"))
+    np.save(folder / "labels.npy", rng.integers(0, model.num_classes, batch_size))
     task = Task(
         str(folder / "model.keras"),
         str(folder / "images.npy"),
+        str(folder / "labels.npy"),
         batch_size,
         len(cpus),
         list(cpus),
@@ -104,3 +107,11 @@ def check_threads(threads: int) -> list[int]:
     if threads > len(cpus):
         raise ValueError(f"`threads` must be at most the {len(cpus)} CPUs, got {threads}.")
     return cpus[-threads:]  # the first CPU handles most interrupts
+
+
+def calibration_file(task: Task) -> pathlib.Path:
+    """Writes random images like those of a task, to quantize its model with."""
+    shape = np.load(task.images, mmap_mode="r").shape[1:]
+    path = pathlib.Path(task.images).with_name("calibration.npy")
+    np.save(path, np.random.default_rng(1).standard_normal((8, *shape), "float32"))
+    return path

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_mlp
+from benchmarks.plain_step import plain_step
 from benchmarks.report import machine_facts
 from benchmarks.rounds import run_in_turn, summarise, time_calls
 from training.config import Config, Data, Optimizer
@@ -45,18 +46,8 @@ def _new(variant: str) -> keras_mlp.MLPMixer:
 def _bare(
     model: keras.Model, batches: Iterator[tuple[tf.Tensor, tf.Tensor]], steps: int
 ) -> Callable[[], object]:
-    optimizer = keras.optimizers.AdamW(1e-4)
-    optimizer.build(model.trainable_variables)
     loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-    @tf.function
-    def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            loss = loss_of(labels, model(images, training=True))
-        weights = model.trainable_variables
-        gradients = tape.gradient(loss, [weight.value for weight in weights])
-        optimizer.apply(gradients, weights)
-        return loss
+    step = plain_step(model, keras.optimizers.AdamW(1e-4), loss_of)
 
     def call() -> None:
         for _ in range(steps):

@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
 from benchmarks.contenders import Contender
@@ -56,7 +57,7 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=self._log,
             cwd=_CHECKOUT,
-            env=_environment(task.threads),
+            env={**_environment(task.threads), **contender.environment},
             text=True,
         )
         order = {
@@ -104,6 +105,24 @@ class WorkerProcess:
             self._log.seek(0)
             raise WorkerFailed(f"{self.name} ended early:\n{self._log.read()[-2000:]}")
         return json.loads(reply)
+
+
+def missing_libraries(interpreter: str, libraries: Sequence[str]) -> list[str]:
+    """Those of some top-level modules that an interpreter cannot find.
+
+    Raises:
+        WorkerFailed: the interpreter does not run.
+    """
+    code = (
+        "import importlib.util, json, sys; print(json.dumps([name for name in sys.argv[1:] "
+        "if importlib.util.find_spec(name) is None]))"
+    )
+    order = [interpreter, "-c", code, *libraries]
+    finished = subprocess.run(order, cwd=_CHECKOUT, capture_output=True, text=True)
+    if finished.returncode:
+        raise WorkerFailed(f"{interpreter} does not run:\n{finished.stderr[-2000:]}")
+    missing: list[str] = json.loads(finished.stdout)
+    return missing
 
 
 def run_once(module: str, name: str, order: dict[str, Any]) -> dict[str, Any]:

@@ -70,12 +70,16 @@ STUDIES = {
     "scaling_fashion_mnist": _fashion_mnist(
         scaling.PROGRAM,
         "Fashion-MNIST, more or fewer images",
-        "The same number of steps on nested subsets, balanced over the classes.",
+        "1,500 steps on nested subsets, balanced over the classes, for five of the models.",
+        " --steps 1500 \\\n    --set \"architectures=('MLPMixer', 'ResMLP', 'ViT', "
+        "'examples.comparators:nf_resnet', 'examples.comparators:plain_mlp')\"",
     ),
     "permuted_fashion_mnist": _fashion_mnist(
         permuted.PROGRAM,
         "Fashion-MNIST, permuted",
-        "The same training on images whose patches, then whose pixels, are in one random order.",
+        "Two epochs on images as they are, then with their patches, then with their pixels in one "
+        "random order.",
+        " --set epochs=2",
     ),
     "ablations_fashion_mnist": Study(
         "Fashion-MNIST, one change at a time",

@@ -212,7 +212,7 @@ def formats_options(arguments: Arguments = None) -> argparse.Namespace:
         metavar="PATH",
         help="file to write; for openvino and tfjs a folder",
     )
-    add("--batch-size", type=int, help="images per call, fixed in a LiteRT file (default 1)")
+    add("--batch-size", type=int, help="images per call of a LiteRT file (default any)")
     add(
         "--calibration-images",
         type=_nonempty,

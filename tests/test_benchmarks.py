@@ -1,6 +1,7 @@
 """The benchmark's method, with toy contenders in real processes, without PyTorch and timm."""
 
 import argparse
+import dataclasses
 import json
 import math
 import os
@@ -10,13 +11,13 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import inference, report
+from benchmarks import contest, inference, report, training_cpu
 from benchmarks.agreement import Disagreement, check_agreement
-from benchmarks.contenders import CONTENDERS, Contender
+from benchmarks.contenders import INFERENCE, TRAINING, Contender
 from benchmarks.report import markdown
 from benchmarks.rounds import Sample, run_in_turn, summarise, time_calls
 from benchmarks.task import write_task
-from benchmarks.worker_process import WorkerFailed, WorkerProcess
+from benchmarks.worker_process import WorkerFailed, WorkerProcess, missing_libraries
 from keras_mlp import ARCHITECTURES, load_checkpoint
 from keras_mlp.json_files import write_json
 from tests.toy_contenders import allowed_cpus, broken, chatter, doubled_picture_sums, picture_sums
@@ -29,7 +30,7 @@ def toy(function, name=None, libraries=("numpy",)):
 
 def options(**overrides):
     defaults = {"architecture": "MLPMixer", "variant": "pico/2", "batch": 2, "rounds": 2}
-    pythons = dict.fromkeys(("timm_python", "openvino_python"), sys.executable)
+    pythons = dict.fromkeys(("timm_python", "openvino_python", "onnx_python"), sys.executable)
     return argparse.Namespace(**{**defaults, **pythons, "seconds": 0.001, **overrides})
 
 
@@ -124,7 +125,7 @@ def test_a_run_reports_every_contender(tmp_path, cpu):
         toy(picture_sums, "timm_eager"),
         toy(picture_sums, "absent", ("numpy", "no_such_library")),
     ]
-    run = inference.measure(contenders, options(), [cpu], {"date": "today"})
+    run = inference.measure(contenders, options(), [cpu], {"date": "today"}, tmp_path)
     assert run["missing"] == {"absent": ["no_such_library"]}
     assert run["contenders"]["timm_eager"]["summary"].ratio == 1
     text = markdown(run)
@@ -132,10 +133,11 @@ def test_a_run_reports_every_contender(tmp_path, cpu):
     assert "| absent | missing: no_such_library |" in text
     assert "| picture_sums | a toy |" in text
 
-    write_json(tmp_path / "run.json", run)
-    stored = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "stored").mkdir()
+    write_json(tmp_path / "stored" / "run.json", run)
+    stored = json.loads((tmp_path / "stored" / "run.json").read_text())
     assert len(stored["contenders"]["picture_sums"]["samples"]) == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+    assert [path.name for path in (tmp_path / "stored").iterdir()] == ["run.json"]
 
 
 @pytest.mark.parametrize(("share", "quotable"), [(0.99, True), (0.5, False)])
@@ -147,15 +149,16 @@ def test_a_run_on_a_busy_machine_says_so(share, quotable):
     assert ("Not quotable" not in markdown(run)) == quotable
 
 
-def test_a_run_of_contenders_that_disagree_is_not_timed(cpu):
+def test_a_run_of_contenders_that_disagree_is_not_timed(tmp_path, cpu):
     contenders = [toy(picture_sums), toy(doubled_picture_sums)]
     with pytest.raises(Disagreement, match="doubled_picture_sums differs from picture_sums"):
-        inference.measure(contenders, options(), [cpu], {})
+        inference.measure(contenders, options(), [cpu], {}, tmp_path)
 
 
-def test_a_network_that_timm_lacks_is_reported(cpu):
+def test_a_network_that_timm_lacks_is_reported(tmp_path, cpu):
     contenders = [toy(picture_sums), toy(picture_sums, "of_timm", ("timm", "numpy"))]
-    run = inference.measure(contenders, options(architecture="FFOnly", rounds=1), [cpu], {})
+    only = options(architecture="FFOnly", rounds=1)
+    run = inference.measure(contenders, only, [cpu], {}, tmp_path)
     assert run["missing"] == {"of_timm": ["timm has no such network"]}
     assert set(run["contenders"]) == {"picture_sums"}
 
@@ -163,27 +166,79 @@ def test_a_network_that_timm_lacks_is_reported(cpu):
 @pytest.mark.parametrize("features", [["avx2"], ["avx2", "amx_bf16"]])
 def test_bfloat16_runs_where_the_processor_has_it(features, task, monkeypatch):
     monkeypatch.setattr(report, "cpu_features", lambda: features)
-    lack = inference._lack(CONTENDERS["openvino_bf16"], task)
+    lack = contest.lack(INFERENCE["openvino_bf16"], task)
     assert lack == (None if "amx_bf16" in features else "bfloat16 in the processor")
     assert report.machine_facts()["cpu features"] == " ".join(features)
 
 
 def test_fewer_bits_may_differ_more():
     outputs = {"ours": [[1.0, 2.0]], "timm_eager": [[1.0, 2.0]], "openvino_int8": [[1.0, 2.2]]}
-    workers = {name: argparse.Namespace(output=output) for name, output in outputs.items()}
-    assert inference._compare(workers)["openvino_int8"] == pytest.approx(0.1)
+    inexact = {name for name, contender in INFERENCE.items() if not contender.exact}
+    found = contest.compare(outputs, inexact, inference.TOLERANCES)
+    assert found["openvino_int8"] == pytest.approx(0.1)
     for name, wrong in {"ours": 2.001, "openvino_int8": 3.0}.items():
         with pytest.raises(Disagreement, match=f"{name} differs from timm_eager"):
-            workers[name].output = [[1.0, wrong]]
-            inference._compare(workers)
-        workers[name].output = outputs[name]
+            bad = outputs | {name: [[1.0, wrong]]}
+            contest.compare(bad, inexact, inference.TOLERANCES)
 
 
 @pytest.mark.sweep
-def test_our_two_forms_agree(cpu):
-    contenders = [CONTENDERS["ours"], CONTENDERS["ours_nd"]]
-    run = inference.measure(contenders, options(rounds=1), [cpu], {})
-    assert set(run["contenders"]) == {"ours", "ours_nd"}
+def test_our_forms_agree(tmp_path, cpu):
+    names = ("ours", "ours_nd", "ours_bf16", "ours_jax", "litert")
+    contenders = [INFERENCE[name] for name in names]
+    run = inference.measure(contenders, options(rounds=1), [cpu], {}, tmp_path)
+    assert set(run["contenders"]) == set(names)
+
+
+@pytest.mark.sweep
+def test_a_training_step_is_timed_in_both_precisions(tmp_path, cpu):
+    contenders = list(TRAINING.values())
+    run = training_cpu.measure(contenders, options(rounds=1), [cpu], {}, tmp_path)
+    assert set(run["contenders"]) == {"ours", "ours_bf16"}
+    assert run["missing"]["timm_eager"] == ["torch", "timm", "torchvision"]
+    assert 0 < run["contenders"]["ours_bf16"]["difference"] < 0.05
+    assert "| losses differ by |" in markdown(run)
+
+
+def test_a_contender_that_cannot_be_built_is_reported(tmp_path, cpu, capsys):
+    unwritten = dataclasses.replace(toy(picture_sums, "unwritten"), form="no-format")
+    contenders = [toy(picture_sums), toy(broken), unwritten]
+    run = inference.measure(contenders, options(rounds=1), [cpu], {}, tmp_path)
+    assert set(run["contenders"]) == {"picture_sums"} and not run["missing"]
+    assert run["failed"]["broken"] == "RuntimeError: no such kernel"
+    assert "no-format" in run["failed"]["unwritten"]
+    assert "| broken | failed: RuntimeError: no such kernel |" in markdown(run)
+    assert "broken ended early" in capsys.readouterr().err
+
+
+def test_every_configuration_is_written_when_it_is_done(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(inference.INFERENCE, "toy", toy(picture_sums, "timm_eager"))
+    file = tmp_path / "run.json"
+    quick = ("--contenders", "toy", "--rounds", "1", "--seconds", "0.001")
+    models = ("--architecture", "MLPMixer", "FFOnly", "--variant", "pico/2", "--batch", "2", "3")
+    seen = []
+    measure = inference.measure
+
+    def watched(*arguments):
+        seen.append(len(json.loads(file.read_text())["runs"]) if file.exists() else 0)
+        return measure(*arguments)
+
+    monkeypatch.setattr(inference, "measure", watched)
+    inference.main([*quick, *models, "--json", str(file)])
+    assert seen == [0, 1, 2, 3]
+    stored = json.loads(file.read_text())
+    assert stored["program"] == "benchmarks.inference"
+    assert stored["facts"]["versions"].startswith("numpy ")
+    names = [contest.configuration_name(run) for run in stored["runs"]]
+    assert names[0] == "MLPMixer pico/2, batch 2, 1 thread" and len(set(names)) == 4
+    assert all(name in capsys.readouterr().out for name in names[:1])
+
+
+def test_a_missing_library_is_found_before_a_file_is_written():
+    libraries = ("numpy", "no_such_library")
+    assert missing_libraries(sys.executable, libraries) == ["no_such_library"]
+    with pytest.raises(WorkerFailed, match="does not run"):
+        missing_libraries("false", libraries)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +247,9 @@ def test_our_two_forms_agree(cpu):
         (["--variant", "S/61"], "Did you mean 'S/16'?"),
         (["--architecture", "Mixer"], "Did you mean 'MLPMixer'?"),
         (["--openvino-python", "no/python"], "`openvino_python` must be an interpreter"),
+        (["--onnx-python", "no/python"], "`onnx_python` must be an interpreter"),
+        (["--batch", "1", "0"], "`batch` must be a positive integer, got 0"),
+        (["--variant", "S/16", "B/16"], "`variant` must be one, or one for each of the 1 arch"),
         (["--contenders", "our"], "Did you mean 'ours'?"),
         (["--rounds", "0"], "`rounds` must be a positive integer, got 0"),
         (["--threads", "9999"], "`threads` must be at most"),

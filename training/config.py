@@ -8,6 +8,7 @@ import typing
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeVar
 
+from training.architecture_names import check_architecture, check_names
 from training.field_types import (
     Finite,
     NonNegative,
@@ -529,7 +530,26 @@ def check_config(config: Page) -> Page:
     if isinstance(config, Comparison):
         for architecture, arguments in config.demands.items():
             _check_arguments(f"demands.{architecture}", arguments)
+    if isinstance(config, Config):
+        _check_names(config)
     return config
+
+
+def _check_names(config: Config) -> None:
+    """Refuses architectures, variants and arguments that keras_mlp does not have.
+
+    What a function or a trained model takes is only known once they are loaded.
+    """
+    model = config.model
+    if isinstance(config, Comparison):
+        for key, names in (("architectures", config.architectures), ("demands", config.demands)):
+            for name in names:
+                if ":" not in name:
+                    check_architecture(key, name)
+                    arguments = {**model.arguments, **config.demands.get(name, {})}
+                    check_names(name, model.variant, arguments)
+    elif ":" not in model.architecture and not model.source:
+        check_names(model.architecture, model.variant, model.arguments, model.preset)
 
 
 def _check_export(config: Config) -> None:

@@ -1,10 +1,12 @@
-"""The contenders of the inference benchmark: their names, needs and factories.
+"""The contenders of the benchmarks on CPU: their names, needs and factories.
 
-A factory takes the fields of a `Task` as a dict and returns a function without arguments that runs
-the batch and returns its logits (B, K) as a numpy array. Each factory runs in its own process.
+A factory takes the fields of a `Task` as a dict and returns a function without arguments that does
+the work once. In inference it runs the batch and returns its logits (B, K) as a numpy array, in
+training it makes one step and returns the loss. Each factory runs in its own process.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +19,10 @@ class Contender:
         factory: "module:function", or whatever its worker takes instead.
         libraries: top-level modules it needs; without them it is reported as missing.
         worker: the interpreter's arguments that start its process.
+        form: what `python -m keras_mlp.formats --format` calls the file that it runs; None if it
+            runs the model of the task itself.
+        exact: whether it computes in float32. Others are compared loosely.
+        environment: variables of its process, besides those that all have.
     """
 
     name: str
@@ -24,56 +30,138 @@ class Contender:
     factory: str
     libraries: tuple[str, ...]
     worker: tuple[str, ...] = ("-m", "benchmarks.worker")
+    form: str | None = None
+    exact: bool = True
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-_OURS = ("tensorflow", "keras", "numpy")
-_OPENVINO = ("openvino", "numpy")
+_TENSORFLOW = ("tensorflow", "keras", "numpy")
 _TIMM = ("torch", "timm", "torchvision", "numpy")
+# To write the file and to run it: both happen in one interpreter.
+_LITERT = ("ai_edge_litert", "tensorflow", "numpy")
+_ONNX = ("onnxruntime", "tf2onnx", "numpy")
+_OPENVINO = ("openvino", "tensorflow", "numpy")
 
-CONTENDERS = {
+_OURS = "benchmarks.contenders.ours"
+_TORCH = "benchmarks.contenders.timm_mixer"
+_FILES = "benchmarks.contenders.exported"
+
+INFERENCE = {
     contender.name: contender
     for contender in (
-        Contender(
-            "ours",
-            "keras_mlp, tf.function, 2-D products",
-            "benchmarks.contenders.ours:flat",
-            _OURS,
-        ),
+        Contender("ours", "keras_mlp, tf.function, 2-D products", f"{_OURS}:flat", _TENSORFLOW),
         Contender(
             "ours_nd",
             "keras_mlp, tf.function with XLA, products over all axes",
-            "benchmarks.contenders.ours:all_axes_with_xla",
-            _OURS,
+            f"{_OURS}:all_axes_with_xla",
+            _TENSORFLOW,
         ),
         Contender(
-            "timm_eager",
-            "timm, inference_mode",
-            "benchmarks.contenders.timm_mixer:eager",
+            "ours_bf16",
+            "keras_mlp, tf.function, bfloat16",
+            f"{_OURS}:bfloat16",
+            _TENSORFLOW,
+            exact=False,
+        ),
+        Contender(
+            "ours_jax",
+            "keras_mlp on JAX, jit",
+            "benchmarks.contenders.ours_jax:float32",
+            ("jax", "keras", "numpy"),
+            environment={"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        ),
+        Contender("timm_eager", "timm, inference_mode", f"{_TORCH}:eager", _TIMM),
+        Contender(
+            "timm_compile", "timm, torch.compile, inference_mode", f"{_TORCH}:compiled", _TIMM
+        ),
+        Contender(
+            "timm_freezing",
+            "timm, torch.compile with inductor's freezing",
+            f"{_TORCH}:frozen",
             _TIMM,
         ),
         Contender(
-            "timm_compile",
-            "timm, torch.compile, inference_mode",
-            "benchmarks.contenders.timm_mixer:compiled",
+            "timm_eager_bf16",
+            "timm, bfloat16",
+            f"{_TORCH}:eager_bfloat16",
             _TIMM,
+            exact=False,
         ),
         Contender(
-            "openvino",
-            "OpenVINO, float32",
-            "benchmarks.contenders.openvino_folder:float32",
-            _OPENVINO,
+            "timm_compile_bf16",
+            "timm, torch.compile, bfloat16",
+            f"{_TORCH}:compiled_bfloat16",
+            _TIMM,
+            exact=False,
+        ),
+        Contender(
+            "timm_freezing_bf16",
+            "timm, torch.compile with inductor's freezing, bfloat16",
+            f"{_TORCH}:frozen_bfloat16",
+            _TIMM,
+            exact=False,
+        ),
+        Contender("litert", "LiteRT, float32", f"{_FILES}:litert", _LITERT, form="litert"),
+        Contender(
+            "litert_int8",
+            "LiteRT, dynamic int8",
+            f"{_FILES}:litert",
+            _LITERT,
+            form="litert-int8",
+            exact=False,
+        ),
+        Contender("onnx", "ONNX Runtime, float32", f"{_FILES}:onnx", _ONNX, form="onnx"),
+        Contender(
+            "openvino", "OpenVINO, float32", f"{_FILES}:openvino", _OPENVINO, form="openvino"
         ),
         Contender(
             "openvino_bf16",
             "OpenVINO, bfloat16",
-            "benchmarks.contenders.openvino_folder:bfloat16",
+            f"{_FILES}:openvino_bf16",
             _OPENVINO,
+            form="openvino",
+            exact=False,
         ),
         Contender(
             "openvino_int8",
             "OpenVINO, int8 by NNCF, the rest float32",
-            "benchmarks.contenders.openvino_folder:int8",
-            _OPENVINO,
+            f"{_FILES}:openvino",
+            (*_OPENVINO, "nncf"),
+            form="openvino-int8",
+            exact=False,
+        ),
+    )
+}
+
+_OUR_STEP = "benchmarks.contenders.training_ours"
+_TORCH_STEP = "benchmarks.contenders.training_timm"
+
+TRAINING = {
+    contender.name: contender
+    for contender in (
+        Contender("ours", "keras_mlp, tf.function", f"{_OUR_STEP}:float32", _TENSORFLOW),
+        Contender(
+            "ours_bf16",
+            "keras_mlp, tf.function, mixed_bfloat16",
+            f"{_OUR_STEP}:bfloat16",
+            _TENSORFLOW,
+            exact=False,
+        ),
+        Contender("timm_eager", "timm", f"{_TORCH_STEP}:eager", _TIMM),
+        Contender("timm_compile", "timm, torch.compile", f"{_TORCH_STEP}:compiled", _TIMM),
+        Contender(
+            "timm_eager_bf16",
+            "timm, autocast to bfloat16",
+            f"{_TORCH_STEP}:eager_bfloat16",
+            _TIMM,
+            exact=False,
+        ),
+        Contender(
+            "timm_compile_bf16",
+            "timm, torch.compile, autocast to bfloat16",
+            f"{_TORCH_STEP}:compiled_bfloat16",
+            _TIMM,
+            exact=False,
         ),
     )
 }

@@ -1,4 +1,4 @@
-"""One model as a Keras file and in other formats: pixels in, logits out.
+"""One model as a Keras file and in other formats: images in, logits out.
 
 Every factory runs the images of its task in batches of `task["batch"]`; a LiteRT file uses its own
 fixed batch size.
@@ -49,8 +49,9 @@ def litert(task: dict[str, Any]) -> Callable[[], np.ndarray]:
 
     interpreter = Interpreter(task["model"], num_threads=task["threads"])
     runner = interpreter.get_signature_runner()
-    shape = runner.get_input_details()["pixels"]["shape"]
-    return _in_batches(lambda pixels: runner(pixels=pixels)["logits"], {**task, "batch": shape[0]})
+    ((name, details),) = runner.get_input_details().items()
+    batch = details["shape"][0]
+    return _in_batches(lambda images: runner(**{name: images})["logits"], {**task, "batch": batch})
 
 
 def onnx(task: dict[str, Any]) -> Callable[[], np.ndarray]:
@@ -60,32 +61,33 @@ def onnx(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = task["threads"]
     session = onnxruntime.InferenceSession(task["model"], options)
-    return _in_batches(lambda pixels: session.run(["logits"], {"pixels": pixels})[0], task)
+    name = session.get_inputs()[0].name
+    return _in_batches(lambda images: session.run(["logits"], {name: images})[0], task)
 
 
 def openvino(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """An OpenVINO folder, in float32 apart from what is quantized."""
-    return _in_batches(open_openvino(task["model"], task["threads"], "f32"), task)
+    return _openvino(task, "f32")
 
 
 def openvino_bf16(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """An OpenVINO folder, in bfloat16."""
-    return _in_batches(open_openvino(task["model"], task["threads"], "bf16"), task)
+    return _openvino(task, "bf16")
 
 
-def open_openvino(folder: str, threads: int, precision: str) -> Callable[[np.ndarray], np.ndarray]:
-    """A function from images to logits; `precision` is OpenVINO's name, such as "f32"."""
+def _openvino(task: dict[str, Any], precision: str) -> Callable[[], np.ndarray]:
+    """`precision` is OpenVINO's name, such as "f32"."""
     import openvino as runtime
 
     settings = {
         "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_NUM_THREADS": task["threads"],
         "PERFORMANCE_HINT": "LATENCY",
         "ENABLE_CPU_PINNING": False,  # the worker's process is pinned
     }
-    compiled = runtime.compile_model(f"{folder}/model.xml", "CPU", settings)
+    compiled = runtime.compile_model(f"{task['model']}/model.xml", "CPU", settings)
     request = compiled.create_infer_request()
-    return lambda images: request.infer([images])[compiled.output(0)]
+    return _in_batches(lambda images: request.infer([images])[compiled.output(0)], task)
 
 
 def _tensorflow(task: dict[str, Any]) -> types.ModuleType:

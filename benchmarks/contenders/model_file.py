@@ -1,4 +1,4 @@
-"""A model in a `.keras` file, on TensorFlow."""
+"""A model in a `.keras` file, on TensorFlow or JAX."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,22 +6,39 @@ from typing import Any
 import numpy as np
 
 
-def forward(task: dict[str, Any], jit_compile: bool = False) -> Callable[[], np.ndarray]:
-    """The model as a `tf.function` that takes the batch as numpy."""
+def forward(
+    task: dict[str, Any], jit_compile: bool = False, dtype: str | None = None
+) -> Callable[[], np.ndarray]:
+    """The model as a `tf.function` that takes the batch as numpy; `dtype` as for `read_model`."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
+    model = read_model(task, dtype)
+    images = np.load(task["images"])
+
+    @tf.function(jit_compile=jit_compile)
+    def run(images: tf.Tensor) -> tf.Tensor:
+        return tf.cast(model(images, training=False), tf.float32)
+
+    return lambda: run(images).numpy()
+
+
+def read_model(task: dict[str, Any], dtype: str | None = None) -> Any:
+    """The Keras model of a task.
+
+    Args:
+        task: fields of a `benchmarks.task.Task`.
+        dtype: policy to compute with, such as "mixed_bfloat16"; None for the file's.
+    """
     import keras
 
     import keras_mlp  # noqa: F401, the file names its classes
 
     model = keras.models.load_model(task["model"], compile=False)
-    images = np.load(task["images"])
-
-    @tf.function(jit_compile=jit_compile)
-    def run(images: tf.Tensor) -> tf.Tensor:
-        return model(images, training=False)
-
-    return lambda: run(images).numpy()
+    if dtype is None:
+        return model
+    copy = type(model).from_config({**model.get_config(), "dtype": dtype})
+    copy.set_weights(model.get_weights())
+    return copy

@@ -1,4 +1,4 @@
-"""keras_mlp on TensorFlow, in both forms of its dense layers."""
+"""keras_mlp on TensorFlow, in both forms of its dense layers, and in bfloat16."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,3 +19,8 @@ def all_axes_with_xla(task: dict[str, Any]) -> Callable[[], np.ndarray]:
 
     backend.prefers_flat_matmul = lambda: False
     return forward(task, jit_compile=True)
+
+
+def bfloat16(task: dict[str, Any]) -> Callable[[], np.ndarray]:
+    """The default form with weights and activations in bfloat16."""
+    return forward(task, dtype="bfloat16")

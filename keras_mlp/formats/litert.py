@@ -6,7 +6,7 @@ import tempfile
 
 import keras
 
-from keras_mlp.arguments import check_choice, check_positive_int
+from keras_mlp.arguments import check_choice, check_optional, check_positive_int
 from keras_mlp.errors import first_line
 from keras_mlp.formats.destination import check_destination
 from keras_mlp.formats.inference_graph import InferenceGraph, inference_graph
@@ -20,7 +20,7 @@ def export_litert(
     model: keras.Model,
     path: str | os.PathLike[str],
     *,
-    batch_size: int = 1,
+    batch_size: int | None = None,
     quantize: str | None = None,
     deployed: bool = True,
     overwrite: bool = False,
@@ -37,15 +37,16 @@ def export_litert(
 
     Pixels are uint8 because cameras and decoders produce it, it takes a quarter of the bytes, and
     it is exact: the file computes what the model computes, up to float32 rounding. The output is
-    called "logits" ("default" for a `VisionModel` without top). Shapes are
-    fixed: `resize_tensor_input` fails, so export a file for each batch size. If the model has
-    `class_names`, the file is a zip archive with `labels.txt` too: `unzip mixer.tflite`.
+    called "logits" ("default" for a `VisionModel` without top). If the model has `class_names`, the
+    file is a zip archive with `labels.txt` too: `unzip mixer.tflite`.
 
     Args:
         model: a `VisionModel`, or a built functional or sequential Keras model from one image
             (B, H, W, channels) to one tensor, that computes in float32.
         path: file to write, ending in `.tflite`, in an existing folder.
-        batch_size: number of images per call, B.
+        batch_size: number of images per call, B; None for any. A signature runner then takes any
+            batch; an interpreter takes one image until `resize_tensor_input`. Compilers for some
+            accelerators want a fixed one.
         quantize: None for float32; "dynamic_int8" to store the large weights as int8 and multiply
             in int8, with activations quantized by their range in each call: a quarter of the size,
             without calibration data. Outputs change: compare the accuracy (`docs/formats.md`).
@@ -67,7 +68,7 @@ def export_litert(
     >>> run = Interpreter(str(path)).get_signature_runner()  # doctest: +SKIP
     >>> run(pixels=pixels)["logits"]  # doctest: +SKIP
     """
-    batch_size = check_positive_int("batch_size", batch_size)
+    batch_size = check_optional("batch_size", batch_size, check_positive_int)
     check_choice("quantize", quantize, (None, *_QUANTIZATIONS))
     path = check_destination(path, overwrite, suffix=".tflite")
     graph = inference_graph(model, deployed)
@@ -78,7 +79,7 @@ def export_litert(
     return path
 
 
-def _converted(graph: InferenceGraph, batch_size: int, quantize: str | None) -> bytes:
+def _converted(graph: InferenceGraph, batch_size: int | None, quantize: str | None) -> bytes:
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as folder:

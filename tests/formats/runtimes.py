@@ -11,10 +11,11 @@ RUN_TFJS = pathlib.Path(__file__).with_name("run_tfjs.cjs")
 
 
 def litert(path, images, library="tensorflow"):
-    """Outputs of a `.tflite` file, a full batch at a time."""
+    """Outputs of a `.tflite` file: of all images at once, unless the file fixes the batch."""
     runner = litert_interpreter(path, library).get_signature_runner("serving_default")
     ((name, details),) = runner.get_input_details().items()
-    batch = details["shape"][0]
+    free = details["shape_signature"][0] == -1
+    batch = len(images) if free else details["shape"][0]
     outputs = [runner(**{name: images[i : i + batch]}) for i in range(0, len(images), batch)]
     assert all(len(each) == 1 for each in outputs)
     return np.concatenate([next(iter(each.values())) for each in outputs])

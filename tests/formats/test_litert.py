@@ -25,8 +25,23 @@ def test_float32_computes_what_the_model_computes(architecture, library, tmp_pat
     model = toy(architecture)
     path = export_litert(model, tmp_path / "toy.tflite")
     pixels = some_pixels(model, batch=3)
-    runtimes.assert_same(runtimes.litert(path, pixels, library), predict(model, pixels))
+    expected = predict(model, pixels)
+    runtimes.assert_same(runtimes.litert(path, pixels, library), expected)
     assert [file.name for file in tmp_path.iterdir()] == ["toy.tflite"]
+    assert_takes_one_image_then_other_batches(path, pixels, expected, library)
+
+
+def assert_takes_one_image_then_other_batches(path, pixels, expected, library):
+    interpreter = runtimes.litert_interpreter(path, library)
+    (given,), (output,) = interpreter.get_input_details(), interpreter.get_output_details()
+    assert given["shape"][0] == 1
+    for batch in (1, 3, 2):
+        if batch > 1:
+            interpreter.resize_tensor_input(given["index"], pixels[:batch].shape, strict=True)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(given["index"], pixels[:batch])
+        interpreter.invoke()
+        runtimes.assert_same(interpreter.get_tensor(output["index"]), expected[:batch])
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -27,6 +27,7 @@ def test_it_computes_what_the_model_computes(architecture, tmp_path):
         pixels = some_pixels(model, batch)
         runtimes.assert_same(runtimes.onnx(path, pixels), predict(model, pixels))
     assert [file.name for file in tmp_path.iterdir()] == ["toy.onnx"]
+    assert runtimes.onnx(path, pixels[:0]).shape == (0, 5)
 
 
 @pytest.mark.formats

@@ -1,11 +1,13 @@
 """Names in a config's `model` section, checked before anything is built."""
 
+import inspect
 import pathlib
 import runpy
 
 import pytest
 
 import keras_mlp
+from training.architecture_names import architecture_names
 from training.compare import single_run
 from training.config import Comparison, Config, Model
 from training.models.arguments import check_model
@@ -21,6 +23,15 @@ def models_of_pages():
             yield from (single_run(config, name, 0).model for name in names)
         elif isinstance(config, Config):
             yield config.model
+
+
+@pytest.mark.parametrize("name", keras_mlp.ARCHITECTURES)
+def test_the_names_in_the_source_are_those_of_the_classes(name):
+    architecture = keras_mlp.ARCHITECTURES[name]
+    found = architecture_names()[name]
+    assert list(architecture_names()) == list(keras_mlp.ARCHITECTURES)
+    assert found.variants == tuple(architecture.variants)
+    assert found.arguments == tuple(inspect.signature(architecture).parameters)
 
 
 def test_every_page_names_a_model_that_exists():

@@ -1,20 +1,14 @@
 """Whether a config names a model that exists, found out before any work starts."""
 
 import difflib
-import inspect
 import pathlib
 
 import keras_mlp
 from keras_mlp.arguments import check_choice, describe_choices
+from training.architecture_names import check_names
 from training.config import Model
 from training.models.function_models import check_function, is_function
 from training.models.trained_model import check_source
-
-# Arguments that `from_preset` takes besides those of the constructor.
-_OF_PRESETS = ("file", "cache_dir", "verbose")
-# Arguments that other keys of the config set.
-_SET_ELSEWHERE = ("num_classes", "dtype")
-
 
 # What may change in a trained model that a run starts from.
 _OF_SOURCES = ("image_shape", "dropout_rate", "drop_path_rate", "remat")
@@ -39,16 +33,7 @@ def check_model(model: Model) -> None:
         raise ValueError(
             f"`model.start`={model.start!r} needs `model.source`, the model to start from."
         )
-    architecture: type[keras_mlp.VisionModel] = keras_mlp.ARCHITECTURES[model.architecture]
-    check_choice("model.variant", model.variant, architecture.variants)
-    parameters = inspect.signature(architecture).parameters
-    known = [name for name in parameters if name not in _SET_ELSEWHERE]
-    for name in model.arguments:
-        if name not in known and not (model.preset and name in _OF_PRESETS):
-            raise ValueError(
-                f"`model.arguments.{name}`: {model.architecture} has no argument {name!r}. "
-                f"{describe_choices(name, known)}"
-            )
+    check_names(model.architecture, model.variant, model.arguments, model.preset)
     presets = [row.name for row in keras_mlp.presets()]
     if model.preset and model.preset not in presets and not pathlib.Path(model.preset).exists():
         near = difflib.get_close_matches(model.preset, presets, n=3, cutoff=0.0)

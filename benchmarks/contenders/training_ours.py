@@ -1,0 +1,46 @@
+"""A training step of keras_mlp on TensorFlow."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.contenders.model_file import read_model
+
+LEARNING_RATE, WEIGHT_DECAY, LABEL_SMOOTHING = 1e-4, 0.05, 0.1  # timm's side has the same
+
+
+def float32(task: dict[str, Any]) -> Callable[[], np.ndarray]:
+    """In float32."""
+    return _step(task, None)
+
+
+def bfloat16(task: dict[str, Any]) -> Callable[[], np.ndarray]:
+    """In bfloat16 with weights in float32, as `runtime.dtype="mixed_bfloat16"` trains."""
+    return _step(task, "mixed_bfloat16")
+
+
+def _step(task: dict[str, Any], dtype: str | None) -> Callable[[], np.ndarray]:
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+    import keras
+
+    from benchmarks.plain_step import plain_step
+
+    model = read_model(task, dtype)
+    loss_of = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=LABEL_SMOOTHING
+    )
+    optimizer = keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    step = plain_step(
+        model,
+        optimizer,
+        lambda labels, logits: loss_of(
+            tf.one_hot(labels, logits.shape[-1]), tf.cast(logits, tf.float32)
+        ),
+    )
+    images, labels = tf.constant(np.load(task["images"])), tf.constant(np.load(task["labels"]))
+    return lambda: step(images, labels).numpy()
