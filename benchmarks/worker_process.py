@@ -125,7 +125,13 @@ def missing_libraries(interpreter: str, libraries: Sequence[str]) -> list[str]:
     return missing
 
 
-def run_once(module: str, name: str, order: dict[str, Any]) -> dict[str, Any]:
+def run_once(
+    module: str,
+    name: str,
+    order: dict[str, Any],
+    interpreter: str = sys.executable,
+    backend: str = "tensorflow",
+) -> dict[str, Any]:
     """Runs a measuring module in a process of its own, which peak memory needs.
 
     Args:
@@ -133,16 +139,18 @@ def run_once(module: str, name: str, order: dict[str, Any]) -> dict[str, Any]:
             is the result as JSON.
         name: what an error calls it.
         order: for the module.
+        interpreter: path of the python with the module's libraries.
+        backend: of Keras.
 
     Raises:
         WorkerFailed: the process ended early.
     """
     finished = subprocess.run(
-        [sys.executable, "-m", module, json.dumps(order)],
+        [interpreter, "-m", module, json.dumps(order)],
         cwd=_CHECKOUT,
         env={
             **os.environ,
-            "KERAS_BACKEND": "tensorflow",
+            "KERAS_BACKEND": backend,
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "CUDA_VISIBLE_DEVICES": "-1",  # resident memory counts the host only
         },

@@ -283,6 +283,8 @@ class Runtime:
         dtype: Keras dtype policy. "mixed_float16" adds a dynamic loss scale and skips steps whose
             gradients overflow.
         jit_compile: compile the training step with XLA; "one_device" only.
+        compile_gelu: compile exact GELU and its gradient, and nothing else, with XLA: faster on
+            CPUs, and equal to float rounding. No effect on JAX, which compiles the whole step.
         seed: seed of the initial weights, data order, augmentation and dropout.
         steps_per_loop: number of steps between two reports of the loss to the host.
         epochs_per_checkpoint: number of epochs between two checkpoints, and between two points of
@@ -298,6 +300,7 @@ class Runtime:
     virtual_cpus: Annotated[int, Range(0, 64)] = 0
     dtype: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit_compile: bool = False
+    compile_gelu: bool = False
     seed: Seed = 0
     steps_per_loop: PositiveInt = 20
     epochs_per_checkpoint: PositiveInt = 1
@@ -510,6 +513,11 @@ def check_config(config: Page) -> Page:
         check_value(key, value, annotation)
     if config.runtime.jit_compile and config.runtime.strategy != "one_device":
         raise ValueError('`runtime.jit_compile` works with `runtime.strategy="one_device"` only.')
+    if config.runtime.compile_gelu and config.runtime.jit_compile:
+        raise ValueError(
+            "`runtime.compile_gelu` and `runtime.jit_compile` must not both be True: the latter "
+            "compiles the whole step, GELU included."
+        )
     optimizer = config.optimizer
     if isinstance(config, FineTuneConfig) and optimizer.layer_decay != 1:
         raise ValueError("`optimizer.layer_decay` is `transfer.layer_decay` when fine-tuning.")

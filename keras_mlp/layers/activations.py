@@ -1,11 +1,35 @@
 """GELU, exact and approximated, in a form that every runtime supports."""
 
+import contextlib
+import contextvars
 import math
+from collections.abc import Callable, Iterator
 
 import keras
 from keras import ops
 
 from keras_mlp.typing import Tensor
+
+_Activation = Callable[[Tensor], Tensor]
+
+# Per thread: MirroredStrategy traces each replica in a thread of its own.
+_replacement: contextvars.ContextVar[_Activation | None] = contextvars.ContextVar(
+    "replacement", default=None
+)
+
+
+@contextlib.contextmanager
+def gelu_computed_by(function: _Activation | None) -> Iterator[None]:
+    """Makes `gelu` call `function` inside a `with` block; None changes nothing.
+
+    For a training step. A model that is traced for export must keep the ops of `gelu`, which every
+    runtime supports.
+    """
+    token = _replacement.set(function)
+    try:
+        yield
+    finally:
+        _replacement.reset(token)
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
@@ -21,6 +45,9 @@ def gelu(x: Tensor) -> Tensor:
     Returns:
         A tensor with the shape and dtype of `x`.
     """
+    replacement = _replacement.get()
+    if replacement is not None:
+        return replacement(x)
     return 0.5 * x * (1.0 + ops.erf(x * (1.0 / math.sqrt(2.0))))
 
 

@@ -161,6 +161,11 @@ def test_a_page_without_config_is_refused(tmp_path):
         load_config(CONFIGS / "digits.py", kind=FineTuneConfig)
 
 
+def test_gelu_is_compiled_alone_or_with_the_whole_step(change):
+    with pytest.raises(ValueError, match=r"compile_gelu.*jit_compile"):
+        check_config(change(runtime={"compile_gelu": True, "jit_compile": True}))
+
+
 def test_xla_is_refused_on_several_devices(change):
     with pytest.raises(ValueError, match="jit_compile"):
         check_config(change(runtime={"strategy": "mirrored", "jit_compile": True}))

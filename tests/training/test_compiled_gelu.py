@@ -1,0 +1,85 @@
+"""`runtime.compile_gelu`: the same numbers, by functions that XLA compiles."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mlp.layers.activations import gelu, gelu_computed_by
+from training.engine.optimizers import build_optimizer
+from training.engine.tensorflow.compiled_gelu import compiled_gelu
+from training.engine.tensorflow.trainer import Trainer
+from training.train import build_model
+
+
+def value_and_slope(function, x, upstream):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+    return y, tape.gradient(y, x, upstream)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("bfloat16", 2e-2)])
+def test_equals_gelu(dtype, tolerance):
+    x = tf.cast(tf.linspace(-12.0, 12.0, 4801), dtype)
+    upstream = tf.cast(tf.sin(tf.cast(x, tf.float32)), dtype)
+    exact = value_and_slope(gelu, tf.cast(x, tf.float64), tf.cast(upstream, tf.float64))
+    for found, expected in zip(value_and_slope(compiled_gelu, x, upstream), exact, strict=True):
+        assert found.dtype == x.dtype
+        np.testing.assert_allclose(
+            tf.cast(found, tf.float64), expected, rtol=tolerance, atol=tolerance
+        )
+
+
+def test_gelu_is_itself_again_after_the_block():
+    with pytest.raises(RuntimeError), gelu_computed_by(lambda x: x + 5):
+        assert gelu(1.0) == 6.0
+        raise RuntimeError
+    assert float(gelu(1.0)) == pytest.approx(0.8413447)
+
+
+def trained(config, compile_gelu, **arguments):
+    """The weights after three steps, and the number of compiled calls in the graph of one."""
+    config.model.arguments = {**config.model.arguments, **arguments}
+    config.runtime.compile_gelu = compile_gelu
+    keras.utils.set_random_seed(0)
+    model = build_model(config.model, 10, "float32")
+    optimizer = build_optimizer(config.optimizer, model, total_steps=10, steps_per_epoch=5)
+    images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1)).astype("uint8")
+    trainer = Trainer(model, optimizer, config)
+    trainer.train_dataset = tf.data.Dataset.from_tensors((images, np.arange(64) % 10)).repeat()
+    trainer.train(tf.constant(3))
+    (step,) = trainer.replica_steps
+    graph = step.get_concrete_function(next(iter(trainer.train_dataset))).graph
+    compiled = [
+        op
+        for op in graph.get_operations()
+        if "_XlaMustCompile" in op.node_def.attr and op.get_attr("_XlaMustCompile")
+    ]
+    return [np.array(weight) for weight in model.weights], len(compiled)
+
+
+@pytest.fixture
+def few(config):
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, batch_size=64))
+
+
+def test_a_step_compiles_every_gelu_and_computes_the_same(few):
+    plain, none = trained(few, False)
+    found, calls = trained(few, True)
+    blocks = few.model.arguments["num_layers"]
+    assert none == 0
+    assert calls == 4 * blocks  # two MLPs, forward and backward
+    for weight, expected in zip(found, plain, strict=True):
+        np.testing.assert_allclose(weight, expected, atol=2e-5)
+    again, _ = trained(few, True)
+    for weight, expected in zip(again, found, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_rematerialized_blocks_compile_it_too(few):
+    blocks = few.model.arguments["num_layers"]
+    _, calls = trained(few, True, remat=True)
+    assert calls == 6 * blocks  # the forward pass runs twice
