@@ -14,6 +14,7 @@ from training.reports.pareto_picture import Point, front
 
 CIFAR10 = "cifar10_families_h200"
 FASHION_MNIST = "compare_fashion_mnist"
+SCALING = "scaling_fashion_mnist"
 _WIDTH = 118  # of a line in docs/
 
 
@@ -181,6 +182,34 @@ def _few_labels() -> str:
     )
 
 
+def _few_images() -> str:
+    if not stored(SCALING).exists():
+        return "The study is not finished. [How to run it](tradeoffs.md)"
+    study = results_of(SCALING)
+    accuracy: dict[int, dict[str, list[float]]] = {}
+    for run in study["runs"]:
+        of_size = accuracy.setdefault(run["train_examples"], {})
+        of_size.setdefault(_short(run["architecture"]), []).append(run["test"]["accuracy"])
+    few, many = min(accuracy), max(accuracy)
+    ranked = sorted(accuracy[few], key=lambda name: -statistics.mean(accuracy[few][name]))
+    named = [f"`{name}` {_with_range(accuracy[few][name])}" for name in ranked]
+    gain = {
+        name: statistics.mean(accuracy[many][name]) - statistics.mean(accuracy[few][name])
+        for name in ranked
+    }
+    most, least = max(gain, key=lambda name: gain[name]), min(gain, key=lambda name: gain[name])
+    return (
+        f"After {study['steps']:,} steps on {few:,} images of Fashion-MNIST: {_listed(named)}. "
+        f"With {many:,} images `{most}` gains most, {100 * gain[most]:.1f} points, and `{least}` "
+        f"least, {100 * gain[least]:.1f}. [Table](tradeoffs.md#fashion-mnist-more-or-fewer-images)"
+    )
+
+
+def _short(architecture: str) -> str:
+    """A function by its name, without its module."""
+    return architecture.rpartition(":")[2]
+
+
 def _fashion_mnist() -> str:
     """Sentences on the study, once it is stored; the first waits for nothing else."""
     if not stored(FASHION_MNIST).exists():
@@ -214,7 +243,9 @@ def answer(name: str) -> str:
     """
     paragraphs = ANSWERS[name]().split("\n\n")
     return "\n\n".join(
-        each if each.startswith("!") else textwrap.fill(each, _WIDTH, break_long_words=False)
+        each
+        if each.startswith("!")
+        else textwrap.fill(each, _WIDTH, break_long_words=False, break_on_hyphens=False)
         for each in paragraphs
     )
 
@@ -230,6 +261,7 @@ ANSWERS: Mapping[str, Callable[[], str]] = {
     "large_images": _large_images,
     "other_sizes": _other_sizes,
     "few_labels": _few_labels,
+    "few_images": _few_images,
     "export": _export,
 }
 

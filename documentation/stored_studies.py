@@ -70,7 +70,9 @@ STUDIES = {
     "scaling_fashion_mnist": _fashion_mnist(
         scaling.PROGRAM,
         "Fashion-MNIST, more or fewer images",
-        "1,500 steps on nested subsets, balanced over the classes, for five of the models.",
+        "1,500 steps on nested subsets, balanced over the classes, for five of the models. So many "
+        "steps see 96,000 images, not twice those of the largest subset: longer training would "
+        "change its accuracy most, and with it the laws.",
         " --steps 1500 \\\n    --set \"architectures=('MLPMixer', 'ResMLP', 'ViT', "
         "'examples.comparators:nf_resnet', 'examples.comparators:plain_mlp')\"",
     ),
