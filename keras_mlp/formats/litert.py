@@ -11,9 +11,16 @@ from keras_mlp.errors import first_line
 from keras_mlp.formats.destination import check_destination
 from keras_mlp.formats.inference_graph import InferenceGraph, inference_graph
 from keras_mlp.formats.labels import with_labels
+from keras_mlp.stderr_noise import stderr_without
 from keras_mlp.whole_files import write_bytes
 
 _QUANTIZATIONS = ("dynamic_int8",)
+# What the converter says of every model.
+_NOISE = (
+    b"All log messages before absl::InitializeLog()",
+    b"tf_tfl_flatbuffer_helpers.cc",
+    b"mlir_graph_optimization_pass.cc",
+)
 
 
 def export_litert(
@@ -88,7 +95,8 @@ def _converted(graph: InferenceGraph, batch_size: int | None, quantize: str | No
         if quantize:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         try:
-            return converter.convert()
+            with stderr_without(*_NOISE):
+                return converter.convert()
         except Exception as error:  # TensorFlow's own class for it is not public
             message = (
                 f"`model` {graph.model.name} cannot be converted to LiteRT: {first_line(error)}"

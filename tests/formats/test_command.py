@@ -20,11 +20,12 @@ def source(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["model.keras", "."])
-def test_a_file_or_a_folder_is_converted(source, name, tmp_path, capsys):
+def test_a_file_or_a_folder_is_converted(source, name, tmp_path, capfd):
     output = tmp_path / "toy.tflite"
     arguments = ["--format", "litert", "--batch-size", "2", "--output", str(output)]
     command.main([str(source / name), *arguments])
-    assert capsys.readouterr().out == f"{output}\n"
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == (f"{output}\n", "")
     model = keras.models.load_model(source / "model.keras")
     pixels = some_pixels(model, batch=2)
     runtimes.assert_same(runtimes.litert(output, pixels), predict(model, pixels))
