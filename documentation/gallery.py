@@ -30,6 +30,7 @@ LABELS = {
     "repmlpnet_fashion_mnist": "RepMLPNet",
     "vit_fashion_mnist": "ViT",
     "repmlpnet_cifar10": "RepMLPNet, CIFAR-10",
+    "vip_cifar10": "VisionPermutator, CIFAR-10",
     "mixer_digits_any_size": "MLPMixer, digits",
 }
 CLOTHES = tuple(name for name in LABELS if name.endswith("_fashion_mnist"))

@@ -36,6 +36,7 @@ from saved_models.run import Run, without_paths
 from training.data.checks import check_names
 from training.data.splits import Split
 from training.reports.provenance import provenance
+from training.terminal import set_up_terminal
 
 
 def make(
@@ -188,6 +189,7 @@ def _write_golden(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = make_options(__doc__, arguments)
+    set_up_terminal()
     try:
         print(make(**vars(options)))
     except (ValueError, OSError, RuntimeError) as error:

@@ -35,6 +35,7 @@ from saved_models.learning import learning_problems
 from saved_models.manifest import digests, manifest_problems, name_problems
 from saved_models.measure import resized
 from saved_models.operations import operation_problems
+from training.terminal import set_up_terminal
 
 
 def problems_of(path: str | pathlib.Path) -> list[str]:
@@ -206,8 +207,10 @@ def _folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    paths = verify_options(__doc__, arguments).paths
+    set_up_terminal()
     failed = False
-    for path in verify_options(__doc__, arguments).paths:
+    for path in paths:
         problems = problems_of(path)
         failed = failed or bool(problems)
         for problem in problems:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from saved_models import verify
+from saved_models import make, verify
 from saved_models.archive import pack
 from saved_models.artefact import load_keras_model, read_golden
 from saved_models.interface import interface_problems
@@ -163,3 +163,14 @@ def test_missing_attributes_and_signatures_are_named():
     problems = interface_problems("toy", toy, PIXELS, np.zeros((2, 16)), 1e-5, ["block_0"])
     assert "toy: it has no `serve`." in problems and "toy: it has no `features`." in problems
     assert "toy: it has no signature 'serving_bytes'." in problems
+
+
+@pytest.mark.parametrize("program", [make, verify])
+def test_the_terminal_is_set_up_before_any_work(program, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(program, "set_up_terminal", lambda: calls.append("set up"))
+    (tmp_path / "empty").mkdir()
+    arguments = [str(tmp_path / "empty"), *["--output", str(tmp_path)] * (program is make)]
+    with pytest.raises(SystemExit):
+        program.main(arguments)
+    assert calls == ["set up"]
