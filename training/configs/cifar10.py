@@ -16,13 +16,12 @@ time on one core, both nano/4 with this recipe (half an epoch of warm-up, a whol
 | Vision Permutator | 6 | 68.0% |
 
 Vision Permutator with this recipe and 24 epochs (`--set model.architecture=VisionPermutator --set
-runtime.compile_gelu=True`) gives 80.2% after 33.6 minutes on one core that other jobs used too (seed
-0, the only one run; AMD EPYC; 2026-11-27): saved_models/vip_cifar10.
+runtime.compile_gelu=True`) gives 80.2% after 33.6 minutes on one core that other jobs used too
+(seed 0, the only one run; AMD EPYC; 2026-11-27): saved_models/vip_cifar10.
 
-At the end, accuracy on the shifted and mirrored training images of RepMLPNet is 91%, so CutMix
-was tried once.
-On half of the batches (`--set augment.cutmix=1.0 --set augment.mix=0.5`) it gives 84.95%, the same.
-A longer run with it, beyond this budget, might show a difference.
+At the end, accuracy on the shifted and mirrored training images of RepMLPNet is 91%, so CutMix was
+tried once. On half of the batches (`--set augment.cutmix=1.0 --set augment.mix=0.5`) it gives
+84.95%, the same. A longer run with it, beyond this budget, might show a difference.
 """
 
 from training.config import Augment, Config, Data, Model, Optimizer, Runtime
