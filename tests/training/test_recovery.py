@@ -136,7 +136,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(change, alone, tmp_path):
     code = (
         "import pathlib, resource, signal, sys, threading, time\n"
         "def limit():\n"
-        "    while not list(pathlib.Path(sys.argv[2]).glob('checkpoints/step-*.index')):\n"
+        "    while not pathlib.Path(sys.argv[2], 'checkpoints/checkpoint').exists():\n"
         "        time.sleep(0.001)\n"
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
@@ -163,6 +163,21 @@ def manager(config, tmp_path):
         manager.save(checkpoint_number=step)
     manager.weight = model.weights[0]
     return manager
+
+
+def test_an_index_that_is_cut_off_does_not_stay(manager, tmp_path, monkeypatch):
+    folder = tmp_path / "checkpoints"
+    before = sorted(folder.iterdir())
+
+    def cut_off(self, checkpoint_number, **kwargs):
+        (folder / f"step-{checkpoint_number}.data-00000-of-00001").write_bytes(b"whole")
+        (folder / f"step-{checkpoint_number}.index").write_bytes(b"ha")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(tf.train.CheckpointManager, "save", cut_off)
+    with pytest.raises(OSError, match="No space left"):
+        manager.save(checkpoint_number=3)
+    assert sorted(folder.iterdir()) == before
 
 
 def test_what_a_killed_or_failed_save_leaves_is_removed(manager, tmp_path):

@@ -65,10 +65,15 @@ class CheckpointManager(tf.train.CheckpointManager):
     def save(self, checkpoint_number: int | None = None, **kwargs: Any) -> str | None:
         """Saves as the base class does, and removes half-written files of this or another try."""
         self._remove_leftovers()
+        folder = pathlib.Path(self.directory)
+        before = set(folder.glob("step-*"))
         try:
             path: str | None = super().save(checkpoint_number, **kwargs)
         except BaseException:
             self._remove_leftovers()
+            # TensorFlow writes the index, its last file, in place: it may be cut off.
+            for file in set(folder.glob("step-*")) - before:
+                file.unlink(missing_ok=True)
             raise
         return path
 
