@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("training", "saved_models", "keras_mlp", "benchmarks", "examples", "documentation")
 # Started in other ways: by `keras-mlp`, and by programs that show its output only if it fails.
-OTHERS = {"keras_mlp.programs", "training.studies.train_one"}
+OTHERS = {"keras_mlp.programs", "training.studies.train_one", "benchmarks.start_stages"}
 PROGRAMS = sorted(
     {
         ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
