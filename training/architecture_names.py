@@ -9,12 +9,13 @@ import dataclasses
 import functools
 import importlib.util
 import pathlib
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from training.field_types import check_value, describe_choices
 
 # Arguments that other keys of the config set.
-SET_ELSEWHERE = ("num_classes", "dtype")
+_SET_ELSEWHERE = ("num_classes", "dtype")
 # Arguments that `from_preset` takes besides those of the constructor.
 _OF_PRESETS = ("file", "cache_dir", "verbose")
 
@@ -67,9 +68,15 @@ def check_names(
     check_architecture("model.architecture", architecture)
     names = architecture_names()[architecture]
     check_value("model.variant", variant, Literal[names.variants])
-    allowed = [name for name in names.arguments if name not in SET_ELSEWHERE]
+    allowed = [name for name in names.arguments if name not in _SET_ELSEWHERE]
+    of_preset = _OF_PRESETS if preset else ()
+    check_arguments(architecture, [each for each in arguments if each not in of_preset], allowed)
+
+
+def check_arguments(architecture: str, arguments: Iterable[str], allowed: Sequence[str]) -> None:
+    """Raises ValueError for the first of `model.arguments` that an architecture does not take."""
     for name in arguments:
-        if name not in allowed and not (preset and name in _OF_PRESETS):
+        if name not in allowed:
             raise ValueError(
                 f"`model.arguments.{name}`: {architecture} has no argument {name!r}. "
                 f"{describe_choices(name, allowed)}"

@@ -34,9 +34,9 @@ from typing import Any
 import keras
 
 import keras_mlp
-from keras_mlp.arguments import check_choice
 from keras_mlp.json_files import read_json
 from keras_mlp.whole_files import write_text
+from training.architecture_names import check_architecture
 from training.config import Comparison, Config
 from training.engine.chosen import engine_module
 from training.engine.stored_config import as_stored
@@ -212,7 +212,7 @@ def _check_name(key: str, name: str) -> None:
     if is_function(name):
         find_function(name)
     else:
-        check_choice(key, name, keras_mlp.ARCHITECTURES)
+        check_architecture(key, name)
 
 
 def seeds_of(comparison: Comparison) -> list[int]:

@@ -4,8 +4,8 @@ import difflib
 import pathlib
 
 import keras_mlp
-from keras_mlp.arguments import check_choice, describe_choices
-from training.architecture_names import check_names
+from keras_mlp.arguments import describe_choices
+from training.architecture_names import check_architecture, check_names
 from training.config import Model
 from training.models.function_models import check_function, is_function
 from training.models.trained_model import check_source
@@ -25,7 +25,7 @@ def check_model(model: Model) -> None:
     if is_function(model.architecture):
         check_function(model)
         return
-    check_choice("model.architecture", model.architecture, keras_mlp.ARCHITECTURES)
+    check_architecture("model.architecture", model.architecture)
     if model.source:
         _check_source(model)
         return

@@ -13,8 +13,9 @@ from typing import Any
 
 import keras
 
-from keras_mlp.arguments import check_image_shape, describe_choices
+from keras_mlp.arguments import check_image_shape
 from keras_mlp.errors import first_line
+from training.architecture_names import check_arguments
 from training.config import Model
 
 _REQUIRED = ("image_shape", "num_classes")
@@ -59,12 +60,7 @@ def check_function(model: Model) -> None:
         model: section of a checked config, whose `architecture` names a function.
     """
     known = [name for name in argument_names(find_function(model.architecture)) if name != "dtype"]
-    for name in model.arguments:
-        if name not in known:
-            raise ValueError(
-                f"`model.arguments.{name}`: {model.architecture} has no argument {name!r}. "
-                f"{describe_choices(name, known)}"
-            )
+    check_arguments(model.architecture, model.arguments, known)
     if "image_shape" not in model.arguments:
         raise ValueError(
             f"`model.arguments.image_shape` must be set for {model.architecture}, such as "
