@@ -5,7 +5,8 @@
 
 All programs are compiled first, beside each other; a few steps of each are timed; then every
 architecture is trained for the same number of epochs, at most those of the page, that fits into
-the time. Writes `result.json` after each of them. The test split is read once for each, at the end.
+the time. Writes `result.json` after each of them, and the model of the first seed as `NAME.keras`.
+The test split is read once for each, at the end.
 `--compile-only` compiles and times the steps on noise.
 """
 
@@ -22,6 +23,7 @@ import jax
 import keras_mlp
 from benchmarks.paced import PacedRun, random_split
 from keras_mlp.json_files import json_text, write_json
+from keras_mlp.whole_files import whole_file
 from training.compare import single_run
 from training.config import Comparison, load_config
 from training.data.in_memory import ArraySplit, load_arrays
@@ -37,7 +39,7 @@ class Families:
         comparison: a `training.config.Comparison`.
         seeds: trained at once.
         train: what is trained on.
-        output: folder of `result.json`.
+        output: folder of `result.json` and of the models.
         after: path that is waited for between compiling and timing; None for no wait.
 
     Attributes:
@@ -99,6 +101,9 @@ class Families:
         finished = run.train(deadline, self.tell)
         self.results[name] |= {**run.facts(), "finished": finished}
         self.results[name]["test"] = run.session.evaluate(test)
+        run.session.finish()
+        with whole_file(self.output / f"{name}.keras") as path:
+            run.session.models[0].save(path)
 
     def _keep(self, name: str, work: typing.Callable[[], typing.Any]) -> None:
         """Does a part of the work; an error is noted, and the others go on."""

@@ -3,6 +3,7 @@
 import json
 import time
 
+import keras
 import numpy as np
 import pytest
 
@@ -42,6 +43,13 @@ def run(program, *arguments):
     run_in_own_process(RUN.format(program=program), *arguments, *SMALL, **ON_JAX, XLA_FLAGS=QUICK)
 
 
+def check_accuracy(file, model, expected):
+    """The stored model is the one that was judged: it has that accuracy on the test split."""
+    images, labels = (np.load(file)[f"test_{name}"] for name in ("images", "labels"))
+    logits = keras.models.load_model(model, compile=False).predict(images, verbose=0)
+    assert np.mean(np.argmax(logits, axis=-1) == labels) == pytest.approx(expected)
+
+
 def test_packed_images_come_back(file, tmp_path):
     pack_file(file, tmp_path, parts=3)
     unpack_files(list(tmp_path.glob("part*.npz")), tmp_path / "back.npz")
@@ -78,6 +86,8 @@ def test_the_families_train_side_by_side(file, tmp_path):
     assert set(results) == {"MLPMixer", "ResMLP"}
     for result in results.values():
         assert result["finished"] and result["seeds"] == 2 and len(result["test"]) == 2
+    for name in results:
+        check_accuracy(file, tmp_path / f"{name}.keras", results[name]["test"][0]["accuracy"])
 
 
 @pytest.mark.sweep
