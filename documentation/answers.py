@@ -5,6 +5,7 @@ import statistics
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
+from documentation.cifar10_table import CIFAR10, epochs_told
 from documentation.page_tables import page_table
 from documentation.stored_studies import LATENCY, results_of, stored
 from keras_mlp.models import ARCHITECTURES
@@ -12,7 +13,6 @@ from keras_mlp.weights import presets
 from training import pareto
 from training.reports.pareto_picture import Point, front
 
-CIFAR10 = "cifar10_families_h200"
 FASHION_MNIST = "compare_fashion_mnist"
 SCALING = "scaling_fashion_mnist"
 _WIDTH = 118  # of a line in docs/
@@ -36,7 +36,7 @@ def _from_scratch() -> str:
     mlps = leaders([point for point in points if point.label not in pareto.NOT_MLPS])
     last = min(points, key=lambda point: point.accuracy)
     return (
-        f"On CIFAR-10, after 18 epochs at about 1.1 M parameters: {_named(leaders(points))}. "
+        f"On CIFAR-10, after {epochs_told()} at about 1.1 M parameters: {_named(leaders(points))}. "
         f"Of the MLPs, {_named(mlps)}. `{last.label}` is last with {last.accuracy:.2%}. "
         "[Table](accelerators.md#cifar-10-every-architecture)"
     )

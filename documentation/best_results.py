@@ -1,14 +1,11 @@
 """The table of the README: each family with its best published figure, and ours."""
 
-import json
-import pathlib
-import statistics
-
+from documentation.cifar10_table import CIFAR10, mean_accuracy
+from documentation.stored_studies import results_of
 from keras_mlp.analysis.markdown import markdown_table
 from keras_mlp.models import ARCHITECTURES
 from keras_mlp.weights import presets
 
-RESULTS = pathlib.Path(__file__).parents[1] / "docs" / "results" / "cifar10_families_h200.json"
 # The number of the paper on arXiv, and what mixes the tokens.
 _FAMILIES = {
     "MLPMixer": ("2105.01601", "an MLP"),
@@ -24,7 +21,7 @@ _FAMILIES = {
 
 def best_table() -> str:
     """A row per architecture, as Markdown."""
-    measured = json.loads(RESULTS.read_text(encoding="utf-8"))["architectures"]
+    measured = results_of(CIFAR10)["architectures"]
     header = ["class", "paper", "what mixes the tokens", "ImageNet-1k, published", "CIFAR-10, ours"]
     return markdown_table(header, [_row(name, measured[name]) for name in ARCHITECTURES])
 
@@ -33,12 +30,10 @@ def _row(name: str, measured: dict) -> tuple[str, ...]:
     paper, mixing = _FAMILIES[name]
     rows = [row for row in presets(name) if row.top1 is not None]
     best = max(rows, key=lambda row: row.top1 or 0)
-    tests = measured["test"] if isinstance(measured["test"], list) else [measured["test"]]
-    accuracy = statistics.mean(each["accuracy"] for each in tests)
     return (
         f"`{name}`",
         f"[{paper}](https://arxiv.org/abs/{paper})",
         mixing,
         f"{best.top1:.1f}% ({best.variant})",
-        f"{accuracy:.1%}",
+        f"{mean_accuracy(measured):.1%}",
     )

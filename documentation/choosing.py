@@ -1,4 +1,4 @@
-"""Writes docs/choosing.md and the tables and pictures of docs/tradeoffs.md from stored results:
+"""Writes docs/choosing.md, and tables and pictures of other pages, from stored results:
 
     python -m documentation.choosing
 
@@ -11,7 +11,8 @@ import argparse
 import pathlib
 from collections.abc import Callable, Sequence
 
-from documentation.answers import CIFAR10, answer, cifar10_points
+from documentation.answers import answer, cifar10_points
+from documentation.cifar10_table import CIFAR10, cifar10_table
 from documentation.made_parts import with_made_parts
 from documentation.page_tables import DOCS
 from documentation.stored_studies import (
@@ -26,15 +27,16 @@ from documentation.stored_studies import (
 from keras_mlp.whole_files import write_text
 from training.reports.pareto_picture import draw_pareto
 
-PAGES = (DOCS / "choosing.md", DOCS / "tradeoffs.md")
+PAGES = (DOCS / "choosing.md", DOCS / "tradeoffs.md", DOCS / "accelerators.md")
 
 
 def made_pages() -> dict[pathlib.Path, str]:
-    """The text of both pages, by its path."""
+    """The text of every page, by its path."""
     makers: dict[str, Callable[[str], str]] = {
         "answer": answer,
         "study": section,
         "stored": report,
+        "cifar10": lambda _: cifar10_table(),
     }
     return {page: with_made_parts(page.read_text(encoding="utf-8"), makers) for page in PAGES}
 

@@ -31,6 +31,7 @@ LABELS = {
     "vit_fashion_mnist": "ViT",
     "repmlpnet_cifar10": "RepMLPNet, CIFAR-10",
     "vip_cifar10": "VisionPermutator, CIFAR-10",
+    "gmlp_cifar10": "GMLP, CIFAR-10",
     "mixer_digits_any_size": "MLPMixer, digits",
 }
 CLOTHES = tuple(name for name in LABELS if name.endswith("_fashion_mnist"))
@@ -64,7 +65,7 @@ def stages(shown: Trained) -> Stages:
 def distances(known: Stages) -> str:
     """A table: how far the blocks of each stage read, in tokens."""
     columns = max(map(len, known.values()))
-    header = ["model", "tokens", "all alike", *(f"block {i}" for i in range(columns))]
+    header = ["model", "tokens", "all alike", *map(str, range(columns))]
     rows = []
     for (label, grid), own in known.items():
         cells = [f"{each.distance:.2f}" for each in own]

@@ -57,7 +57,7 @@ def reach(stages: Mapping[str, Sequence[TokenInfluence]]) -> list[Row]:
     numbered = 0  # columns that have a title
     for label, own in stages.items():
         maps = [tiled_picture(each.by_offset()[None]) for each in own]
-        titles = [f"block {i}" if i >= numbered else "" for i in range(len(maps))]
+        titles = [str(i) if i >= numbered else "" for i in range(len(maps))]
         rows.append(Row(label, _panels(titles, maps)))
         numbered = max(numbered, len(maps))
     return rows

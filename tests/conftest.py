@@ -39,13 +39,15 @@ def pytest_collection_finish(session):
     gc.set_threshold(100_000, 20, 50)
 
 
-files_done = set()
-
-
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item, nextitem):
-    """Collects what eight files of tests left."""
+    """Collects what a file of tests left, once its fixtures are gone.
+
+    Keras and TensorFlow collect garbage themselves, Keras once for every layer that it quantizes:
+    each of those collections walks all objects that are not frozen.
+    """
+    result = yield
     if nextitem is not None and nextitem.path != item.path:
-        files_done.add(item.path)
-        if len(files_done) % 8 == 0:
-            gc.collect()
-            gc.freeze()
+        gc.collect()
+        gc.freeze()
+    return result

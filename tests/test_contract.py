@@ -6,10 +6,10 @@ import functools
 import math
 import pathlib
 
-import keras
 import pytest
 
 from keras_mlp import ARCHITECTURES
+from keras_mlp.analysis.weightless import weightless
 from tests import contract
 
 WEIGHT_PATHS = pathlib.Path(__file__).parent / "weight_paths"
@@ -327,10 +327,7 @@ def sizes():
 
 @pytest.mark.parametrize(("architecture", "variant"), list(sizes()))
 def test_parameter_count(architecture, variant):
-    # Variables without values: the largest models have hundreds of millions of parameters.
-    with keras.StatelessScope(initialize_variables=False):
-        model = ARCHITECTURES[architecture].from_variant(variant)
-        # Papers do not count the moving statistics of BatchNorm.
-        count = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-    keras.utils.clear_session()  # drops them, or the next scope would initialize them
+    model = weightless(ARCHITECTURES[architecture].from_variant, variant)
+    # Papers do not count the moving statistics of BatchNorm.
+    count = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     assert count == ROWS[architecture].parameters[variant]

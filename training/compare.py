@@ -2,9 +2,10 @@
 
     python -m training.compare --config training/configs/compare_digits.py --workdir runs/compare
 
-A comparison that was stopped continues where it was when the same command is given again. The
-budget is the page's: the same images for every model; with `--minutes`, the same time for the
-training steps of each. `--jobs 2` trains two runs at a time, each on a core of its own.
+A comparison that was stopped continues where it was when the same command is given again; with more
+seeds or architectures it trains the new ones. The budget is the page's: the same images for every
+model; with `--minutes`, the same time for the training steps of each. `--jobs 2` trains two runs at
+a time, each on a core of its own.
 
 Models are the architectures of keras_mlp and, as `module:function`, any other Keras model:
 
@@ -108,7 +109,8 @@ def compare_all(
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with contextlib.ExitStack() as stack:
         for comparison, folder in parts:
-            stack.enter_context(Workdir(folder, comparison))
+            more = ("seeds", "architectures")  # what a finished comparison can be extended by
+            stack.enter_context(Workdir(folder, comparison, may_grow=more))
         _train_all(parts, jobs)
     return [finished_runs(comparison, folder) for comparison, folder in parts]
 

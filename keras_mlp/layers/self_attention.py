@@ -110,8 +110,11 @@ class SelfAttention(Composite):
 
 def _attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Values, weighted by the softmax over scaled scores; all (B, N, A, d)."""
-    if keras.backend.backend() != "tensorflow":
-        return ops.dot_product_attention(query, key, value)
+    if (backend := keras.backend.backend()) != "tensorflow":
+        # On a GPU, JAX has cuDNN's kernel, which does not train an odd number of tokens. Keras
+        # would try it, and log a traceback for every layer before it does without.
+        flash = False if backend == "jax" and query.shape[1] % 2 else None
+        return ops.dot_product_attention(query, key, value, flash_attention=flash)
     # Keras has no flash kernel on TensorFlow. It uses Einsums and the batch size, which makes an
     # exported ViT fail on an empty batch. Like Keras', the softmax is in float32 at least.
     scores = ops.matmul(ops.transpose(query, (0, 2, 1, 3)), ops.transpose(key, (0, 2, 3, 1)))

@@ -1,6 +1,6 @@
 """The signatures, shown and run by TensorFlow's own `saved_model_cli`, as a server runs them."""
 
-import pathlib
+import json
 import re
 import subprocess
 import sys
@@ -12,7 +12,17 @@ import tensorflow as tf
 from keras_mlp import export_saved_model
 from tests.export.toys import some_pixels, toy
 
-CLI = pathlib.Path(sys.executable).with_name("saved_model_cli")
+# What the script `saved_model_cli` runs, in a fork for each list of words: importing TensorFlow
+# takes seconds, and starts nothing that a fork would lack.
+CLI = """
+import json, os, sys
+from tensorflow.python.tools import saved_model_cli
+for words in json.loads(sys.argv[1]):
+    if not os.fork():
+        sys.argv = ["saved_model_cli", *words]
+        sys.exit(saved_model_cli.main())
+    assert os.wait()[1] == 0, words
+"""
 PIXELS = some_pixels(3)
 INPUTS = {
     "serving_default": ("images", "DT_FLOAT", PIXELS.astype("float32") / 255),
@@ -23,12 +33,6 @@ INPUTS = {
         np.array([tf.io.encode_png(each).numpy() for each in PIXELS]),
     ),
 }
-
-
-def saved_model_cli(*arguments):
-    finished = subprocess.run([CLI, *map(str, arguments)], capture_output=True, text=True)
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +46,30 @@ def path(model, tmp_path_factory):
     return export_saved_model(model, folder, features=["block_0"])
 
 
+@pytest.fixture(scope="module")
+def answers(path, tmp_path_factory):
+    """What `show` prints, and the folder in which `run` leaves a folder for each signature."""
+    folder = tmp_path_factory.mktemp("answers")
+    orders = [["show", "--dir", path, "--all"]]
+    for signature, (argument, _, array) in INPUTS.items():
+        file = folder / f"{signature}.npy"
+        np.save(file, array)
+        order = ["run", "--dir", path, "--tag_set", "serve", "--signature_def", signature]
+        orders.append(
+            [*order, "--inputs", f"{argument}={file}", "--outdir", str(folder / signature)]
+        )
+    finished = subprocess.run(
+        [sys.executable, "-c", CLI, json.dumps(orders, default=str)],
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout, folder
+
+
 @pytest.mark.slow
-def test_show_tells_names_dtypes_and_shapes(path):
-    text = saved_model_cli("show", "--dir", path, "--all")
+def test_show_tells_names_dtypes_and_shapes(answers):
+    text, _ = answers
     signatures = dict(re.findall(r"signature_def\['(serving\w+)'\]:(.*?)Method name", text, re.S))
     assert signatures.keys() == {*INPUTS, "serving_features"}
     for name, (argument, dtype, array) in INPUTS.items():
@@ -61,10 +86,6 @@ def test_show_tells_names_dtypes_and_shapes(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("signature", INPUTS)
-def test_run_gives_the_models_outputs(model, path, signature, tmp_path):
-    argument, _, array = INPUTS[signature]
-    np.save(tmp_path / "in.npy", array)
-    order = ["--tag_set", "serve", "--signature_def", signature]
-    order += ["--inputs", f"{argument}={tmp_path / 'in.npy'}", "--outdir", tmp_path]
-    saved_model_cli("run", "--dir", path, *order)
-    np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), model(PIXELS), rtol=0, atol=1e-5)
+def test_run_gives_the_models_outputs(model, answers, signature):
+    logits = np.load(answers[1] / signature / "logits.npy")
+    np.testing.assert_allclose(logits, model(PIXELS), rtol=0, atol=1e-5)

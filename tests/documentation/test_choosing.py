@@ -57,7 +57,7 @@ def test_the_pages_are_up_to_date():
 
 
 def test_every_answer_is_on_the_page_and_every_study_on_the_other():
-    choice, studies = (page.read_text(encoding="utf-8") for page in choosing.PAGES)
+    choice, studies, _ = (page.read_text(encoding="utf-8") for page in choosing.PAGES)
     assert re.findall(r"made: answer (\w+)", choice) == list(ANSWERS)
     assert re.findall(r"made: study (\w+)", studies) == list(STUDIES)
 
@@ -99,7 +99,7 @@ def test_added_results_appear_on_both_pages_with_pictures(site, fashion_mnist, c
     assert section("compare_fashion_mnist") == ""
     adds = [word for name, file in fashion_mnist.items() for word in ("--add", f"{name}={file}")]
     choosing.main(adds)
-    choice, studies = (page.read_text(encoding="utf-8") for page in choosing.PAGES)
+    choice, studies, _ = (page.read_text(encoding="utf-8") for page in choosing.PAGES)
     assert "`GMLP` 90.15% (90.15% to 90.15%) and `MLPMixer`" in " ".join(choice.split())
     assert "`bit_resnet` 95.00%" in choice
     assert "a plain MLP, is not finished" not in " ".join(choice.split())

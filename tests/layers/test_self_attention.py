@@ -1,5 +1,6 @@
 """SelfAttention against plain numpy."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -55,6 +56,21 @@ def test_half_precision_stays_close():
     half.set_weights(layer.get_weights())
     assert half(X).dtype == "bfloat16"
     np.testing.assert_allclose(np.asarray(half(X), "float32"), layer(X), rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("tokens, flash", [(4, None), (5, False)])
+def test_a_flash_kernel_is_not_asked_for_what_it_refuses(tokens, flash, monkeypatch):
+    asked = []
+
+    def attention(query, key, value, flash_attention):
+        asked.append(flash_attention)
+        return value
+
+    layer = built()
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(keras.ops, "dot_product_attention", attention)
+    layer(X[:, :tokens])
+    assert asked == [flash]
 
 
 def test_is_rebuilt_from_its_config():

@@ -6,6 +6,7 @@ import pytest
 import safetensors.numpy
 
 from keras_mlp import RepMLPNet, RepMLPNetUnit, deploy, load_checkpoint
+from keras_mlp.analysis.weightless import weightless
 from tests.contract import layers_of, predict, with_random_weights
 from tests.oracle import Oracle
 from tests.test_contract import factory
@@ -94,10 +95,8 @@ def test_a_checkpoint_of_the_other_form_is_refused(tmp_path):
     ],
 )
 def test_parameter_counts_of_the_deployed_forms(variant, parameters):
-    with keras.StatelessScope(initialize_variables=False):
-        model = RepMLPNet.from_variant(variant, deployed=True)
-        count = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    keras.utils.clear_session()
+    model = weightless(RepMLPNet.from_variant, variant, deployed=True)
+    count = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     assert count == parameters
 
 

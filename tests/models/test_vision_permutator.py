@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_mlp import PermutatorBlock, VisionPermutator, load_checkpoint, save_checkpoint
+from keras_mlp.analysis.weightless import weightless
 from tests.contract import predict, some_pixels, with_random_weights
 from tests.oracle import Oracle
 from tests.test_contract import factory
@@ -53,9 +54,7 @@ def test_equals_the_reference(name, suffix, tmp_path):
     [("S/14", {}), ("S/7", {1: 0}), ("M/7", {2: 1}), ("L/7", {1: 0})],
 )
 def test_published_numbers_count_the_transitions(variant, transitions):
-    with keras.StatelessScope(initialize_variables=False):
-        model = VisionPermutator.from_variant(variant)
-    keras.utils.clear_session()
+    model = weightless(VisionPermutator.from_variant, variant)
     layout = model.checkpoint_layouts["official"]
     names = {weight.path: layout.origin(weight.path, model).name for weight in model.weights}
     expected = iter(each for each in range(8) if each not in transitions)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_mlp import ViT, ViTBlock, load_checkpoint, save_checkpoint, with_image_shape
+from keras_mlp.analysis.weightless import weightless
 from tests.contract import predict, some_pixels, with_random_weights
 from tests.oracle import Oracle
 from tests.test_contract import factory
@@ -208,20 +209,16 @@ def test_initial_weights_are_the_official_ones():
     ],
 )
 def test_parameter_count_at_384_pixels(variant, parameters):
-    with keras.StatelessScope(initialize_variables=False):
-        count = ViT.from_variant(variant, image_shape=(384, 384, 3)).count_params()
-    keras.utils.clear_session()  # drops the variables, which have no values
-    assert count == parameters
+    model = weightless(ViT.from_variant, variant, image_shape=(384, 384, 3))
+    assert model.count_params() == parameters
 
 
 @pytest.mark.parametrize(
     ("variant", "parameters"), [("Ti/16", 5_910_800), ("S/16", 22_436_432), ("B/16", 87_338_192)]
 )
 def test_parameter_count_of_the_distilled_models(variant, parameters):
-    with keras.StatelessScope(initialize_variables=False):
-        count = ViT.from_variant(variant, distillation_token=True).count_params()
-    keras.utils.clear_session()  # drops the variables, which have no values
-    assert count == parameters
+    model = weightless(ViT.from_variant, variant, distillation_token=True)
+    assert model.count_params() == parameters
 
 
 def test_another_number_of_classes_leaves_out_both_distilled_classifiers(tmp_path):

@@ -162,6 +162,26 @@ def test_asked_to_end_it_says_that_the_same_command_continues(tmp_path, monkeypa
     assert exit.value.code == RESUMABLE and "continues" in capsys.readouterr().out
 
 
+def test_seeds_and_models_can_be_added_but_not_left_out(tmp_path, monkeypatch):
+    def interrupted(configs, workdirs):
+        raise Interrupted
+
+    def compare(architectures, seeds):
+        names = f"architectures={architectures}"
+        arguments = ["--config", PAGE, "--workdir", str(tmp_path), "--set", names]
+        with pytest.raises(SystemExit) as exit:
+            program.main([*arguments, "--seeds", *map(str, seeds)])
+        return exit.value.code
+
+    monkeypatch.setattr(program, "train_seeds", interrupted)
+    assert compare(["GMLP"], [0]) == RESUMABLE
+    (tmp_path / "GMLP" / "seed0").mkdir(parents=True)
+    (tmp_path / "GMLP" / "seed0" / "history.jsonl").write_text("{}\n")  # it has trained
+    assert compare(["GMLP", "ResMLP"], [0, 1]) == RESUMABLE
+    for architectures, seeds in ((["GMLP"], [0, 1]), (["GMLP", "ResMLP"], [1])):
+        assert "holds a run of another config" in str(compare(architectures, seeds))
+
+
 def test_one_architecture_does_not_change_the_arguments_of_another():
     page = Comparison(model=Model(arguments={"num_layers": 1}), demands={"ViT": {"num_heads": 2}})
     assert single_run(page, "ViT", 3).model.arguments == {"num_layers": 1, "num_heads": 2}

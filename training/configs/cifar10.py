@@ -17,7 +17,7 @@ time on one core, both nano/4 with this recipe (half an epoch of warm-up, a whol
 
 Vision Permutator with this recipe and 24 epochs (`--set model.architecture=VisionPermutator --set
 runtime.compile_gelu=True`) gives 80.2% after 33.6 minutes on one core that other jobs used too
-(seed 0, the only one run; AMD EPYC; 2026-11-27): saved_models/vip_cifar10.
+(seed 0, the only one run; AMD EPYC; 2026-11-27).
 
 At the end, accuracy on the shifted and mirrored training images of RepMLPNet is 91%, so CutMix was
 tried once. On half of the batches (`--set augment.cutmix=1.0 --set augment.mix=0.5`) it gives

@@ -4,7 +4,7 @@ import contextlib
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from keras_mlp.json_files import json_text, read_json, read_json_lines, write_json
@@ -33,6 +33,8 @@ class Workdir:
         chief: False for a worker, which only reads.
         accept_changes: continue with a config other than the folder was made with; None for a
             program that cannot.
+        may_grow: keys of lists of the config that may have more values than the folder was made
+            with, such as the seeds of a comparison.
 
     Raises:
         ValueError: the folder cannot be written to, is in use by another run, holds a damaged
@@ -46,6 +48,7 @@ class Workdir:
         *,
         chief: bool = True,
         accept_changes: bool | None = None,
+        may_grow: Collection[str] = (),
     ) -> None:
         if not os.fspath(path):
             raise ValueError("`--workdir` must not be empty; use . for the current folder.")
@@ -61,7 +64,7 @@ class Workdir:
         except OSError as error:
             raise ValueError(f"`--workdir` {path} cannot be written to: {error}.") from None
         try:
-            self._claim(config, accept_changes)
+            self._claim(config, accept_changes, may_grow)
         except BaseException:
             self._lock.release()
             raise
@@ -121,24 +124,35 @@ class Workdir:
                 f"`--workdir` {self.path} is gone or cannot be written: {error.strerror}."
             ) from error
 
-    def _claim(self, config: "DataclassInstance", accept_changes: bool | None) -> None:
+    def _claim(
+        self,
+        config: "DataclassInstance",
+        accept_changes: bool | None,
+        may_grow: Collection[str],
+    ) -> None:
         if not accept_changes and any(
             file.stat().st_size for name in _RESULTS for file in self.path.rglob(name)
         ):
             way_out = "Choose another folder"
             if accept_changes is not None:
                 way_out += ", or continue its training with this config by `--accept-changes`"
-            check_same_config(self.path, config, f"{way_out}.")
+            check_same_config(self.path, config, f"{way_out}.", may_grow)
         write_json(self.path / CONFIG_FILE, as_stored(config))
 
 
-def check_same_config(path: pathlib.Path, config: "DataclassInstance", way_out: str) -> None:
+def check_same_config(
+    path: pathlib.Path,
+    config: "DataclassInstance",
+    way_out: str,
+    may_grow: Collection[str] = (),
+) -> None:
     """Raises ValueError if a folder was made with another config, or its `config.json` is damaged.
 
     Args:
         path: of the folder. One without that file passes.
         config: a config of `training.config`.
         way_out: a sentence that tells the user what to do with a folder of another config.
+        may_grow: as for `Workdir`.
     """
     file = path / CONFIG_FILE
     if not file.exists():
@@ -154,11 +168,17 @@ def check_same_config(path: pathlib.Path, config: "DataclassInstance", way_out: 
         f"{key}: {_shown(there, key)} there, {_shown(here, key)} here"
         for key in {**here, **there}
         if there.get(key, absent) != here.get(key, absent)
+        and not (key in may_grow and _holds_more(here[key], there[key]))
     ]
     if differing:
         raise ValueError(
             f"`--workdir` {path} holds a run of another config ({', '.join(differing)}). {way_out}"
         )
+
+
+def _holds_more(here: list[Any], there: list[Any]) -> bool:
+    """Whether all values are kept. An empty list stands for a default, not for no values."""
+    return bool(there) and set(there) <= set(here)
 
 
 def _shown(values: dict[str, Any], key: str) -> str:
