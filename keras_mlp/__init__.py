@@ -13,6 +13,7 @@ from keras_mlp.depth import freeze_through, layer_decay
 from keras_mlp.export import (
     export_at_sizes,
     export_saved_model,
+    frozen_function,
     load_saved_model,
     saved_model_info,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "export_at_sizes",
     "export_saved_model",
     "freeze_through",
+    "frozen_function",
     "layer_decay",
     "layers",
     "load_checkpoint",

@@ -184,7 +184,15 @@ def test_fewer_bits_may_differ_more():
 
 @pytest.mark.sweep
 def test_our_forms_agree(tmp_path, cpu):
-    names = ("ours", "ours_nd", "ours_bf16", "ours_jax", "litert")
+    names = (
+        "ours",
+        "ours_nd",
+        "ours_bf16",
+        "ours_frozen",
+        "ours_frozen_bf16",
+        "ours_jax",
+        "litert",
+    )
     contenders = [INFERENCE[name] for name in names]
     run = inference.measure(contenders, options(rounds=1), [cpu], {}, tmp_path)
     assert set(run["contenders"]) == set(names)
@@ -194,9 +202,10 @@ def test_our_forms_agree(tmp_path, cpu):
 def test_a_training_step_is_timed_in_both_precisions(tmp_path, cpu):
     contenders = list(TRAINING.values())
     run = training_cpu.measure(contenders, options(rounds=1), [cpu], {}, tmp_path)
-    assert set(run["contenders"]) == {"ours", "ours_bf16"}
+    assert set(run["contenders"]) == {"ours", "ours_bf16", "ours_gelu_bf16"}
     assert run["missing"]["timm_eager"] == ["torch", "timm", "torchvision"]
-    assert 0 < run["contenders"]["ours_bf16"]["difference"] < 0.05
+    for name in ("ours_bf16", "ours_gelu_bf16"):
+        assert 0 < run["contenders"][name]["difference"] < 0.05
     assert "| losses differ by |" in markdown(run)
 
 

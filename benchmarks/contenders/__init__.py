@@ -65,6 +65,19 @@ INFERENCE = {
             precision="bfloat16",
         ),
         Contender(
+            "ours_frozen",
+            "keras_mlp, frozen_function",
+            f"{_OURS}:constants",
+            _TENSORFLOW,
+        ),
+        Contender(
+            "ours_frozen_bf16",
+            "keras_mlp, frozen_function, bfloat16",
+            f"{_OURS}:bfloat16_constants",
+            _TENSORFLOW,
+            precision="bfloat16",
+        ),
+        Contender(
             "ours_jax",
             "keras_mlp on JAX, jit",
             "benchmarks.contenders.ours_jax:float32",
@@ -145,6 +158,13 @@ TRAINING = {
             "ours_bf16",
             "keras_mlp, tf.function, mixed_bfloat16",
             f"{_OUR_STEP}:bfloat16",
+            _TENSORFLOW,
+            precision="bfloat16",
+        ),
+        Contender(
+            "ours_gelu_bf16",
+            "keras_mlp, tf.function, mixed_bfloat16, GELU compiled by XLA",
+            f"{_OUR_STEP}:bfloat16_compiled_gelu",
             _TENSORFLOW,
             precision="bfloat16",
         ),

@@ -4,13 +4,13 @@ Every factory runs the images of its task in batches of `task["batch"]`; a LiteR
 fixed batch size.
 """
 
-import types
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from benchmarks.contenders import Contender
+from benchmarks.contenders.model_file import tensorflow_for
 
 KERAS, KERAS_INT8, SAVED_MODEL = "Keras", "Keras int8", "SavedModel"
 LITERT, LITERT_INT8, ONNX, TFJS = "LiteRT", "LiteRT int8", "ONNX", "TensorFlow.js"
@@ -19,7 +19,7 @@ OPENVINO, OPENVINO_BF16, OPENVINO_INT8 = "OpenVINO", "OpenVINO bfloat16", "OpenV
 
 def keras_file(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """A `.keras` file, as a `tf.function`."""
-    tf = _tensorflow(task)
+    tf = tensorflow_for(task)
 
     import keras
 
@@ -32,7 +32,7 @@ def keras_file(task: dict[str, Any]) -> Callable[[], np.ndarray]:
 
 def saved_model(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """The signature of a SavedModel that takes pixels."""
-    tf = _tensorflow(task)
+    tf = tensorflow_for(task)
     loaded = tf.saved_model.load(task["model"])
 
     def run(pixels: np.ndarray) -> np.ndarray:
@@ -88,14 +88,6 @@ def _openvino(task: dict[str, Any], precision: str) -> Callable[[], np.ndarray]:
     compiled = runtime.compile_model(f"{task['model']}/model.xml", "CPU", settings)
     request = compiled.create_infer_request()
     return _in_batches(lambda images: request.infer([images])[compiled.output(0)], task)
-
-
-def _tensorflow(task: dict[str, Any]) -> types.ModuleType:
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    return tf
 
 
 def _in_batches(

@@ -1,5 +1,6 @@
 """A model in a `.keras` file, on TensorFlow or JAX."""
 
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -10,19 +11,35 @@ def forward(
     task: dict[str, Any], jit_compile: bool = False, dtype: str | None = None
 ) -> Callable[[], np.ndarray]:
     """The model as a `tf.function` that takes the batch as numpy; `dtype` as for `read_model`."""
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-
+    tf = tensorflow_for(task)
     model = read_model(task, dtype)
     images = np.load(task["images"])
 
     @tf.function(jit_compile=jit_compile)
-    def run(images: tf.Tensor) -> tf.Tensor:
+    def run(images: Any) -> Any:
         return tf.cast(model(images, training=False), tf.float32)
 
     return lambda: run(images).numpy()
+
+
+def frozen(task: dict[str, Any], dtype: str | None = None) -> Callable[[], np.ndarray]:
+    """The model through `keras_mlp.frozen_function`; `dtype` as for `read_model`."""
+    tensorflow_for(task)
+
+    from keras_mlp import frozen_function
+
+    run = frozen_function(read_model(task, dtype))
+    images = np.load(task["images"])
+    return lambda: run(images).numpy()
+
+
+def tensorflow_for(task: dict[str, Any]) -> types.ModuleType:
+    """TensorFlow with the task's number of threads."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    return tf
 
 
 def read_model(task: dict[str, Any], dtype: str | None = None) -> Any:

@@ -1,11 +1,11 @@
-"""keras_mlp on TensorFlow, in both forms of its dense layers, and in bfloat16."""
+"""keras_mlp on TensorFlow: both forms of its dense layers, constant weights, and bfloat16."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from benchmarks.contenders.model_file import forward
+from benchmarks.contenders.model_file import forward, frozen
 
 
 def flat(task: dict[str, Any]) -> Callable[[], np.ndarray]:
@@ -24,3 +24,13 @@ def all_axes_with_xla(task: dict[str, Any]) -> Callable[[], np.ndarray]:
 def bfloat16(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """The default form with weights and activations in bfloat16."""
     return forward(task, dtype="bfloat16")
+
+
+def constants(task: dict[str, Any]) -> Callable[[], np.ndarray]:
+    """The default form with the weights as constants, by `keras_mlp.frozen_function`."""
+    return frozen(task)
+
+
+def bfloat16_constants(task: dict[str, Any]) -> Callable[[], np.ndarray]:
+    """The same in bfloat16."""
+    return frozen(task, dtype="bfloat16")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.contenders.model_file import read_model
+from benchmarks.contenders.model_file import read_model, tensorflow_for
 
 LEARNING_RATE, WEIGHT_DECAY, LABEL_SMOOTHING = 1e-4, 0.05, 0.1  # timm's side has the same
 
@@ -20,11 +20,22 @@ def bfloat16(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     return _step(task, "mixed_bfloat16")
 
 
-def _step(task: dict[str, Any], dtype: str | None) -> Callable[[], np.ndarray]:
-    import tensorflow as tf
+def bfloat16_compiled_gelu(task: dict[str, Any]) -> Callable[[], np.ndarray]:
+    """The same as `runtime.compile_gelu=True` trains."""
+    from keras_mlp.layers.activations import gelu_computed_by
+    from training.engine.tensorflow.compiled_gelu import compiled_gelu
 
-    tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    step = _step(task, "mixed_bfloat16")
+
+    def traced() -> np.ndarray:
+        with gelu_computed_by(compiled_gelu):  # the first call traces
+            return step()
+
+    return traced
+
+
+def _step(task: dict[str, Any], dtype: str | None) -> Callable[[], np.ndarray]:
+    tf = tensorflow_for(task)
 
     import keras
 

@@ -2,6 +2,7 @@
 
 from keras_mlp.export.description import INFO_FILE, saved_model_info
 from keras_mlp.export.folders import sha256_of
+from keras_mlp.export.frozen import frozen_function
 from keras_mlp.export.reading import load_saved_model
 from keras_mlp.export.saved_model import check_tensorflow_backend, export_saved_model
 from keras_mlp.export.sizes import export_at_sizes
@@ -11,6 +12,7 @@ __all__ = [
     "check_tensorflow_backend",
     "export_at_sizes",
     "export_saved_model",
+    "frozen_function",
     "load_saved_model",
     "saved_model_info",
     "sha256_of",

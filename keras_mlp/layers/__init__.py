@@ -10,6 +10,7 @@ from keras_mlp.layers.ffn_block import FFNBlock
 from keras_mlp.layers.grid_position_embedding import GridPositionEmbedding
 from keras_mlp.layers.grouped_conv2d import GroupedConv2D
 from keras_mlp.layers.grouped_dense import GroupedDense
+from keras_mlp.layers.layer_normalization import LayerNormalization
 from keras_mlp.layers.layer_scale import LayerScale
 from keras_mlp.layers.mlp import MLP
 from keras_mlp.layers.patch_embedding import PatchEmbedding
@@ -38,6 +39,7 @@ __all__ = [
     "GridTokens",
     "GroupedConv2D",
     "GroupedDense",
+    "LayerNormalization",
     "LayerScale",
     "PatchEmbedding",
     "PermuteMLP",

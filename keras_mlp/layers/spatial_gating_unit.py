@@ -8,6 +8,7 @@ from keras import ops
 from keras_mlp.arguments import check_positive
 from keras_mlp.layers.composite import Composite
 from keras_mlp.layers.known_axis import known_axis
+from keras_mlp.layers.layer_normalization import LayerNormalization
 from keras_mlp.layers.token_dense import TokenDense
 from keras_mlp.layers.token_grid import Grids
 from keras_mlp.typing import Config, Shape, Tensor
@@ -48,7 +49,7 @@ class SpatialGatingUnit(Composite):
         channels = known_axis(inputs_shape, -1)
         if channels % 2:
             raise ValueError(f"Inputs must have an even number of channels, got {inputs_shape}.")
-        self.norm = keras.layers.LayerNormalization(
+        self.norm = LayerNormalization(
             epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name="norm"
         )
         self.token_linear = TokenDense(

@@ -3,22 +3,22 @@
 from typing import Any
 
 import keras
-from keras import ops
 
 from keras_mlp.arguments import check_count
+from keras_mlp.layers.layer_normalization import LayerNormalization
 from keras_mlp.layers.token_grid import OUT, Grids, fit_tokens
 from keras_mlp.typing import Config, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class TokenNormalization(keras.layers.LayerNormalization):
-    """`keras.layers.LayerNormalization` over a last axis that holds tokens.
+class TokenNormalization(LayerNormalization):
+    """`LayerNormalization` over a last axis that holds tokens.
 
     Called with `grids`, the factors and shifts, one per token, are interpolated in the graph.
 
     Args:
         front_tokens: number of tokens in front of the grid, such as a class token.
-        **kwargs: arguments of `keras.layers.LayerNormalization`, but for `axis`.
+        **kwargs: arguments of `LayerNormalization`, but for `axis`.
 
     Call arguments:
         inputs: (B, C, S).
@@ -43,8 +43,7 @@ class TokenNormalization(keras.layers.LayerNormalization):
         gamma, beta = (
             fit_tokens(each, (OUT,), grids, self.front_tokens) for each in (self.gamma, self.beta)
         )
-        outputs = ops.layer_normalization(inputs, gamma, beta, axis=-1, epsilon=self.epsilon)
-        return ops.cast(outputs, self.compute_dtype)
+        return self.normalized(inputs, gamma, beta)
 
     def get_config(self) -> Config:
         return {**super().get_config(), "front_tokens": self.front_tokens}

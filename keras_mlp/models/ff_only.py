@@ -12,7 +12,13 @@ import numpy as np
 from keras import ops
 
 from keras_mlp.arguments import check_pair, check_positive_int
-from keras_mlp.layers import MLP, GridPositionEmbedding, PatchEmbedding, PrependClassToken
+from keras_mlp.layers import (
+    MLP,
+    GridPositionEmbedding,
+    LayerNormalization,
+    PatchEmbedding,
+    PrependClassToken,
+)
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.stochastic_depth import linear_ramp
 from keras_mlp.layers.token_grid import OUT, Grids
@@ -82,7 +88,7 @@ class FFOnlyBlock(Block):
             "kernel_initializer": _normal(),
             "dtype": self.dtype_policy,
         }
-        self.norm1 = keras.layers.LayerNormalization(**norm, name="norm1")
+        self.norm1 = LayerNormalization(**norm, name="norm1")
         self.channel_mlp = MLP(self.channel_mlp_dim, **mlp, name="channel_mlp")
         self.drop_path1 = self.new_drop_path()
         self.norm2 = TokenNormalization(**norm, front_tokens=1, name="norm2")
@@ -244,7 +250,7 @@ class FFOnly(VisionModel):
         x = keras.layers.Dropout(arguments.dropout_rate, dtype=dtype, name="dropout")(x)
         for i, rate in enumerate(linear_ramp(drop_path_rate, num_layers)):
             x = FFOnlyBlock(**arguments.of(FFOnlyBlock, drop_path_rate=rate), name=f"block_{i}")(x)
-        x = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, dtype=dtype, name="norm")(x)
+        x = LayerNormalization(epsilon=layer_norm_epsilon, dtype=dtype, name="norm")(x)
         outputs = feature_head(x, arguments, kernel_initializer=_normal(), front_tokens=1)
         super().__init__(pixels, outputs, arguments)
 

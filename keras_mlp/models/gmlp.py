@@ -13,6 +13,7 @@ from keras import ops
 from keras_mlp.arguments import check_positive_int
 from keras_mlp.layers import (
     Dense,
+    LayerNormalization,
     PatchEmbedding,
     SpatialGatingUnit,
     TinyAttention,
@@ -63,9 +64,7 @@ class GMLPBlock(Block):
     def build(self, input_shape: Shape) -> None:
         policy, half = self.dtype_policy, self.channel_mlp_dim // 2
         activation = gelu_tanh if self.gelu_approximate else gelu
-        self.norm = keras.layers.LayerNormalization(
-            epsilon=self.layer_norm_epsilon, dtype=policy, name="norm"
-        )
+        self.norm = LayerNormalization(epsilon=self.layer_norm_epsilon, dtype=policy, name="norm")
         self.fc1 = _dense(self.channel_mlp_dim, "fc1", policy, activation)
         self.dropout1 = keras.layers.Dropout(self.dropout_rate, dtype=policy)
         self.gate = SpatialGatingUnit(dtype=policy, name="gate")
@@ -220,9 +219,7 @@ class GMLP(VisionModel):
         x = PatchEmbedding(patch_size, hidden_dim, dtype=arguments.dtype, name="stem")(x)
         for i in range(num_layers):
             x = GMLPBlock(**arguments.of(GMLPBlock), name=f"block_{i}")(x)
-        norm = keras.layers.LayerNormalization(
-            epsilon=layer_norm_epsilon, dtype=arguments.dtype, name="norm"
-        )
+        norm = LayerNormalization(epsilon=layer_norm_epsilon, dtype=arguments.dtype, name="norm")
         outputs = feature_head(norm(x), arguments, kernel_initializer="zeros")
         super().__init__(pixels, outputs, arguments)
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_mlp.layers import MLP, PatchEmbedding, TokenMLP
+from keras_mlp.layers import MLP, LayerNormalization, PatchEmbedding, TokenMLP
 from keras_mlp.layers.stochastic_depth import linear_ramp
 from keras_mlp.layers.token_grid import Grids
 from keras_mlp.models.base import VisionModel, feature_head, image_input, size
@@ -58,10 +58,10 @@ class MixerBlock(Block):
             "gelu_approximate": self.gelu_approximate,
             "dtype": self.dtype_policy,
         }
-        self.norm1 = keras.layers.LayerNormalization(**norm, name="norm1")
+        self.norm1 = LayerNormalization(**norm, name="norm1")
         self.token_mlp = TokenMLP(self.token_mlp_dim, **mlp, name="token_mlp")
         self.drop_path1 = self.new_drop_path()
-        self.norm2 = keras.layers.LayerNormalization(**norm, name="norm2")
+        self.norm2 = LayerNormalization(**norm, name="norm2")
         self.channel_mlp = MLP(self.channel_mlp_dim, **mlp, name="channel_mlp")
         self.drop_path2 = self.new_drop_path()
         for layer in (self.norm1, self.token_mlp, self.norm2, self.channel_mlp):
@@ -236,9 +236,7 @@ class MLPMixer(VisionModel):
         x = PatchEmbedding(patch_size, hidden_dim, dtype=arguments.dtype, name="stem")(x)
         for i, rate in enumerate(linear_ramp(drop_path_rate, num_layers)):
             x = MixerBlock(**arguments.of(MixerBlock, drop_path_rate=rate), name=f"block_{i}")(x)
-        norm = keras.layers.LayerNormalization(
-            epsilon=layer_norm_epsilon, dtype=arguments.dtype, name="norm"
-        )
+        norm = LayerNormalization(epsilon=layer_norm_epsilon, dtype=arguments.dtype, name="norm")
         outputs = feature_head(norm(x), arguments, kernel_initializer="zeros")
         super().__init__(pixels, outputs, arguments)
 

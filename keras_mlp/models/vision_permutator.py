@@ -14,7 +14,7 @@ import keras
 from keras import ops
 
 from keras_mlp.arguments import check_positive, check_positive_int, check_stages
-from keras_mlp.layers import MLP, PatchEmbedding, PermuteMLP
+from keras_mlp.layers import MLP, LayerNormalization, PatchEmbedding, PermuteMLP
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.stochastic_depth import linear_ramp
 from keras_mlp.layers.token_grid import IN, OUT, Grids
@@ -74,12 +74,12 @@ class PermutatorBlock(Block):
             "kernel_initializer": keras.initializers.RandomNormal(stddev=0.02),
             "dtype": self.dtype_policy,
         }
-        self.norm1 = keras.layers.LayerNormalization(**norm, name="norm1")
+        self.norm1 = LayerNormalization(**norm, name="norm1")
         self.permute_mlp = PermuteMLP(
             self.weighted, self.qkv_bias, segments=self.segments, **mlp, name="permute_mlp"
         )
         self.drop_path1 = self.new_drop_path()
-        self.norm2 = keras.layers.LayerNormalization(**norm, name="norm2")
+        self.norm2 = LayerNormalization(**norm, name="norm2")
         self.channel_mlp = MLP(self.channel_mlp_dim, **mlp, name="channel_mlp")
         self.drop_path2 = self.new_drop_path()
         for layer in (self.norm1, self.permute_mlp, self.norm2, self.channel_mlp):
@@ -247,9 +247,7 @@ class VisionPermutator(VisionModel):
                 side = 2 if downsample[stage] else 1
                 name = f"downsample_{stage}"
                 x = _embedding((side, side), widths[stage + 1], x, arguments.dtype, name)
-        norm = keras.layers.LayerNormalization(
-            epsilon=layer_norm_epsilon, dtype=arguments.dtype, name="norm"
-        )
+        norm = LayerNormalization(epsilon=layer_norm_epsilon, dtype=arguments.dtype, name="norm")
         normal = keras.initializers.RandomNormal(stddev=0.02)
         outputs = feature_head(norm(x), arguments, kernel_initializer=normal)
         super().__init__(pixels, outputs, arguments)

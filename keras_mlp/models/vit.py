@@ -16,6 +16,7 @@ from keras_mlp.arguments import check_positive
 from keras_mlp.layers import (
     MLP,
     Dense,
+    LayerNormalization,
     LayerScale,
     PatchEmbedding,
     PositionEmbedding,
@@ -92,7 +93,7 @@ class ViTBlock(Block):
         super().__init__(locals(), **_CHECKS)
 
     def build(self, input_shape: Shape) -> None:
-        policy, norm = self.dtype_policy, keras.layers.LayerNormalization
+        policy, norm = self.dtype_policy, LayerNormalization
         self.norm1 = norm(epsilon=self.layer_norm_epsilon, dtype=policy, name="norm1")
         self.attention = SelfAttention(
             self.num_heads,
@@ -483,12 +484,10 @@ class ViT(VisionModel):
         x = keras.layers.Dropout(arguments.dropout_rate, dtype=arguments.dtype, name="dropout")(x)
         norm = {"epsilon": layer_norm_epsilon, "dtype": arguments.dtype}
         if arguments.pre_norm:
-            x = keras.layers.LayerNormalization(**norm, name="pre_norm")(x)
+            x = LayerNormalization(**norm, name="pre_norm")(x)
         for i, rate in enumerate(linear_ramp(drop_path_rate, num_layers)):
             x = ViTBlock(**arguments.of(ViTBlock, drop_path_rate=rate), name=f"block_{i}")(x)
-        last_norm = keras.layers.LayerNormalization(
-            **norm, name="fc_norm" if norm_after_pooling else "norm"
-        )
+        last_norm = LayerNormalization(**norm, name="fc_norm" if norm_after_pooling else "norm")
         outputs = feature_head(
             x if norm_after_pooling else last_norm(x),
             arguments,

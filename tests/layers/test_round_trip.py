@@ -20,6 +20,7 @@ CASES = {
     "GridTokens": ({}, (5, 8)),
     "GroupedConv2D": ({"filters": 6, "kernel_size": 3, "groups": 2}, (4, 6, 4)),
     "GroupedDense": ({"units": 6, "use_bias": False}, (4, 8)),
+    "LayerNormalization": ({"epsilon": 1e-5}, (4, 8)),
     "LayerScale": ({"init_value": 0.5}, (4, 8)),
     "PatchEmbedding": ({"patch_size": (2, 3), "hidden_dim": 6, "flatten": False}, (4, 6, 3)),
     "PermuteMLP": ({"qkv_bias": True, "segments": 2}, (4, 3, 8)),

@@ -1,0 +1,132 @@
+"""frozen_function: the model's outputs, by a graph with constants for weights."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mlp import ARCHITECTURES, frozen_function
+from keras_mlp.export import frozen
+from tests.contract import some_pixels, with_random_weights
+from tests.export.toys import functional, toy
+from tests.export.toys import some_pixels as toy_pixels
+
+ONE_OPERATION = "_MklLayerNorm"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return toy()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_computes_the_same(name):
+    architecture = ARCHITECTURES[name]
+    variant = next(each for each in architecture.variants if each.startswith("pico/"))
+    model = with_random_weights(architecture.from_variant(variant, num_classes=3))
+    images = some_pixels(model)
+    expected = np.array(model(images, training=False))
+    found = frozen_function(model)(images)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "mixed_bfloat16"])
+def test_bfloat16_is_close_to_float32(dtype, model):
+    lower = toy(dtype=dtype)
+    lower.set_weights(model.get_weights())
+    images = toy_pixels(4)
+    exact = np.array(model(images, training=False))
+    found = frozen_function(lower)(images)
+    assert found.dtype == tf.float32
+    np.testing.assert_allclose(found, exact, rtol=0, atol=0.03 * np.abs(exact).max())
+
+
+def test_takes_any_batch_and_dtype(model):
+    run, images = frozen_function(model), toy_pixels(5)
+    expected = np.array(model(images, training=False))
+    for batch in (images, images.astype("float32"), tf.constant(images)):
+        np.testing.assert_allclose(run(batch), expected, rtol=0, atol=1e-5)
+    assert run(images[:0]).shape == (0, 3)
+    np.testing.assert_allclose(run(images[:1]), expected[:1], rtol=0, atol=1e-5)
+
+
+def test_weights_are_those_of_the_moment(model):
+    changing = keras.models.clone_model(model)
+    changing.set_weights(model.get_weights())
+    run, images = frozen_function(changing), toy_pixels(2)
+    before = np.array(run(images))
+    changing.set_weights([2 * each for each in changing.get_weights()])
+    np.testing.assert_array_equal(run(images), before)
+    assert np.abs(np.array(changing(images, training=False)) - before).max() > 0.1
+
+
+def test_a_quantized_model_freezes_too(model):
+    quantized = keras.models.clone_model(model)
+    quantized.set_weights(model.get_weights())
+    for layer in quantized.layers:
+        if layer.name.startswith("block_"):
+            for mlp in (layer.token_mlp, layer.channel_mlp):
+                mlp.fc1.quantize("int8")
+    images = toy_pixels(2)
+    expected = np.array(quantized(images, training=False))
+    np.testing.assert_allclose(frozen_function(quantized)(images), expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-3, 1e3])
+@pytest.mark.parametrize("epsilon", [1e-6, 1e-2])
+def test_layer_norm_has_its_own_epsilon(size, epsilon):
+    """With small inputs too, whose variance is less than epsilon."""
+    x = size * np.random.default_rng(0).normal(size=(2, 3, 8)).astype("float32")
+    weights = [tf.constant(np.linspace(*ends, 8), tf.float32) for ends in ((1, 2), (-1, 1))]
+    run = tf.function(lambda x: frozen._fusable_layer_norm(tf.nn.relu(x), *weights, epsilon) + 1.0)
+    rows = np.maximum(x, 0)
+    rows = rows - rows.mean(-1, keepdims=True)
+    rows = rows / np.sqrt(np.square(rows).mean(-1, keepdims=True) + epsilon)
+    np.testing.assert_allclose(run(x), rows * weights[0] + weights[1] + 1.0, rtol=0, atol=2e-5)
+
+
+def optimized_operations(run, images):
+    """The kinds of operations in the graph that TensorFlow ran, after Grappler."""
+    from tensorflow.python.eager import context
+
+    context.context().enable_run_metadata()
+    try:
+        run(images)
+        metadata = context.context().export_run_metadata()
+    finally:
+        context.context().disable_run_metadata()
+    graphs = [each.post_optimization_graph for each in metadata.function_graphs]
+    # The others are operations that ran eagerly, such as the cast of the images.
+    return [node.op for node in max((graph.node for graph in graphs), key=len)]
+
+
+def has_onednn():
+    from tensorflow.python.framework import test_util
+
+    return test_util.IsMklEnabled()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_has_constants_for_weights_and_one_operation_for_a_layer_norm(dtype):
+    model = toy(dtype=dtype)
+    operations = optimized_operations(frozen_function(model), toy_pixels(2).astype("float32"))
+    assert "Const" in operations and "ReadVariableOp" not in operations
+    if not has_onednn():
+        pytest.skip("This TensorFlow runs without oneDNN.")
+    assert operations.count(ONE_OPERATION) == 2 * model.num_layers + 1
+    assert operations.count("_FusedMatMul") + operations.count("_MklNativeFusedMatMul") == (
+        4 * model.num_layers + 1
+    )
+
+
+def test_refuses_what_it_cannot_freeze(model, monkeypatch):
+    with pytest.raises(ValueError, match=r"`model` must be a built functional Keras model"):
+        frozen_function(keras.layers.Dense(2))
+    inputs = [keras.Input((4,), name=name) for name in ("a", "b")]
+    with pytest.raises(ValueError, match=r"one tensor as input, has 2"):
+        frozen_function(functional(*inputs))
+    with pytest.raises(ValueError, match=r"one tensor as output, has 2"):
+        frozen_function(functional(inputs[0], outputs=2))
+    monkeypatch.setattr(frozen, "_MAX_BYTES", 100)
+    with pytest.raises(ValueError, match=r"GiB of weights.*`tf.function`"):
+        frozen_function(model)
