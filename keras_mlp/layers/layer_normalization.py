@@ -64,7 +64,7 @@ class LayerNormalization(keras.layers.LayerNormalization):
 
     def _form(self, inputs: Tensor) -> _Form | None:
         """None for Keras' own."""
-        if self.axis not in ([-1], [len(inputs.shape) - 1]):
+        if self.axis not in ([-1], [len(inputs.shape) - 1]) or self.epsilon <= 0:
             return None
         replacement = _replacement.get()
         if replacement is not None:
