@@ -52,6 +52,8 @@ def layer(draw, material, folder):
     ours = [each for each in inspect.signature(kind).parameters if each not in ("args", "kwargs")]
     if issubclass(kind, keras.layers.Dense):  # all but this is Keras' own
         ours = ["units"]
+    if kind is layers.LayerNormalization:  # its arguments are Keras' own
+        ours = []
     plausible = {each: [1, 2, 3, (2, 3), 0.5, True, "zeros", None] for each in ours if each}
     if not plausible:
         plausible = {"trainable": [True, False]}
