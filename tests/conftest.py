@@ -41,13 +41,16 @@ def pytest_collection_finish(session):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item, nextitem):
-    """Collects what a file of tests left, once its fixtures are gone.
+    """Collects what a file of tests left, once its fixtures are gone, and what a sweep left.
 
+    Models are in reference cycles, and those of sweeps are large: two workers must fit the memory.
     Keras and TensorFlow collect garbage themselves, Keras once for every layer that it quantizes:
     each of those collections walks all objects that are not frozen.
     """
     result = yield
-    if nextitem is not None and nextitem.path != item.path:
+    is_last_of_file = nextitem is not None and nextitem.path != item.path
+    if is_last_of_file or item.get_closest_marker("sweep"):
         gc.collect()
+    if is_last_of_file:
         gc.freeze()
     return result

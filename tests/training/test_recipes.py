@@ -1,6 +1,5 @@
 """The pages of published recipes: each matches its source, and each trains."""
 
-import gc
 import pathlib
 import re
 import runpy
@@ -137,7 +136,6 @@ def eagerly():
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
-    gc.collect()  # models are large, and in reference cycles
 
 
 @pytest.mark.sweep

@@ -6,7 +6,6 @@ and of Google's Mixers from ImageNet-21k and with SAM, are known only from the a
 of these files could be read.
 """
 
-import gc
 import importlib.util
 import json
 import pathlib
@@ -275,16 +274,8 @@ def test_changes_give_the_lists_that_are_there(name):
     assert derived(*DERIVED[name]) == manifests()[name]["entries"]
 
 
-@pytest.fixture
-def freed():
-    """Collects the model after the test: models are large, and in reference cycles."""
-    yield
-    gc.collect()
-
-
 @pytest.mark.sweep
 @pytest.mark.xdist_group("full size")
-@pytest.mark.usefixtures("freed")
 @pytest.mark.parametrize("rows", groups(), ids=lambda rows: rows[0].name)
 def test_a_row_takes_its_file_whole(rows):
     row = rows[0]
@@ -298,7 +289,6 @@ def test_a_row_takes_its_file_whole(rows):
 
 @pytest.mark.sweep
 @pytest.mark.xdist_group("full size")
-@pytest.mark.usefixtures("freed")
 @pytest.mark.parametrize("name", WITHOUT_A_ROW)
 def test_a_list_without_a_row_is_read_too(name):
     _, architecture, variant, arguments = WITHOUT_A_ROW[name]
