@@ -3,33 +3,28 @@
 import contextlib
 import contextvars
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import keras
 from keras import ops
 
+from keras_mlp.layers.replacement import replaced
 from keras_mlp.typing import Tensor
 
 _Activation = Callable[[Tensor], Tensor]
 
-# Per thread: MirroredStrategy traces each replica in a thread of its own.
 _replacement: contextvars.ContextVar[_Activation | None] = contextvars.ContextVar(
     "replacement", default=None
 )
 
 
-@contextlib.contextmanager
-def gelu_computed_by(function: _Activation | None) -> Iterator[None]:
+def gelu_computed_by(function: _Activation | None) -> contextlib.AbstractContextManager[None]:
     """Makes `gelu` call `function` inside a `with` block; None changes nothing.
 
     For a training step. A model that is traced for export must keep the ops of `gelu`, which every
     runtime supports.
     """
-    token = _replacement.set(function)
-    try:
-        yield
-    finally:
-        _replacement.reset(token)
+    return replaced(_replacement, function)
 
 
 @keras.saving.register_keras_serializable("keras_mlp")

@@ -2,30 +2,25 @@
 
 import contextlib
 import contextvars
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import keras
 from keras import ops
 
+from keras_mlp.layers.replacement import replaced
 from keras_mlp.typing import Tensor
 
 # From inputs, factors and shifts, all in float32 at least, and epsilon to the normalised inputs.
 _Form = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 
-# Per thread: MirroredStrategy traces each replica in a thread of its own.
 _replacement: contextvars.ContextVar[_Form | None] = contextvars.ContextVar(
     "replacement", default=None
 )
 
 
-@contextlib.contextmanager
-def layer_norm_computed_by(form: _Form) -> Iterator[None]:
+def layer_norm_computed_by(form: _Form) -> contextlib.AbstractContextManager[None]:
     """Makes every LayerNorm over the last axis call `form` inside a `with` block."""
-    token = _replacement.set(form)
-    try:
-        yield
-    finally:
-        _replacement.reset(token)
+    return replaced(_replacement, form)
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
