@@ -43,7 +43,7 @@ def frozen_function(model: keras.Model) -> Callable[[Any], Any]:
     >>> tuple(run(numpy.zeros((2, 32, 32, 3), "uint8")).shape)
     (2, 10)
     """
-    check_tensorflow_backend()
+    check_tensorflow_backend("`frozen_function` needs")
     _check(model)
     import tensorflow as tf
 

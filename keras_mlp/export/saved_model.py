@@ -128,12 +128,12 @@ def export_saved_model(
     return path
 
 
-def check_tensorflow_backend() -> None:
-    """Raises RuntimeError unless Keras runs on TensorFlow."""
+def check_tensorflow_backend(what: str = "SavedModels need") -> None:
+    """Raises RuntimeError, which begins with `what`, unless Keras runs on TensorFlow."""
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise RuntimeError(
-            f"SavedModels need the TensorFlow backend and Keras runs on {backend!r}: set the "
+            f"{what} the TensorFlow backend and Keras runs on {backend!r}: set the "
             "environment variable KERAS_BACKEND=tensorflow before Python starts."
         )
 

@@ -127,6 +127,10 @@ def test_refuses_what_it_cannot_freeze(model, monkeypatch):
         frozen_function(functional(*inputs))
     with pytest.raises(ValueError, match=r"one tensor as output, has 2"):
         frozen_function(functional(inputs[0], outputs=2))
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.backend, "backend", lambda: "jax")
+        with pytest.raises(RuntimeError, match="`frozen_function` needs the TensorFlow backend"):
+            frozen_function(model)
     monkeypatch.setattr(frozen, "_MAX_BYTES", 100)
     with pytest.raises(ValueError, match=r"GiB of weights.*`tf.function`"):
         frozen_function(model)
