@@ -21,7 +21,7 @@ from training.engine.optimizers import build_optimizer
 STEPS = 40
 # Twice the size: the interpolated pixels are exact in float32, so both engines round them alike.
 SIZED = {"image_sizes": (16,), "equal_cost": True}
-MODEL = {"image_shape": (8, 8, 1), "num_classes": 10, "num_layers": 1, "hidden_dim": 32}
+MODEL = {"image_shape": (8, 8, 1), "num_classes": 10, "num_layers": 2, "hidden_dim": 32}
 
 
 def config(optimizer: str, is_sized: bool = False) -> Config:
