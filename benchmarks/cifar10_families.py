@@ -23,7 +23,6 @@ import jax
 import keras_mlp
 from benchmarks.paced import PacedRun, random_split
 from keras_mlp.json_files import json_text, write_json
-from keras_mlp.whole_files import whole_file
 from training.compare import single_run
 from training.config import Comparison, load_config
 from training.data.in_memory import ArraySplit, load_arrays
@@ -101,9 +100,7 @@ class Families:
         finished = run.train(deadline, self.tell)
         self.results[name] |= {**run.facts(), "finished": finished}
         self.results[name]["test"] = run.session.evaluate(test)
-        run.session.finish()
-        with whole_file(self.output / f"{name}.keras") as path:
-            run.session.models[0].save(path)
+        run.save(self.output / f"{name}.keras")
 
     def _keep(self, name: str, work: typing.Callable[[], typing.Any]) -> None:
         """Does a part of the work; an error is noted, and the others go on."""

@@ -17,7 +17,6 @@ import jax
 
 from benchmarks.paced import PacedRun, random_split
 from keras_mlp.json_files import json_text, write_json
-from keras_mlp.whole_files import whole_file
 from training.config import Config, load_config
 from training.data.in_memory import load_arrays
 from training.engine.stored_config import as_stored
@@ -50,9 +49,7 @@ def run(config: Config, output: pathlib.Path, deadline: float) -> dict[str, typi
     tell()
     (result["test"],) = paced.session.evaluate(splits.test)
     tell()
-    paced.session.finish()
-    with whole_file(output / "model.keras") as path:
-        paced.session.models[0].save(path)
+    paced.save(output / "model.keras")
     return result | paced.facts()
 
 

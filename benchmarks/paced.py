@@ -8,6 +8,7 @@ steps take longer than those, without compiling again.
 import collections
 import collections.abc
 import math
+import pathlib
 import time
 import typing
 
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from keras_mlp.whole_files import whole_file
 from training.config import Config
 from training.data.in_memory import ArraySplit
 from training.engine.jax.session import Session
@@ -136,6 +138,12 @@ class PacedRun:
             if (done + 1) % math.ceil(self.epochs / 10) == 0:
                 tell()
         return True
+
+    def save(self, path: pathlib.Path) -> None:
+        """Writes the model of the first seed, with the weights that are judged."""
+        self.session.finish()
+        with whole_file(path) as file:
+            self.session.models[0].save(file)
 
     def facts(self) -> dict[str, typing.Any]:
         """What a report needs: sizes, times, and the learning curve."""

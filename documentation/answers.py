@@ -5,7 +5,7 @@ import statistics
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
-from documentation.cifar10_table import CIFAR10, epochs_told
+from documentation.cifar10_table import CIFAR10, accuracies, epochs_told
 from documentation.page_tables import page_table
 from documentation.stored_studies import LATENCY, results_of, stored
 from keras_mlp.models import ARCHITECTURES
@@ -21,7 +21,7 @@ _WIDTH = 118  # of a line in docs/
 def cifar10_points() -> list[Point]:
     """Accuracy on CIFAR-10 against the seconds of training, on one GPU."""
     return [
-        _point(name, each["train_seconds"], [test["accuracy"] for test in each["test"]])
+        _point(name, each["train_seconds"], accuracies(each))
         for name, each in results_of(CIFAR10)["architectures"].items()
     ]
 

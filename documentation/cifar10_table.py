@@ -41,22 +41,23 @@ def epochs_told() -> str:
 
 def mean_accuracy(result: Mapping[str, Any]) -> float:
     """The mean over seeds of the accuracy on the test split."""
-    return statistics.mean(_accuracies(result))
+    return statistics.mean(accuracies(result))
 
 
-def _accuracies(result: Mapping[str, Any]) -> list[float]:
+def accuracies(result: Mapping[str, Any]) -> list[float]:
+    """The accuracy on the test split, one for each seed."""
     return [each["accuracy"] for each in result["test"]]
 
 
 def _row(name: str, result: Mapping[str, Any], short: Mapping[str, Any]) -> tuple[str, ...]:
-    accuracies = _accuracies(result)
+    own = accuracies(result)
     return (
         f"`{name}`",
         f"{result['parameters']:,}",
         str(result["epochs"]),
         f"{mean_accuracy(result):.2%}",
-        f"{min(accuracies):.2%}",
-        f"{max(accuracies):.2%}",
+        f"{min(own):.2%}",
+        f"{max(own):.2%}",
         f"{result['train_seconds']:.1f}",
         f"{mean_accuracy(short):.2%}",
     )
