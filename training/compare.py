@@ -109,8 +109,7 @@ def compare_all(
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with contextlib.ExitStack() as stack:
         for comparison, folder in parts:
-            more = ("seeds", "architectures")  # what a finished comparison can be extended by
-            stack.enter_context(Workdir(folder, comparison, may_grow=more))
+            stack.enter_context(Workdir(folder, comparison, may_grow=("seeds", "architectures")))
         _train_all(parts, jobs)
     return [finished_runs(comparison, folder) for comparison, folder in parts]
 
