@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks import latency, tokens
 from benchmarks.stored_run import read_run
 from benchmarks.tokens_picture import draw_tokens
-from examples.text import stored_table
+from examples import text
 from training import compare, fewshot, pareto, permuted, scaling
 from training.reports.scaling_picture import draw_scaling
 from training.studies.results import read_results, stored_results
@@ -25,6 +25,7 @@ TABLES: dict[str, Callable[..., str]] = {
     scaling.PROGRAM: scaling.scaling_tables,
     permuted.PROGRAM: permuted.permuted_table,
     fewshot.PROGRAM: fewshot.fewshot_table,
+    text.PROGRAM: text.table,
 }
 PAGE = "training/configs/tradeoffs_fashion_mnist.py"
 
@@ -103,7 +104,7 @@ STUDIES = {
     ),
     "text": Study(
         "Masked bytes",
-        "examples.text",
+        text.PROGRAM,
         "gMLP, Mixer and a transformer of equal parameters name hidden bytes of a text; a "
         "perplexity of 1 is perfect.\n\n```\npython -m examples.text --seeds 0 1 2\n```",
     ),
@@ -190,11 +191,6 @@ def _report(program: str, file: str | pathlib.Path) -> str:
         if read_results(file, program, TABLES[program]) is None:
             raise ValueError(f"{file} is not a results.json of {program}.")
         return stored_results([file], program, TABLES[program])
-    if program == "examples.text":
-        try:
-            return stored_table(file)
-        except ValueError as error:
-            raise ValueError(f"{file} cannot be read: {error}") from error
     markdown = {latency.PROGRAM: latency.markdown, tokens.PROGRAM: tokens.markdown}[program]
     run = read_run(file, program, markdown)
     facts = "; ".join(f"{name}: {value}" for name, value in run["facts"].items())

@@ -14,9 +14,8 @@ import math
 import pathlib
 import pydoc_data.topics
 import statistics
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -24,9 +23,12 @@ import numpy as np
 from keras import layers, ops
 
 import keras_mlp
-from keras_mlp.json_files import json_text, parsed, write_json
+from keras_mlp.json_files import json_text
 from keras_mlp.typing import Array, Config, Shape, Tensor
+from training.reports.provenance import provenance
+from training.studies.results import stored_results, write_results
 
+PROGRAM = "examples.text"
 MASK, BYTES = 256, 256
 HIDDEN_SHARE = 0.15
 HEADS = 4
@@ -175,7 +177,7 @@ def measure(
     }
 
 
-def table(runs: Sequence[dict[str, Any]]) -> str:
+def table(runs: Sequence[Mapping[str, Any]]) -> str:
     """A Markdown table: mean and range over seeds."""
     lines = [
         "| model | parameters | perplexity | at twice the length | seeds | seconds |",
@@ -192,19 +194,6 @@ def table(runs: Sequence[dict[str, Any]]) -> str:
             f"| {seconds:.0f} |"
         )
     return "\n".join(lines)
-
-
-def stored_table(file: str | pathlib.Path) -> str:
-    """The table of a file that `--json` wrote.
-
-    Raises:
-        OSError: it cannot be opened.
-        ValueError: it is of something else, or damaged.
-    """
-    try:
-        return table(parsed(pathlib.Path(file).read_text(encoding="utf-8"))["runs"])
-    except (KeyError, TypeError, ZeroDivisionError, statistics.StatisticsError) as error:
-        raise ValueError("it does not hold the runs of this program.") from error
 
 
 def _with_range(values: Sequence[float | None]) -> str:
@@ -235,9 +224,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.stored:
         try:
-            print(stored_table(options.stored))
+            print(stored_results([options.stored], PROGRAM, table))
         except (OSError, ValueError) as error:
-            parser.error(f"`from` {options.stored} cannot be read: {error}")
+            parser.error(str(error))
         return
     for name in ("steps", "batch", "length", "width", "depth"):
         if getattr(options, name) < 1:
@@ -256,10 +245,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runs = []
     for seed in options.seeds:
         for kind in ("gMLP", "Mixer", "transformer"):
-            runs.append(measure(kind, seed, parts, options))
-            print(json_text(runs[-1]), flush=True)
+            measured = measure(kind, seed, parts, options)
+            print(json_text(measured), flush=True)
+            runs.append({**measured, **provenance()})
             if options.json:
-                write_json(options.json, {"command": sys.argv, "runs": runs}, indent=None)
+                write_results(options.json, PROGRAM, vars(options), runs)
     print(f"\n{table(runs)}")
 
 

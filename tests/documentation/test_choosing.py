@@ -128,7 +128,7 @@ def stored(name):
         ("scaling_fashion_mnist={file}", "is not a results.json of training.scaling"),
         ("tokens={file}", "was not written by python -m benchmarks.tokens"),
         ("compare_fashion_mnist=none.json", "none.json"),
-        ("text={file}", "compare.json cannot be read: it does not hold the runs"),
+        ("text={file}", "compare.json is not a results.json of examples.text"),
     ],
 )
 def test_nothing_is_stored_unless_everything_fits(site, fashion_mnist, added, message, capsys):
