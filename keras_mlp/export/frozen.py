@@ -1,5 +1,6 @@
 """A model at inference as a TensorFlow function that holds its weights as constants."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,9 +11,10 @@ import numpy as np
 from keras_mlp.arguments import shown
 from keras_mlp.export.saved_model import check_tensorflow_backend
 from keras_mlp.layers.layer_normalization import layer_norm_computed_by
-from keras_mlp.typing import Tensor
+from keras_mlp.typing import Array, Tensor
 
-_FUSED_EPSILON = 1e-3
+_LAYER_NORM = "_MklLayerNorm"
+_LayerNorm = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 _MAX_BYTES = 2**31 - 2**20  # a graph is a protocol buffer, which is limited to 2 GiB
 
 
@@ -21,8 +23,9 @@ def frozen_function(model: keras.Model) -> Callable[[Any], Any]:
 
     On a CPU it is faster than the model in a `tf.function` (docs/performance.md): TensorFlow brings
     constant weights into the layout of the processor's matrix instructions once, and not at all if
-    they are variables, and it computes a LayerNorm by one operation. Later changes of the model's
-    weights do not reach the function. It holds a second copy of them, and cannot be trained.
+    they are variables, and a LayerNorm is one operation where TensorFlow has one. Later changes of
+    the model's weights do not reach the function. It holds a second copy of them, and cannot be
+    trained.
 
     Args:
         model: a `VisionModel`, or any other built functional or sequential Keras model from one
@@ -52,8 +55,8 @@ def frozen_function(model: keras.Model) -> Callable[[Any], Any]:
     def constant_weights(inputs: tf.Tensor) -> tf.Tensor:
         with tf.init_scope():  # outside the graph, where variables have values
             weights = [[np.array(each) for each in variables] for variables in kinds]
-        constants = [[tf.constant(each) for each in arrays] for arrays in weights]
-        with layer_norm_computed_by(_fusable_layer_norm):
+        constants = [[_constant(each) for each in arrays] for arrays in weights]
+        with layer_norm_computed_by(_one_operation_where_it_exists):
             outputs, _ = model.stateless_call(*constants, inputs, training=False)
         return tf.cast(outputs, tf.float32)
 
@@ -63,21 +66,71 @@ def frozen_function(model: keras.Model) -> Callable[[Any], Any]:
     return lambda inputs: run(tf.cast(inputs, dtype))
 
 
-def _fusable_layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> Tensor:
-    """LayerNorm in the form that TensorFlow makes one operation of, if the weights are constants.
+def _constant(weight: Array) -> Tensor:
+    """A weight as a constant of the graph.
 
-    Grappler's remapper looks for these operations in this order, over an axis that is not negative.
-    Its one operation has a fixed epsilon (TensorFlow 2.20), whatever the graph says, so `x` is
-    scaled to make that the right one: the output is the same with and without the remapper.
+    Grappler leaves out the addition of a constant that is 0 everywhere, such as the biases of a
+    model that was never trained, and then no longer fuses product and activation, which makes such
+    a model two times slower. Of a placeholder it does not know that.
     """
     import tensorflow as tf
 
-    axis = len(x.shape) - 1
-    x = x * math.sqrt(_FUSED_EPSILON / epsilon)
-    mean = tf.reduce_mean(x, axis, keepdims=True)
-    variance = tf.reduce_mean(tf.math.squared_difference(x, mean), axis, keepdims=True)
-    scale = tf.math.rsqrt(variance + _FUSED_EPSILON) * gamma
-    return x * scale + (beta - mean * scale)
+    constant = tf.constant(weight)
+    if np.any(weight):
+        return constant
+    return tf.compat.v1.placeholder_with_default(constant, constant.shape)
+
+
+def _one_operation(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> Tensor:
+    """LayerNorm by oneDNN, which computes in float32, whatever the dtype of `x`.
+
+    TensorFlow has no public function for it. Its own optimizer puts it into graphs, but with an
+    epsilon of 1e-3 (2.20), so this function places it.
+    """
+    import tensorflow as tf
+
+    whole = x
+    if len(x.shape) > 3:  # the operation takes two or three axes
+        x = tf.reshape(x, (-1, x.shape[-1]))
+    graph = tf.compat.v1.GraphDef()
+    inputs = {"x": x, "gamma": tf.cast(gamma, x.dtype), "beta": tf.cast(beta, x.dtype)}
+    for name in inputs:
+        graph.node.add(op="Placeholder", name=name).attr["dtype"].type = x.dtype.as_datatype_enum
+    node = graph.node.add(op=_LAYER_NORM, name="layer_norm", input=inputs)
+    node.attr["T"].type = x.dtype.as_datatype_enum
+    node.attr["epsilon"].f = epsilon
+    (outputs,) = tf.graph_util.import_graph_def(graph, inputs, ["layer_norm:0"])
+    if whole is not x:
+        outputs = tf.reshape(outputs, tf.shape(whole))
+    return tf.ensure_shape(outputs, whole.shape)
+
+
+def _one_operation_where_it_exists(dtype: str) -> _LayerNorm | None:
+    return _one_operation if _has_one_operation(dtype) else None
+
+
+@functools.cache
+def _has_one_operation(dtype: str) -> bool:
+    """Whether TensorFlow has `_one_operation` here, for inputs of a dtype.
+
+    It lacks it on some processors, and a later version may not have it.
+    """
+    import tensorflow as tf
+
+    rows = np.array([[99.0, 100.0, 101.0, 102.0]] * 2)
+
+    @tf.function(autograph=False)
+    def run(x: tf.Tensor) -> tf.Tensor:
+        return _one_operation(x, 3 * tf.ones(4, dtype), 7 * tf.ones(4, dtype), epsilon=1.0)
+
+    try:
+        with tf.init_scope():  # it may be asked for while a function is traced
+            found = np.array(run(tf.constant(rows, dtype)), "float64")
+    except (ValueError, tf.errors.OpError):
+        return False
+    deviations = rows - rows.mean(-1, keepdims=True)
+    exact = 3 * deviations / np.sqrt(rows.var(-1, keepdims=True) + 1.0) + 7
+    return bool(np.abs(found - exact).max() < 0.05)
 
 
 def _check(model: Any) -> None:

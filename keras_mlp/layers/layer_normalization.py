@@ -10,17 +10,21 @@ from keras import ops
 from keras_mlp.layers.replacement import replaced
 from keras_mlp.typing import Tensor
 
-# From inputs, factors and shifts, all in float32 at least, and epsilon to the normalised inputs.
+# From inputs, factors and shifts, all in the layer's dtype, and epsilon to the normalised inputs,
+# which are computed in float32 at least.
 _Form = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+_Choice = Callable[[str], _Form | None]
 
-_replacement: contextvars.ContextVar[_Form | None] = contextvars.ContextVar(
-    "replacement", default=None
-)
+_choice: contextvars.ContextVar[_Choice | None] = contextvars.ContextVar("choice", default=None)
 
 
-def layer_norm_computed_by(form: _Form) -> contextlib.AbstractContextManager[None]:
-    """Makes every LayerNorm over the last axis call `form` inside a `with` block."""
-    return replaced(_replacement, form)
+def layer_norm_computed_by(choice: _Choice) -> contextlib.AbstractContextManager[None]:
+    """Makes every LayerNorm over the last axis call another form inside a `with` block.
+
+    Args:
+        choice: function from the layer's dtype to the form; None leaves the layer's own.
+    """
+    return replaced(_choice, choice)
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
@@ -52,23 +56,24 @@ class LayerNormalization(keras.layers.LayerNormalization):
                 inputs, gamma, beta, self.axis, self.epsilon, rms_scaling=self.rms_scaling
             )
         else:
-            precise = keras.backend.result_type(inputs.dtype, "float32")
-            x, gamma, beta = (ops.cast(each, precise) for each in (inputs, gamma, beta))
-            outputs = form(x, gamma, beta, self.epsilon)
+            outputs = form(inputs, gamma, beta, self.epsilon)
         return ops.cast(outputs, self.compute_dtype)
 
     def _form(self, inputs: Tensor) -> _Form | None:
         """None for Keras' own."""
         if self.axis not in ([-1], [len(inputs.shape) - 1]) or self.epsilon <= 0:
             return None
-        replacement = _replacement.get()
-        if replacement is not None:
-            return replacement
+        choice = _choice.get()
+        chosen = choice(self.compute_dtype) if choice else None
+        if chosen is not None:
+            return chosen
         is_faster = keras.backend.backend() == "tensorflow" and self.compute_dtype == "bfloat16"
         return _centred if is_faster else None
 
 
 def _centred(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> Tensor:
+    precise = keras.backend.result_type(x.dtype, "float32")
+    x, gamma, beta = (ops.cast(each, precise) for each in (x, gamma, beta))
     x = x - ops.mean(x, axis=-1, keepdims=True)
     variance = ops.mean(ops.square(x), axis=-1, keepdims=True)
     return x * ops.rsqrt(variance + epsilon) * gamma + beta

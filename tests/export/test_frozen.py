@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mlp import ARCHITECTURES, frozen_function
+from keras_mlp import ARCHITECTURES, MLPMixer, frozen_function
 from keras_mlp.export import frozen
 from tests.contract import some_pixels, with_random_weights
 from tests.export.toys import functional, toy
@@ -74,15 +74,35 @@ def test_a_quantized_model_freezes_too(model):
 
 @pytest.mark.parametrize("size", [1.0, 1e-3, 1e3])
 @pytest.mark.parametrize("epsilon", [1e-6, 1e-2])
-def test_layer_norm_has_its_own_epsilon(size, epsilon):
+@pytest.mark.parametrize("shape", [(6, 8), (2, 3, 8), (2, 1, 3, 8)])
+def test_layer_norm_is_one_operation_with_its_own_epsilon(shape, epsilon, size):
     """With small inputs too, whose variance is less than epsilon."""
-    x = size * np.random.default_rng(0).normal(size=(2, 3, 8)).astype("float32")
-    weights = [tf.constant(np.linspace(*ends, 8), tf.float32) for ends in ((1, 2), (-1, 1))]
-    run = tf.function(lambda x: frozen._fusable_layer_norm(tf.nn.relu(x), *weights, epsilon) + 1.0)
-    rows = np.maximum(x, 0)
-    rows = rows - rows.mean(-1, keepdims=True)
+    if not frozen._has_one_operation("float32"):
+        pytest.skip("This TensorFlow has no such operation.")
+    x = size * np.random.default_rng(0).normal(size=shape).astype("float32")
+    weights = [np.linspace(*ends, 8, dtype="float32") for ends in ((1, 2), (-1, 1))]
+    open_shape = tf.TensorSpec((None,) * (len(shape) - 1) + shape[-1:])
+    run = tf.function(
+        lambda x: frozen._one_operation(x, *map(tf.constant, weights), epsilon),
+        input_signature=[open_shape],
+    )
+    rows = x - x.mean(-1, keepdims=True)
     rows = rows / np.sqrt(np.square(rows).mean(-1, keepdims=True) + epsilon)
-    np.testing.assert_allclose(run(x), rows * weights[0] + weights[1] + 1.0, rtol=0, atol=2e-5)
+    np.testing.assert_allclose(run(x), rows * weights[0] + weights[1], rtol=0, atol=2e-6)
+    assert run.get_concrete_function().structured_outputs.shape[-1] == 8
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_tensorflow_without_that_operation_computes_the_same(dtype, monkeypatch):
+    model, images = toy(dtype=dtype), toy_pixels(2)
+    frozen._has_one_operation.cache_clear()
+    monkeypatch.setattr(frozen, "_LAYER_NORM", "NoSuchOperation")
+    assert not frozen._has_one_operation(dtype)
+    run = frozen_function(model)
+    frozen._has_one_operation.cache_clear()
+    expected = np.array(model(images, training=False), "float32")
+    tolerance = {"float32": 1e-5, "bfloat16": 0.03}[dtype] * np.abs(expected).max()
+    np.testing.assert_allclose(run(images), expected, rtol=0, atol=tolerance)
 
 
 def optimized_operations(run, images):
@@ -107,8 +127,12 @@ def has_onednn():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_has_constants_for_weights_and_one_operation_for_a_layer_norm(dtype):
+@pytest.mark.parametrize("is_new", [False, True])
+def test_has_constants_for_weights_and_one_operation_for_each_part(dtype, is_new):
+    """Also a model that was never trained, whose biases are 0: adding nothing is optimised away."""
     model = toy(dtype=dtype)
+    if is_new:
+        model = MLPMixer.from_config(model.get_config())
     operations = optimized_operations(frozen_function(model), toy_pixels(2).astype("float32"))
     assert "Const" in operations and "ReadVariableOp" not in operations
     if not has_onednn():
@@ -117,6 +141,7 @@ def test_has_constants_for_weights_and_one_operation_for_a_layer_norm(dtype):
     assert operations.count("_FusedMatMul") + operations.count("_MklNativeFusedMatMul") == (
         4 * model.num_layers + 1
     )
+    assert "Erf" not in operations
 
 
 def test_refuses_what_it_cannot_freeze(model, monkeypatch):
