@@ -10,11 +10,13 @@ from documentation.page_tables import page_table
 from documentation.stored_studies import LATENCY, results_of, stored
 from keras_mlp.models import ARCHITECTURES
 from keras_mlp.weights import presets
-from training import pareto
+from training import pareto, permuted
 from training.reports.pareto_picture import Point, front
 
 FASHION_MNIST = "compare_fashion_mnist"
 SCALING = "scaling_fashion_mnist"
+PERMUTED = "permuted_fashion_mnist"
+ABLATIONS = "ablations_fashion_mnist"
 _WIDTH = 118  # of a line in docs/
 
 
@@ -205,6 +207,51 @@ def _few_images() -> str:
     )
 
 
+def _unordered() -> str:
+    if not stored(PERMUTED).exists():
+        return "The study is not finished. [How to run it](tradeoffs.md)"
+    accuracy: dict[str, dict[str, list[float]]] = {order: {} for order in permuted.ORDERS}
+    for run in results_of(PERMUTED)["runs"]:
+        of_order = accuracy[run["order"]]
+        of_order.setdefault(run["architecture"], []).append(run["test"]["accuracy"])
+    ordered, _, shuffled = accuracy.values()
+    points = [_point(_short(name), 0, figures) for name, figures in shuffled.items()]
+    lost = {
+        name: 100 * (statistics.mean(ordered[name]) - statistics.mean(figures))
+        for name, figures in shuffled.items()
+    }
+    mixers = [points for name, points in lost.items() if name in ARCHITECTURES]
+    most = max(lost, key=lambda name: lost[name])
+    return (
+        f"With the pixels of Fashion-MNIST in one random order: {_named(leaders(points))}. "
+        f"Against images as they are, `{_short(most)}` loses most, {lost[most]:.1f} points, and "
+        f"models that mix tokens lose {min(mixers):.1f} to {max(mixers):.1f}. "
+        "[Table](tradeoffs.md#fashion-mnist-permuted)"
+    )
+
+
+def _single_changes() -> str:
+    if not stored(ABLATIONS).exists():
+        return "The study is not finished. [How to run it](tradeoffs.md)"
+    accuracy: dict[str, list[float]] = {}
+    for run in results_of(ABLATIONS)["runs"]:
+        name = _short(run["architecture"])
+        accuracy.setdefault(name, []).append(run["test"]["accuracy"])
+    points = {name: _point(name, 0, figures) for name, figures in accuracy.items()}
+
+    def told(name: str) -> str:
+        point = points[name]
+        return f"{point.accuracy:.2%} ({point.lowest:.2%} to {point.highest:.2%})"
+
+    return (
+        f"In a small Mixer on Fashion-MNIST, `Affine` {told('mixer_affine')}, BatchNorm "
+        f"{told('mixer_batch_norm')} and LayerNorm {told('mixer_layer_norm')}; with LayerNorm and "
+        f"one linear layer over tokens in place of the token MLP, {told('mixer_linear_tokens')}. "
+        f"In a ViT, the class token {told('vit_class_token')} and the mean over tokens "
+        f"{told('vit_mean')}. [Table](tradeoffs.md#fashion-mnist-one-change-at-a-time)"
+    )
+
+
 def _short(architecture: str) -> str:
     """A function by its name, without its module."""
     return architecture.rpartition(":")[2]
@@ -262,6 +309,8 @@ ANSWERS: Mapping[str, Callable[[], str]] = {
     "other_sizes": _other_sizes,
     "few_labels": _few_labels,
     "few_images": _few_images,
+    "unordered": _unordered,
+    "single_changes": _single_changes,
     "export": _export,
 }
 
