@@ -283,8 +283,9 @@ class Runtime:
         dtype: Keras dtype policy. "mixed_float16" adds a dynamic loss scale and skips steps whose
             gradients overflow.
         jit_compile: compile the training step with XLA; "one_device" only.
-        compile_gelu: compile exact GELU and its gradient, and nothing else, with XLA: faster on
-            CPUs, and equal to float rounding. No effect on JAX, which compiles the whole step.
+        compile_gelu: compile exact GELU, LayerNorm and their gradients, and nothing else, with XLA:
+            faster on CPUs, and equal to float rounding. No effect on JAX, which compiles the whole
+            step.
         seed: seed of the initial weights, data order, augmentation and dropout.
         steps_per_loop: number of steps between two reports of the loss to the host.
         epochs_per_checkpoint: number of epochs between two checkpoints, and between two points of

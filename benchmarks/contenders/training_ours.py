@@ -22,13 +22,12 @@ def bfloat16(task: dict[str, Any]) -> Callable[[], np.ndarray]:
 
 def bfloat16_compiled_gelu(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """The same as `runtime.compile_gelu=True` trains."""
-    from keras_mlp.layers.activations import gelu_computed_by
-    from training.engine.tensorflow.compiled_gelu import compiled_gelu
+    from training.engine.tensorflow.compiled_parts import compiled_parts
 
     step = _step(task, "mixed_bfloat16")
 
     def traced() -> np.ndarray:
-        with gelu_computed_by(compiled_gelu):  # the first call traces
+        with compiled_parts():  # the first call traces
             return step()
 
     return traced

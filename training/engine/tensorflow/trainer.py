@@ -10,14 +10,13 @@ import keras
 import orbit
 import tensorflow as tf
 
-from keras_mlp.layers.activations import gelu_computed_by
 from keras_mlp.typing import Array, Tensor
 from training.data.corrupt import all_damaged
 from training.engine.not_finite import NotFinite
 from training.engine.optimizers import learning_rate
 from training.engine.sizes import Size, sizes_of
 from training.engine.tensorflow.averages import Averages
-from training.engine.tensorflow.compiled_gelu import compiled_gelu
+from training.engine.tensorflow.compiled_parts import compiled_parts
 from training.engine.tensorflow.resizing import resize_images
 from training.engine.tensorflow.strategies import read
 
@@ -57,7 +56,7 @@ class Trainer(orbit.StandardTrainer):
         self.global_batch_size = config.data.batch_size
         self.recipe = config.optimizer
         self.seed = config.runtime.seed
-        self.gelu = compiled_gelu if config.runtime.compile_gelu else None
+        self.compiles_parts = config.runtime.compile_gelu
         # One compiled step for each size that a step may have.
         self.replica_steps = [
             tf.function(
@@ -180,7 +179,7 @@ class Trainer(orbit.StandardTrainer):
             with tf.control_dependencies(gradients):
                 own_images = tf.identity(part[0])
             # Around the gradient too, which computes blocks with `remat` again.
-            with gelu_computed_by(self.gelu):
+            with compiled_parts() if self.compiles_parts else contextlib.nullcontext():
                 of_part, count = self._gradients_of_part(own_images, part[1], size)
             if gradients:
                 of_part = [one + other for one, other in zip(gradients, of_part, strict=True)]

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_mlp.layers.activations import gelu, gelu_computed_by
 from training.engine.optimizers import build_optimizer
 from training.engine.tensorflow.compiled_gelu import compiled_gelu
+from training.engine.tensorflow.compiled_layer_norm import compiled_layer_norm
 from training.engine.tensorflow.trainer import Trainer
 from training.train import build_model
 
@@ -30,6 +31,40 @@ def test_equals_gelu(dtype, tolerance):
         assert found.dtype == x.dtype
         np.testing.assert_allclose(
             tf.cast(found, tf.float64), expected, rtol=tolerance, atol=tolerance
+        )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [("float64", 1e-12), ("float32", 2e-5), ("bfloat16", 3e-2)]
+)
+@pytest.mark.parametrize("shape", [(4, 8), (2, 3, 8), (2, 3, 1, 8)])
+def test_equals_layer_norm(shape, dtype, tolerance):
+    random = np.random.default_rng(0)
+    arrays = [random.normal(3, 2, shape), random.normal(1, 0.3, 8), random.normal(0, 0.3, 8)]
+    x, gamma, beta = (tf.cast(each, dtype) for each in arrays)
+    upstream = tf.cast(random.normal(0, 1, shape), dtype)
+
+    def outputs_and_gradients(norm, *tensors):
+        with tf.GradientTape() as tape:
+            tape.watch(tensors[:3])
+            y = norm(*tensors[:3])
+        return [y, *tape.gradient(y, tensors[:3], tensors[3])]
+
+    def ours(x, gamma, beta):
+        return compiled_layer_norm(x, gamma, beta, 1e-3)
+
+    def exact(x, gamma, beta):
+        return keras.ops.layer_normalization(x, gamma, beta, -1, 1e-3)
+
+    doubles = [tf.cast(each, tf.float64) for each in (x, gamma, beta, upstream)]
+    for found, expected in zip(
+        outputs_and_gradients(ours, x, gamma, beta, upstream),
+        outputs_and_gradients(exact, *doubles),
+        strict=True,
+    ):
+        assert found.dtype == x.dtype and found.shape == expected.shape
+        np.testing.assert_allclose(
+            tf.cast(found, tf.float64), expected, rtol=0, atol=tolerance * np.abs(expected).max()
         )
 
 
@@ -66,12 +101,13 @@ def few(config):
     return dataclasses.replace(config, data=dataclasses.replace(config.data, batch_size=64))
 
 
-def test_a_step_compiles_every_gelu_and_computes_the_same(few):
+def test_a_step_compiles_every_gelu_and_layer_norm_and_computes_the_same(few):
     plain, none = trained(few, False)
     found, calls = trained(few, True)
     blocks = few.model.arguments["num_layers"]
     assert none == 0
-    assert calls == 4 * blocks  # two MLPs, forward and backward
+    # Forward and backward: two MLPs and two LayerNorms a block, and the last LayerNorm.
+    assert calls == 2 * (4 * blocks + 1)
     for weight, expected in zip(found, plain, strict=True):
         np.testing.assert_allclose(weight, expected, atol=2e-5)
     again, _ = trained(few, True)
@@ -82,4 +118,4 @@ def test_a_step_compiles_every_gelu_and_computes_the_same(few):
 def test_rematerialized_blocks_compile_it_too(few):
     blocks = few.model.arguments["num_layers"]
     _, calls = trained(few, True, remat=True)
-    assert calls == 6 * blocks  # the forward pass runs twice
+    assert calls == 3 * 4 * blocks + 2  # the forward pass of a block runs twice
