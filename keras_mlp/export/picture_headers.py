@@ -1,6 +1,8 @@
 """What the first bytes of a picture file say, read inside a graph before anything is decoded."""
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 from keras_mlp.typing import Tensor
 
@@ -27,14 +29,28 @@ def within_bound(contents: Tensor, max_pixels: int, name: str = "max_pixels") ->
     """
     import tensorflow as tf
 
-    size = picture_size(contents)
-    pixels = tf.maximum(size[0] * size[1], _gif_frames(contents) // 3)
+    size, frames = _measured()(contents)
+    pixels = tf.maximum(size[0] * size[1], frames // 3)
     shown = [tf.strings.as_string(side) for side in (size[1], size[0])]
     complaint = tf.strings.join(
         ["A picture of ", shown[0], " x ", shown[1], f" pixels is above `{name}`={max_pixels}."]
     )
     with tf.control_dependencies([tf.debugging.Assert(pixels <= max_pixels, [complaint])]):
         return tf.identity(contents)
+
+
+@functools.cache
+def _measured() -> Any:
+    """Returns the function from a file to its `picture_size` and `_gif_frames`.
+
+    It is traced once for all graphs that call it: it has several hundred operations.
+    """
+    import tensorflow as tf
+
+    def measured(contents: Tensor) -> tuple[Tensor, Tensor]:
+        return picture_size(contents), _gif_frames(contents)
+
+    return tf.function(measured, [tf.TensorSpec((), tf.string)], autograph=False)
 
 
 def picture_size(contents: Tensor) -> Tensor:
@@ -192,11 +208,13 @@ def _number(digits: Tensor, is_little: Tensor | bool) -> Tensor:
     """The unsigned number that bytes (..., n) stand for, int64 (...)."""
     import tensorflow as tf
 
-    places = [256**place for place in range(digits.shape[-1])]
-    little, big = (
-        tf.reduce_sum(digits * tf.constant(order, tf.int64), -1) for order in (places, places[::-1])
-    )
-    return tf.where(is_little, little, big)
+    def sum_of(places: list[int]) -> Tensor:
+        return tf.reduce_sum(digits * tf.constant(places, tf.int64), -1)
+
+    little = [256**place for place in range(digits.shape[-1])]
+    if isinstance(is_little, bool):
+        return sum_of(little if is_little else little[::-1])
+    return tf.where(is_little, sum_of(little), sum_of(little[::-1]))
 
 
 def _signed(number: Tensor) -> Tensor:
