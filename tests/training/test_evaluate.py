@@ -206,7 +206,7 @@ def test_a_model_of_any_image_size_is_refused_with_the_way_out(saved, tmp_path):
 
 def test_images_per_second_leave_out_the_first_batch():
     images = tf.zeros((6, 1, 1, 2), tf.uint8)
-    split = Split(tf.data.Dataset.from_tensor_slices((images, np.zeros(6, "int64"))), 6)
+    split = Split(lambda: tf.data.Dataset.from_tensor_slices((images, np.zeros(6, "int64"))), 6)
     result = evaluate_model(
         lambda x, training: tf.cast(x[:, 0, 0], tf.float32), split, ["a", "b"], 2
     )

@@ -89,7 +89,7 @@ def test_the_evaluator_of_training_counts_the_same():
     logits[3, 2] = logits[5, 5] = np.nan
     labels = np.arange(21) % 8
     rows = np.arange(21, dtype="uint8").reshape(21, 1, 1, 1)
-    split = Split(tf.data.Dataset.from_tensor_slices((rows, labels)), 21)
+    split = Split(lambda: tf.data.Dataset.from_tensor_slices((rows, labels)), 21)
     table = tf.constant(logits)
 
     def model(images, training):
@@ -106,7 +106,7 @@ def test_the_evaluator_of_training_counts_the_same():
 
 def test_the_evaluator_leaves_out_top_5_of_few_classes():
     images = tf.zeros((4, 1, 1, 5), tf.uint8)
-    split = Split(tf.data.Dataset.from_tensor_slices((images, np.arange(4))), 4)
+    split = Split(lambda: tf.data.Dataset.from_tensor_slices((images, np.arange(4))), 4)
     result = evaluate(lambda x, training: tf.cast(x[:, 0, 0], tf.float32), split, 2)
     assert result == {"loss": pytest.approx(np.log(5)), "accuracy": 0.25, "examples": 4}
 

@@ -55,7 +55,7 @@ def load_folder(
     examples = examples.map(
         lambda path, label: (reader.read(path), label), tf.data.AUTOTUNE, deterministic=True
     )
-    return Split(examples, len(paths))
+    return Split(lambda: examples, len(paths))
 
 
 def _check_pictures(paths: Sequence[str], reader: "_Reader") -> None:

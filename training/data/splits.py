@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -99,8 +100,8 @@ class Split:
     """Examples in a fixed order.
 
     Attributes:
-        examples: dataset of (uint8 image (H, W, C), int64 label) for evaluation. A label of -1
-            means that the picture is damaged.
+        opened: function that returns `examples`, called when they are first used: tracing how
+            pictures are decoded takes time, and training does it in its own way.
         size: number of examples.
         num_classes: K; 0 if not known.
         interpolation: interpolation of random parts of the images.
@@ -109,12 +110,20 @@ class Split:
             `examples`.
     """
 
-    examples: tf.data.Dataset
+    opened: Callable[[], tf.data.Dataset]
     size: int
     num_classes: int = 0
     interpolation: str = "bilinear"
     shuffle_buffer: int = 100_000
     stored: Stored | None = None
+
+    @functools.cached_property
+    def examples(self) -> tf.data.Dataset:
+        """Dataset of (uint8 image (H, W, C), int64 label) for evaluation.
+
+        A label of -1 means that the picture is damaged.
+        """
+        return self.opened()
 
     def first(self, count: int) -> tuple[Array, Array]:
         """The first images and labels of pictures that are not damaged, as arrays."""
@@ -243,9 +252,13 @@ class _Reader:
                 f"{name}[{start}:{stop}] of {self.source.place} has no examples of the classes."
             )
         opener = Stored(read, self.decoder, self.ledger)
-        examples = self.ledger.account(opener.open(stored))
+
+        def opened() -> tf.data.Dataset:
+            examples = self.ledger.account(opener.open(stored))
+            return examples.cache() if self.is_cached else examples
+
         return Split(
-            examples.cache() if self.is_cached else examples,
+            opened,
             size,
             self.num_classes,
             self.data.interpolation,
