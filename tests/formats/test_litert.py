@@ -10,7 +10,7 @@ from keras_mlp import ARCHITECTURES
 from keras_mlp.formats import export_litert, litert
 from tests.contract import predict, some_pixels, with_random_weights
 from tests.formats import runtimes
-from tests.test_contract import factory
+from tests.test_contract import ROWS, factory
 
 LIBRARIES = ("tensorflow", pytest.param("ai_edge_litert", marks=pytest.mark.formats))
 
@@ -19,10 +19,16 @@ def toy(architecture="MLPMixer", **overrides):
     return with_random_weights(factory(architecture)(**overrides))
 
 
+def shallow_toy(architecture):
+    """A toy with one block per stage: more blocks are the same operations again."""
+    layers = ROWS[architecture].toy["num_layers"]
+    return toy(architecture, num_layers=1 if isinstance(layers, int) else (1,) * len(layers))
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_float32_computes_what_the_model_computes(architecture, library, tmp_path):
-    model = toy(architecture)
+    model = shallow_toy(architecture)
     path = export_litert(model, tmp_path / "toy.tflite")
     pixels = some_pixels(model, batch=3)
     expected = predict(model, pixels)
@@ -117,7 +123,7 @@ def test_other_keras_models_are_exported_too(dtype, tmp_path):
 
 
 def test_repmlpnet_is_deployed_unless_told_otherwise(tmp_path):
-    model = toy("RepMLPNet")
+    model = shallow_toy("RepMLPNet")
     pixels = some_pixels(model)
     tensors = {}
     for deployed in (True, False):
@@ -211,7 +217,7 @@ def test_an_operation_that_the_format_lacks_is_named(tmp_path):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_export_of_keras_computes_the_same(architecture, tmp_path):
     # Keras' own route, which remains when ours must leave `tf.lite`.
-    model = toy(architecture)
+    model = shallow_toy(architecture)
     path = tmp_path / "keras.tflite"
     model.export(path, format="litert", verbose=False)
     runner = runtimes.litert_interpreter(path).get_signature_runner()
