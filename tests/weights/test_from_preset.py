@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 
+import keras
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -27,16 +28,20 @@ from tests.weights.toy_checkpoint import checkpoint_of, write
 NAME = "mixer_pico_8.toy"
 
 
-@pytest.fixture
-def published(tmp_path):
-    """A Mixer with arguments that differ from the defaults, and its published file."""
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A Mixer with arguments that differ from the defaults, and its published file.
+
+    Tests must not change them.
+    """
+    keras.utils.set_random_seed(0)
     model = with_random_weights(
         MLPMixer.from_variant(
             "pico/2", num_classes=7, pixel_mean=0.25, pixel_std=0.75, gelu_approximate=True
         )
     )
     tensors = checkpoint_of(model, "timm", numbers=model.get_weights())
-    return model, write(tensors, tmp_path / "published.safetensors")
+    return model, write(tensors, tmp_path_factory.mktemp("published") / "published.safetensors")
 
 
 @pytest.fixture
