@@ -3,6 +3,7 @@
 import json
 import pathlib
 
+from tests.training.blank_pictures import blank_pictures
 from training import finetune
 from training.evaluate import evaluate_source
 
@@ -16,6 +17,7 @@ def main(pictures: str, run: str, source: str) -> None:
         "--set",
         "augment.crop=0.8",
     ]
-    finetune.main(["--folder", pictures, "--workdir", run, "--source", source, *options])
+    with blank_pictures():
+        finetune.main(["--folder", pictures, "--workdir", run, "--source", source, *options])
     evaluation = evaluate_source(run, folder=pictures)
     (pathlib.Path(run) / "evaluated.json").write_text(json.dumps(evaluation["accuracy"]))
