@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks import inference, training_cpu
 from benchmarks.contenders import INFERENCE, TRAINING
 from benchmarks.contest import BASELINE, configuration_name
-from benchmarks.report import QUIET_CPU_SHARE
+from benchmarks.report import QUIET_CPU_SHARE, tell_of_other_jobs
 from keras_mlp.json_files import read_json
 
 Run = Mapping[str, Any]
@@ -266,6 +266,7 @@ def _median(run: Run, contender: str) -> float:
 
 
 def _lowest_share(run: Run, number: int) -> float:
-    """The lowest CPU share of any contender in a round."""
-    shares = [each["samples"][number]["cpu_share"] for each in run["contenders"].values()]
-    return min(shares)
+    """The lowest CPU share in a round of any contender that tells of other jobs."""
+    contenders = run["contenders"]
+    telling = tell_of_other_jobs(contenders, run["threads"])
+    return min(contenders[name]["samples"][number]["cpu_share"] for name in telling)

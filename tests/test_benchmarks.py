@@ -140,13 +140,31 @@ def test_a_run_reports_every_contender(tmp_path, cpu):
     assert [path.name for path in (tmp_path / "stored").iterdir()] == ["run.json"]
 
 
-@pytest.mark.parametrize(("share", "quotable"), [(0.99, True), (0.5, False)])
-def test_a_run_on_a_busy_machine_says_so(share, quotable):
-    turns = {"ours": [Sample(5.0, calls=1, cpu_share=1.0), Sample(5.0, calls=1, cpu_share=share)]}
-    result = {"description": "a toy", "difference": 0.0, "samples": turns["ours"]}
-    result["summary"] = summarise(turns, "ours")["ours"]
-    run = {"facts": {}, "baseline": "ours", "contenders": {"ours": result}, "missing": {}}
-    assert ("Not quotable" not in markdown(run)) == quotable
+@pytest.mark.parametrize(
+    ("name", "share", "threads", "quotable"),
+    [
+        ("ours", 0.99, 1, True),
+        ("ours", 0.5, 1, False),
+        ("ours", 0.5, 2, True),  # its threads sleep while they wait for each other
+        ("timm_eager", 0.5, 2, False),  # these do not
+    ],
+)
+def test_a_run_on_a_busy_machine_says_so(name, share, threads, quotable):
+    contenders = {}
+    for each in ("ours", "timm_eager"):
+        shares = (1.0, share if each == name else 1.0)
+        samples = [Sample(5.0, calls=1, cpu_share=found) for found in shares]
+        summary = summarise({each: samples}, each)[each]
+        contenders[each] = {
+            "description": "a toy",
+            "difference": 0.0,
+            "samples": samples,
+            "summary": summary,
+        }
+    run = {"facts": {}, "baseline": "timm_eager", "contenders": contenders, "missing": {}}
+    assert ("Not quotable" not in markdown({**run, "threads": threads})) == quotable
+    only = {**run, "contenders": {"ours": contenders["ours"]}, "threads": threads}
+    assert ("Not quotable" not in markdown(only)) == (name != "ours" or share > 0.9)
 
 
 def test_a_run_of_contenders_that_disagree_is_not_timed(tmp_path, cpu):
