@@ -23,13 +23,20 @@ def forward(
 
 
 def frozen(task: dict[str, Any], dtype: str | None = None) -> Callable[[], np.ndarray]:
-    """The model through `keras_mlp.frozen_function`; `dtype` as for `read_model`."""
-    tensorflow_for(task)
+    """The model through `keras_mlp.frozen_function`; `dtype` as for `read_model`.
+
+    With several threads each computes a part of the batch.
+    """
+    images = np.load(task["images"])
+    parts = min(task["threads"], len(images))
+    tf = tensorflow_for(task)
+    if parts > 1:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(parts)
 
     from keras_mlp import frozen_function
 
-    run = frozen_function(read_model(task, dtype))
-    images = np.load(task["images"])
+    run = frozen_function(read_model(task, dtype), parts=parts)
     return lambda: run(images).numpy()
 
 

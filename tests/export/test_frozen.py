@@ -50,6 +50,31 @@ def test_takes_any_batch_and_dtype(model):
     np.testing.assert_allclose(run(images[:1]), expected[:1], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("parts", [2, 3])
+def test_parts_of_a_batch_give_the_same(parts, model):
+    run, images = frozen_function(model, parts), toy_pixels(5)
+    for batch in (1, 4, 5):
+        expected = np.array(model(images[:batch], training=False))
+        np.testing.assert_allclose(run(images[:batch]), expected, rtol=0, atol=1e-5)
+    assert run(images[:0]).shape == (0, 3)
+
+
+def test_each_part_has_operations_of_its_own(model):
+    one, three = (
+        optimized_operations(frozen_function(model, parts), toy_pixels(6).astype("float32"))
+        for parts in (1, 3)
+    )
+    for kind in ("_MklNativeFusedMatMul", "_FusedMatMul", ONE_OPERATION):
+        assert three.count(kind) == 3 * one.count(kind)
+    assert three.count("ConcatV2") == 1
+
+
+@pytest.mark.parametrize("parts", [0, -1, 1.5, "2"])
+def test_parts_are_a_positive_integer(parts, model):
+    with pytest.raises(ValueError, match="`parts` must be a positive integer"):
+        frozen_function(model, parts=parts)
+
+
 def test_weights_are_those_of_the_moment(model):
     changing = keras.models.clone_model(model)
     changing.set_weights(model.get_weights())
@@ -111,6 +136,7 @@ def optimized_operations(run, images):
 
     context.context().enable_run_metadata()
     try:
+        context.context().export_run_metadata()  # leaves out what ran since the last call
         run(images)
         metadata = context.context().export_run_metadata()
     finally:
