@@ -19,7 +19,7 @@ TITLES = {inference.PROGRAM: "Inference", training_cpu.PROGRAM: "Training"}
 TIE = 1.05  # benchmarks/README.md
 # Our contenders on TensorFlow that compete with timm's.
 _OURS = {
-    "float32": ("ours", "ours_frozen"),
+    "float32": ("ours", "ours_frozen", "ours_gelu"),
     "bfloat16": ("ours_bf16", "ours_frozen_bf16", "ours_gelu_bf16"),
 }
 

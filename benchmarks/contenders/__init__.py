@@ -162,8 +162,14 @@ TRAINING = {
             precision="bfloat16",
         ),
         Contender(
+            "ours_gelu",
+            "keras_mlp, tf.function, GELU and LayerNorm compiled by XLA",
+            f"{_OUR_STEP}:float32_compiled_gelu",
+            _TENSORFLOW,
+        ),
+        Contender(
             "ours_gelu_bf16",
-            "keras_mlp, tf.function, mixed_bfloat16, GELU compiled by XLA",
+            "keras_mlp, tf.function, mixed_bfloat16, GELU and LayerNorm compiled by XLA",
             f"{_OUR_STEP}:bfloat16_compiled_gelu",
             _TENSORFLOW,
             precision="bfloat16",

@@ -20,11 +20,18 @@ def bfloat16(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     return _step(task, "mixed_bfloat16")
 
 
-def bfloat16_compiled_gelu(task: dict[str, Any]) -> Callable[[], np.ndarray]:
-    """The same as `runtime.compile_gelu=True` trains."""
-    from training.engine.tensorflow.compiled_parts import compiled_parts
+def float32_compiled_gelu(task: dict[str, Any]) -> Callable[[], np.ndarray]:
+    """In float32 as `runtime.compile_gelu=True` trains."""
+    return _with_compiled_parts(_step(task, None))
 
-    step = _step(task, "mixed_bfloat16")
+
+def bfloat16_compiled_gelu(task: dict[str, Any]) -> Callable[[], np.ndarray]:
+    """In bfloat16 as `runtime.compile_gelu=True` trains."""
+    return _with_compiled_parts(_step(task, "mixed_bfloat16"))
+
+
+def _with_compiled_parts(step: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
+    from training.engine.tensorflow.compiled_parts import compiled_parts
 
     def traced() -> np.ndarray:
         with compiled_parts():  # the first call traces
