@@ -17,7 +17,7 @@ def all_axes_with_xla(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """Keras' own product over all axes, compiled by XLA."""
     from keras_mlp.layers import backend
 
-    backend.prefers_flat_matmul = lambda training: False
+    backend.prefers_flat_matmul = lambda: False
     return forward(task, jit_compile=True)
 
 

@@ -12,40 +12,33 @@ LEARNING_RATE, WEIGHT_DECAY, LABEL_SMOOTHING = 1e-4, 0.05, 0.1  # timm's side ha
 
 def float32(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """In float32."""
-    return _step(task, None)
+    return _step(task, None, compiles_parts=False)
 
 
 def bfloat16(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """In bfloat16 with weights in float32, as `runtime.dtype="mixed_bfloat16"` trains."""
-    return _step(task, "mixed_bfloat16")
+    return _step(task, "mixed_bfloat16", compiles_parts=False)
 
 
 def float32_compiled_gelu(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """In float32 as `runtime.compile_gelu=True` trains."""
-    return _with_compiled_parts(_step(task, None))
+    return _step(task, None, compiles_parts=True)
 
 
 def bfloat16_compiled_gelu(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     """In bfloat16 as `runtime.compile_gelu=True` trains."""
-    return _with_compiled_parts(_step(task, "mixed_bfloat16"))
+    return _step(task, "mixed_bfloat16", compiles_parts=True)
 
 
-def _with_compiled_parts(step: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
-    from training.engine.tensorflow.compiled_parts import compiled_parts
-
-    def traced() -> np.ndarray:
-        with compiled_parts():  # the first call traces
-            return step()
-
-    return traced
-
-
-def _step(task: dict[str, Any], dtype: str | None) -> Callable[[], np.ndarray]:
+def _step(
+    task: dict[str, Any], dtype: str | None, compiles_parts: bool
+) -> Callable[[], np.ndarray]:
     tf = tensorflow_for(task)
 
     import keras
 
     from benchmarks.plain_step import plain_step
+    from training.engine.tensorflow.step_forms import step_forms
 
     model = read_model(task, dtype)
     loss_of = keras.losses.CategoricalCrossentropy(
@@ -60,4 +53,9 @@ def _step(task: dict[str, Any], dtype: str | None) -> Callable[[], np.ndarray]:
         ),
     )
     images, labels = tf.constant(np.load(task["images"])), tf.constant(np.load(task["labels"]))
-    return lambda: step(images, labels).numpy()
+
+    def run() -> np.ndarray:
+        with step_forms(compiles_parts):  # the first call traces
+            return step(images, labels).numpy()
+
+    return run

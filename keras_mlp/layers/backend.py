@@ -1,32 +1,33 @@
 """What the layers need to know about the backend they run on."""
 
-import functools
-import pathlib
+import contextlib
+import contextvars
 
 import keras
 
-_CPU_INFO = pathlib.Path("/proc/cpuinfo")
+from keras_mlp.layers.replacement import replaced
+
+_keeps_axes: contextvars.ContextVar[bool | None] = contextvars.ContextVar(
+    "keeps_axes", default=None
+)
 
 
-def prefers_flat_matmul(training: bool | None) -> bool:
+def axes_kept() -> contextlib.AbstractContextManager[None]:
+    """Makes dense layers keep the axes of their inputs inside a `with` block.
+
+    For a training step on some processors (`training.engine.tensorflow.step_forms`).
+    """
+    return replaced(_keeps_axes, True)
+
+
+def prefers_flat_matmul() -> bool:
     """Whether flattening inputs to a matrix makes a matmul faster: on TensorFlow without XLA.
 
-    TensorFlow then fuses product, bias and activation. A step of training has no such activation,
-    and for weights that change oneDNN has no AMX in its fused product, only in the plain one
-    (docs/training.md has the gain).
+    TensorFlow then fuses product, bias and activation.
     """
-    if keras.backend.backend() != "tensorflow" or _inside_xla():
+    if keras.backend.backend() != "tensorflow" or _keeps_axes.get():
         return False
-    return not (training and _has_amx())
-
-
-@functools.cache
-def _has_amx() -> bool:
-    """Whether this processor has Intel's instructions for matrices of bfloat16."""
-    try:
-        return "amx_bf16" in _CPU_INFO.read_text().split()
-    except OSError:
-        return False
+    return not _inside_xla()
 
 
 def _inside_xla() -> bool:

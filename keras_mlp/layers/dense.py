@@ -20,10 +20,9 @@ class Dense(keras.layers.Dense):
 
     On TensorFlow without XLA, the matmul, bias and activation of flattened inputs run as one fused
     kernel. With more axes, `keras.layers.Dense` puts a reshape between matmul and bias, which
-    prevents the fusion (measured in `benchmarks/`). Under XLA, on other backends and in training on
-    processors with AMX inputs keep their axes, which is faster there. Weights, quantization and
-    LoRA work as in `keras.layers.Dense`, except that files store LoRA factors separately from the
-    kernel.
+    prevents the fusion (measured in `benchmarks/`). Under XLA and on other backends inputs keep
+    their axes, which is faster there. Weights, quantization and LoRA work as in
+    `keras.layers.Dense`, except that files store LoRA factors separately from the kernel.
 
     Args:
         units: number of output channels D.
@@ -42,7 +41,7 @@ class Dense(keras.layers.Dense):
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         shape = tuple(inputs.shape)
         inner = shape[1:-1]
-        if not inner or None in inner or not backend.prefers_flat_matmul(training):
+        if not inner or None in inner or not backend.prefers_flat_matmul():
             return super().call(inputs, training=training)
         outputs = super().call(ops.reshape(inputs, (-1, shape[-1])), training=training)
         return ops.reshape(outputs, (-1, *inner, self.units))

@@ -71,7 +71,7 @@ class TokenDense(Dense):
         self._check(inputs, grids)
         if grids is None:
             return super().call(inputs, training=training)
-        return self._call_resized(inputs, self.kernel, grids, training)
+        return self._call_resized(inputs, self.kernel, grids)
 
     def quantized_call(
         self, inputs: Tensor, training: bool | None = None, grids: Grids | None = None
@@ -79,7 +79,7 @@ class TokenDense(Dense):
         self._check(inputs, grids)
         if grids is None:
             return super().quantized_call(inputs, training=training)
-        return self._call_resized(inputs, self._float_kernel(), grids, training)
+        return self._call_resized(inputs, self._float_kernel(), grids)
 
     def compute_output_spec(
         self, inputs: Tensor, training: bool | None = None, grids: Grids | None = None
@@ -110,13 +110,11 @@ class TokenDense(Dense):
             grid = "" if grids is None else f" for `grids`={grids}"
             raise ValueError(f"{self.name} expected {expected} inputs{grid}, got {size}.")
 
-    def _call_resized(
-        self, inputs: Tensor, kernel: Tensor, grids: Grids, training: bool | None
-    ) -> Tensor:
+    def _call_resized(self, inputs: Tensor, kernel: Tensor, grids: Grids) -> Tensor:
         roles = (self.input_role, self.output_role)
         kernel = fit_tokens(kernel, roles, grids, self.front_tokens)
         shape = inputs.shape
-        if len(shape) > 2 and backend.prefers_flat_matmul(training):
+        if len(shape) > 2 and backend.prefers_flat_matmul():
             inputs = ops.reshape(inputs, (-1, shape[-1]))
         outputs = ops.matmul(inputs, kernel)
         if self.bias is not None:

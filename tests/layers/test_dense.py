@@ -30,7 +30,7 @@ def test_both_forms_are_the_matrix_product(shape, monkeypatch):
     layer = Dense(6, activation=gelu, bias_initializer="normal")
     results = []
     for flat in (True, False):
-        monkeypatch.setattr(backend, "prefers_flat_matmul", lambda training, flat=flat: flat)
+        monkeypatch.setattr(backend, "prefers_flat_matmul", lambda flat=flat: flat)
         results.append(np.asarray(layer(x)))
     kernel, bias = layer.get_weights()
     np.testing.assert_allclose(results[0], results[1], rtol=0, atol=1e-6)
@@ -41,24 +41,10 @@ def test_is_flat_without_xla():
     assert rank_of_bias_sum(dense()) == 2
 
 
-@pytest.mark.parametrize(("flags", "rank"), [("fpu avx2 avx512_bf16", 2), ("amx_tile amx_bf16", 4)])
-def test_keeps_its_axes_in_training_on_a_processor_with_amx(flags, rank, tmp_path, monkeypatch):
-    (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
-    monkeypatch.setattr(backend, "_CPU_INFO", tmp_path / "cpuinfo")
-    backend._has_amx.cache_clear()
-    layer = dense()
-    try:
-        assert rank_of_bias_sum(lambda x: layer(x, training=True)) == rank
-        assert rank_of_bias_sum(lambda x: layer(x, training=False)) == 2
-    finally:
-        backend._has_amx.cache_clear()
-
-
-def test_a_machine_without_such_a_file_has_no_amx(tmp_path, monkeypatch):
-    monkeypatch.setattr(backend, "_CPU_INFO", tmp_path / "cpuinfo")
-    backend._has_amx.cache_clear()
-    assert not backend._has_amx()
-    backend._has_amx.cache_clear()
+def test_keeps_its_axes_inside_a_block_that_asks_for_it():
+    with backend.axes_kept():
+        assert rank_of_bias_sum(dense()) == 4
+    assert rank_of_bias_sum(dense()) == 2
 
 
 def test_keeps_its_axes_under_xla():
@@ -99,7 +85,7 @@ def test_quantizes_as_part_of_a_model():
 
 @pytest.mark.parametrize("flat", [True, False])
 def test_takes_lora(flat, monkeypatch):
-    monkeypatch.setattr(backend, "prefers_flat_matmul", lambda training: flat)
+    monkeypatch.setattr(backend, "prefers_flat_matmul", lambda: flat)
     layer = dense(activation=None)
     before = np.asarray(layer(X))
     layer.enable_lora(rank=2)

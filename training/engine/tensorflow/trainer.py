@@ -16,8 +16,8 @@ from training.engine.not_finite import NotFinite
 from training.engine.optimizers import learning_rate
 from training.engine.sizes import Size, sizes_of
 from training.engine.tensorflow.averages import Averages
-from training.engine.tensorflow.compiled_parts import compiled_parts
 from training.engine.tensorflow.resizing import resize_images
+from training.engine.tensorflow.step_forms import step_forms
 from training.engine.tensorflow.strategies import read
 
 
@@ -179,7 +179,7 @@ class Trainer(orbit.StandardTrainer):
             with tf.control_dependencies(gradients):
                 own_images = tf.identity(part[0])
             # Around the gradient too, which computes blocks with `remat` again.
-            with compiled_parts() if self.compiles_parts else contextlib.nullcontext():
+            with step_forms(self.compiles_parts):
                 of_part, count = self._gradients_of_part(own_images, part[1], size)
             if gradients:
                 of_part = [one + other for one, other in zip(gradients, of_part, strict=True)]

@@ -1,4 +1,4 @@
-"""`runtime.compile_gelu`: the same numbers, by functions that XLA compiles."""
+"""A training step's own forms, `runtime.compile_gelu` among them: the same numbers, faster."""
 
 import dataclasses
 
@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_mlp.layers import backend
 from keras_mlp.layers.activations import gelu, gelu_computed_by
 from training.engine.optimizers import build_optimizer
+from training.engine.tensorflow import step_forms
 from training.engine.tensorflow.compiled_gelu import compiled_gelu
 from training.engine.tensorflow.compiled_layer_norm import compiled_layer_norm
 from training.engine.tensorflow.trainer import Trainer
@@ -73,6 +75,30 @@ def test_gelu_is_itself_again_after_the_block():
         assert gelu(1.0) == 6.0
         raise RuntimeError
     assert float(gelu(1.0)) == pytest.approx(0.8413447)
+
+
+@pytest.mark.parametrize(("flags", "keeps"), [("avx2 avx512_bf16", False), ("avx2 amx_bf16", True)])
+def test_a_step_keeps_axes_on_a_processor_with_amx(flags, keeps, tmp_path, monkeypatch):
+    monkeypatch.setattr(step_forms, "_CPU_INFO", tmp_path / "cpuinfo")
+    step_forms._has_amx.cache_clear()
+    try:
+        assert not step_forms._has_amx()  # there is no such file
+        step_forms._has_amx.cache_clear()
+        (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
+        with step_forms.step_forms(compiles_parts=False):
+            assert backend.prefers_flat_matmul() != keeps
+        assert backend.prefers_flat_matmul()
+    finally:
+        step_forms._has_amx.cache_clear()
+
+
+@pytest.mark.parametrize("has_amx", [False, True])
+def test_both_forms_train_alike(has_amx, few, monkeypatch):
+    plain, _ = trained(few, False)
+    monkeypatch.setattr(step_forms, "_has_amx", lambda: has_amx)
+    found, _ = trained(few, False)
+    for weight, expected in zip(found, plain, strict=True):
+        np.testing.assert_allclose(weight, expected, atol=2e-5)
 
 
 def trained(config, compile_gelu, **arguments):

@@ -1,0 +1,44 @@
+"""The forms in which a training step computes faster on a CPU than a model does by itself."""
+
+import contextlib
+import functools
+import pathlib
+from collections.abc import Iterator
+
+from keras_mlp.layers.activations import gelu_computed_by
+from keras_mlp.layers.backend import axes_kept
+from keras_mlp.layers.layer_normalization import layer_norm_computed_by
+from training.engine.tensorflow.compiled_gelu import compiled_gelu
+from training.engine.tensorflow.compiled_layer_norm import compiled_layer_norm
+
+_CPU_INFO = pathlib.Path("/proc/cpuinfo")
+
+
+@contextlib.contextmanager
+def step_forms(compiles_parts: bool) -> Iterator[None]:
+    """Makes models compute in the forms of a training step inside a `with` block.
+
+    On a processor with AMX dense layers keep the axes of their inputs. Flat inputs get oneDNN's
+    product with a fused bias, which has no AMX for weights that change; its plain product has
+    (docs/training.md has the gain).
+
+    Args:
+        compiles_parts: whether GELU, LayerNorm and their gradients are compiled with XLA. The
+            products around them stay with oneDNN.
+    """
+    with contextlib.ExitStack() as forms:
+        if _has_amx():
+            forms.enter_context(axes_kept())
+        if compiles_parts:
+            forms.enter_context(gelu_computed_by(compiled_gelu))
+            forms.enter_context(layer_norm_computed_by(lambda dtype: compiled_layer_norm))
+        yield
+
+
+@functools.cache
+def _has_amx() -> bool:
+    """Whether this processor has Intel's instructions for matrices of bfloat16."""
+    try:
+        return "amx_bf16" in _CPU_INFO.read_text().split()
+    except OSError:
+        return False
