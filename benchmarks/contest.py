@@ -139,7 +139,8 @@ def run_contest(
         versions.update(filter(None, run.pop("facts")["versions"].split(", ")))
         about = {name: getattr(one, name) for name in ("architecture", "variant", "batch")}
         runs.append({**about, "threads": one.threads, **run})
-        print(f"\n{configuration_name(runs[-1])}:\n{markdown({**run, 'facts': {}})}", flush=True)
+        shown = markdown({**runs[-1], "facts": {}})
+        print(f"\n{configuration_name(runs[-1])}:\n{shown}", flush=True)
         if options.json:
             found = {**facts, "versions": ", ".join(sorted(versions))}
             write_json(options.json, {"program": program, "facts": found, "runs": runs})
