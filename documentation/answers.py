@@ -17,6 +17,7 @@ FASHION_MNIST = "compare_fashion_mnist"
 SCALING = "scaling_fashion_mnist"
 PERMUTED = "permuted_fashion_mnist"
 ABLATIONS = "ablations_fashion_mnist"
+_UNFINISHED = "The study is not finished. [How to run it](tradeoffs.md)"
 _WIDTH = 118  # of a line in docs/
 
 
@@ -186,7 +187,7 @@ def _few_labels() -> str:
 
 def _few_images() -> str:
     if not stored(SCALING).exists():
-        return "The study is not finished. [How to run it](tradeoffs.md)"
+        return _UNFINISHED
     study = results_of(SCALING)
     accuracy: dict[int, dict[str, list[float]]] = {}
     for run in study["runs"]:
@@ -209,7 +210,7 @@ def _few_images() -> str:
 
 def _unordered() -> str:
     if not stored(PERMUTED).exists():
-        return "The study is not finished. [How to run it](tradeoffs.md)"
+        return _UNFINISHED
     accuracy: dict[str, dict[str, list[float]]] = {order: {} for order in permuted.ORDERS}
     for run in results_of(PERMUTED)["runs"]:
         of_order = accuracy[run["order"]]
@@ -232,23 +233,19 @@ def _unordered() -> str:
 
 def _single_changes() -> str:
     if not stored(ABLATIONS).exists():
-        return "The study is not finished. [How to run it](tradeoffs.md)"
+        return _UNFINISHED
     accuracy: dict[str, list[float]] = {}
     for run in results_of(ABLATIONS)["runs"]:
         name = _short(run["architecture"])
         accuracy.setdefault(name, []).append(run["test"]["accuracy"])
-    points = {name: _point(name, 0, figures) for name, figures in accuracy.items()}
-
-    def told(name: str) -> str:
-        point = points[name]
-        return f"{point.accuracy:.2%} ({point.lowest:.2%} to {point.highest:.2%})"
+    told = {name: _told(_point(name, 0, figures)) for name, figures in accuracy.items()}
 
     return (
-        f"In a small Mixer on Fashion-MNIST, `Affine` {told('mixer_affine')}, BatchNorm "
-        f"{told('mixer_batch_norm')} and LayerNorm {told('mixer_layer_norm')}; with LayerNorm and "
-        f"one linear layer over tokens in place of the token MLP, {told('mixer_linear_tokens')}. "
-        f"In a ViT, the class token {told('vit_class_token')} and the mean over tokens "
-        f"{told('vit_mean')}. [Table](tradeoffs.md#fashion-mnist-one-change-at-a-time)"
+        f"In a small Mixer on Fashion-MNIST, `Affine` {told['mixer_affine']}, BatchNorm "
+        f"{told['mixer_batch_norm']} and LayerNorm {told['mixer_layer_norm']}; with LayerNorm and "
+        f"one linear layer over tokens in place of the token MLP, {told['mixer_linear_tokens']}. "
+        f"In a ViT, the class token {told['vit_class_token']} and the mean over tokens "
+        f"{told['vit_mean']}. [Table](tradeoffs.md#fashion-mnist-one-change-at-a-time)"
     )
 
 
@@ -322,9 +319,13 @@ def leaders(points: Sequence[Point]) -> list[Point]:
 
 
 def _named(points: Sequence[Point]) -> str:
-    named = [f"`{p.label}` {p.accuracy:.2%} ({p.lowest:.2%} to {p.highest:.2%})" for p in points]
+    named = [f"`{point.label}` {_told(point)}" for point in points]
     overlap = ", whose ranges overlap" if len(points) > 1 else ""
     return _listed(named) + overlap
+
+
+def _told(point: Point) -> str:
+    return f"{point.accuracy:.2%} ({point.lowest:.2%} to {point.highest:.2%})"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -29,10 +29,7 @@ def frozen(task: dict[str, Any], dtype: str | None = None) -> Callable[[], np.nd
     """
     images = np.load(task["images"])
     parts = min(task["threads"], len(images))
-    tf = tensorflow_for(task)
-    if parts > 1:
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(parts)
+    tensorflow_for(task, parts)
 
     from keras_mlp import frozen_function
 
@@ -40,12 +37,12 @@ def frozen(task: dict[str, Any], dtype: str | None = None) -> Callable[[], np.nd
     return lambda: run(images).numpy()
 
 
-def tensorflow_for(task: dict[str, Any]) -> types.ModuleType:
-    """TensorFlow with the task's number of threads."""
+def tensorflow_for(task: dict[str, Any], parts: int = 1) -> types.ModuleType:
+    """TensorFlow with the task's number of threads: all in one operation, or one for each part."""
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(task["threads"])
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.threading.set_intra_op_parallelism_threads(1 if parts > 1 else task["threads"])
+    tf.config.threading.set_inter_op_parallelism_threads(parts)
     return tf
 
 
