@@ -2,6 +2,8 @@
 
 import gc
 import os
+import pathlib
+from unittest import mock
 
 # Both are read when the library loads, in the processes that tests start too.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -10,12 +12,21 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import keras
 import pytest
+import tensorflow as tf
+
+
+@pytest.fixture(autouse=True, scope="module")
+def same_start_of_a_file():
+    """Seeds TensorFlow's random operations, the only ones that the seed of each test leaves out."""
+    keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(autouse=True)
-def same_start():
+def same_start(same_start_of_a_file):
     """Seeds Python, numpy and Keras; fails a test that changes the global dtype policy."""
-    keras.utils.set_random_seed(0)
+    # TensorFlow's seed empties its cache of kernels: each test would have to fill it again.
+    with mock.patch.object(tf.random, "set_seed"):
+        keras.utils.set_random_seed(0)
     yield
     policy = keras.config.dtype_policy().name
     keras.config.set_dtype_policy("float32")
@@ -41,16 +52,31 @@ def pytest_collection_finish(session):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item, nextitem):
-    """Collects what a file of tests left, once its fixtures are gone, and what a sweep left.
+    """Collects garbage once the process has grown by a gibibyte, and after each sweep.
 
     Models are in reference cycles, and those of sweeps are large: two workers must fit the memory.
     Keras and TensorFlow collect garbage themselves, Keras once for every layer that it quantizes:
     each of those collections walks all objects that are not frozen.
     """
+    global _collected_at
     result = yield
     is_last_of_file = nextitem is not None and nextitem.path != item.path
-    if is_last_of_file or item.get_closest_marker("sweep"):
+    has_grown = is_last_of_file and _resident_bytes() > _collected_at + 2**30
+    if has_grown or item.get_closest_marker("sweep"):
         gc.collect()
-    if is_last_of_file:
+    if has_grown:
         gc.freeze()
+        _collected_at = _resident_bytes()
     return result
+
+
+_collected_at = 0
+
+
+def _resident_bytes():
+    """The memory of this process; 0 where Linux does not say it."""
+    try:
+        pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
