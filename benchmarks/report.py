@@ -8,13 +8,14 @@ import subprocess
 from collections.abc import Iterable
 from typing import Any
 
+from training.engine.processor import processor_fact, processor_features
+
 _CHECKOUT = pathlib.Path(__file__).parents[1]
 
 # An undisturbed pinned thread reads 0.99 to 1.00.
 QUIET_CPU_SHARE = 0.9
 
-# Instructions that decide which number formats are fast: /proc/cpuinfo calls them flags on x86, and
-# Features on ARM.
+# Instructions that decide which number formats are fast.
 _FEATURES = (
     *("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "avx_vnni"),
     *("amx_tile", "amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm", "bf16", "sve"),
@@ -32,8 +33,8 @@ def machine_facts() -> dict[str, Any]:
     """A dict of facts that a reader needs to repeat the measurement."""
     return {
         "date": datetime.date.today().isoformat(),
-        "cpu": _cpu_fact("model name") or platform.machine(),
-        "cpu family": f"{_cpu_fact('cpu family')}, model {_cpu_fact('model')}",
+        "cpu": processor_fact("model name") or platform.machine(),
+        "cpu family": f"{processor_fact('cpu family')}, model {processor_fact('model')}",
         "cpus": os.cpu_count(),
         "cpu features": " ".join(cpu_features()) or "unknown",
         "commit": _commit(),
@@ -43,11 +44,7 @@ def machine_facts() -> dict[str, Any]:
 
 def cpu_features() -> list[str]:
     """The processor's instructions for small number formats and vectors."""
-    found: set[str] = set()
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        name, _, words = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            found.update(words.split())
+    found = set(processor_features())
     return [feature for feature in _FEATURES if feature in found]
 
 
@@ -123,15 +120,6 @@ def tell_of_other_jobs(contenders: Iterable[str], threads: int) -> list[str]:
 def lowest_share(result: dict[str, Any]) -> float:
     """The lowest CPU share of a contender's samples."""
     return min(sample.cpu_share for sample in result["samples"])
-
-
-def _cpu_fact(name: str) -> str:
-    """What /proc/cpuinfo says of the first CPU; "" if it does not say."""
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == name:
-            return value.strip()
-    return ""
 
 
 def _commit() -> str:

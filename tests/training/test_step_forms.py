@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_mlp.layers import backend
 from keras_mlp.layers.activations import gelu, gelu_computed_by
+from training.engine import processor
 from training.engine.optimizers import build_optimizer
 from training.engine.tensorflow import step_forms
 from training.engine.tensorflow.compiled_gelu import compiled_gelu
@@ -79,7 +80,7 @@ def test_gelu_is_itself_again_after_the_block():
 
 @pytest.mark.parametrize(("flags", "keeps"), [("avx2 avx512_bf16", False), ("avx2 amx_bf16", True)])
 def test_a_step_keeps_axes_on_a_processor_with_amx(flags, keeps, tmp_path, monkeypatch):
-    monkeypatch.setattr(step_forms, "_CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(processor, "_CPU_INFO", tmp_path / "cpuinfo")
     step_forms._has_amx.cache_clear()
     try:
         assert not step_forms._has_amx()  # there is no such file

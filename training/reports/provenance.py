@@ -14,6 +14,7 @@ from typing import Any
 import keras
 
 from training.engine.chosen import engine_module
+from training.engine.processor import processor_fact, processor_features
 
 PACKAGES = (
     "tensorflow",
@@ -39,7 +40,7 @@ def provenance() -> dict[str, Any]:
         "backend": keras.backend.backend(),
         "versions": _versions(),
         "hardware": {
-            "cpu": _cpu_model(),
+            "cpu": processor_fact("model name") or platform.processor(),
             "cpu_features": _cpu_features(),
             "cores": len(os.sched_getaffinity(0)),
             "memory_gib": round(
@@ -85,20 +86,6 @@ def _commit() -> str | None:
     return f"{commit}+" if commit and changes else commit
 
 
-def _cpu_model() -> str:
-    return _cpu_line("model name") or platform.processor()
-
-
 def _cpu_features() -> list[str]:
     """Those instruction sets of the processor that decide how fast it multiplies matrices."""
-    words = (_cpu_line("flags") or _cpu_line("Features")).split()
-    return [word for word in words if word.startswith(_FEATURES)]
-
-
-def _cpu_line(key: str) -> str:
-    """The value of a key of /proc/cpuinfo for the first core; "" where there is none."""
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
+    return [feature for feature in processor_features() if feature.startswith(_FEATURES)]

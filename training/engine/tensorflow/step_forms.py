@@ -2,16 +2,14 @@
 
 import contextlib
 import functools
-import pathlib
 from collections.abc import Iterator
 
 from keras_mlp.layers.activations import gelu_computed_by
 from keras_mlp.layers.backend import axes_kept
 from keras_mlp.layers.layer_normalization import layer_norm_computed_by
+from training.engine.processor import processor_features
 from training.engine.tensorflow.compiled_gelu import compiled_gelu
 from training.engine.tensorflow.compiled_layer_norm import compiled_layer_norm
-
-_CPU_INFO = pathlib.Path("/proc/cpuinfo")
 
 
 @contextlib.contextmanager
@@ -38,7 +36,4 @@ def step_forms(compiles_parts: bool) -> Iterator[None]:
 @functools.cache
 def _has_amx() -> bool:
     """Whether this processor has Intel's instructions for matrices of bfloat16."""
-    try:
-        return "amx_bf16" in _CPU_INFO.read_text().split()
-    except OSError:
-        return False
+    return "amx_bf16" in processor_features()
