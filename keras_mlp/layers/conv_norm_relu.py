@@ -9,7 +9,7 @@ from keras_mlp.arguments import check_pair, check_positive_int, patch_grid
 from keras_mlp.layers.composite import Composite
 from keras_mlp.layers.initializers import torch_uniform
 from keras_mlp.layers.known_axis import known_axis
-from keras_mlp.layers.patch_kernel import convolve_resized
+from keras_mlp.layers.patch_kernel import is_convolution, project_patches
 from keras_mlp.layers.torch_defaults import torch_batch_norm
 from keras_mlp.typing import Config, Pair, Shape, Tensor
 
@@ -67,10 +67,10 @@ class ConvNormReLU(Composite):
         training: bool | None = None,
         patch_size: tuple[int, int] | None = None,
     ) -> Tensor:
-        if patch_size is None:
+        if is_convolution(patch_size):
             maps = self.convolution(inputs)
         else:
-            maps = convolve_resized(self.convolution, inputs, patch_size)
+            maps = project_patches(self.convolution, inputs, patch_size)
         return ops.relu(self.norm(maps, training=training))
 
     def compute_output_spec(

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_mlp.layers.patch_kernel import convolve_resized
+from keras_mlp.layers.patch_kernel import is_convolution, project_patches
 from keras_mlp.typing import Tensor
 
 
@@ -29,9 +29,9 @@ class PatchConvolution(keras.layers.Conv2D):
     """
 
     def call(self, inputs: Tensor, patch_size: tuple[int, int] | None = None) -> Tensor:
-        if patch_size is None:
+        if is_convolution(patch_size):
             return super().call(inputs)
-        return convolve_resized(self, inputs, patch_size)
+        return project_patches(self, inputs, patch_size)
 
     def compute_output_spec(
         self, inputs: Tensor, patch_size: tuple[int, int] | None = None

@@ -8,7 +8,7 @@ from keras import ops
 from keras_mlp.arguments import check_bool, check_initializer, check_pair, check_positive_int
 from keras_mlp.layers.composite import Composite
 from keras_mlp.layers.known_axis import known_axis
-from keras_mlp.layers.patch_kernel import convolve_resized
+from keras_mlp.layers.patch_kernel import is_convolution, project_patches
 from keras_mlp.typing import Config, Initializer, Pair, Shape, Tensor
 
 
@@ -82,10 +82,10 @@ class PatchEmbedding(Composite):
         self.built = True
 
     def call(self, inputs: Tensor, patch_size: tuple[int, int] | None = None) -> Tensor:
-        if patch_size is None:
+        if is_convolution(patch_size):
             tokens = self.projection(inputs)
         else:
-            tokens = convolve_resized(self.projection, inputs, patch_size)
+            tokens = project_patches(self.projection, inputs, patch_size)
         if not self.flatten:
             return tokens
         return ops.reshape(tokens, (-1, tokens.shape[1] * tokens.shape[2], self.hidden_dim))

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_mlp.layers import ConvNormReLU, PatchEmbedding
 from keras_mlp.layers.patch_convolution import PatchConvolution
-from keras_mlp.layers.patch_kernel import resize_patch_kernel
+from keras_mlp.layers.patch_kernel import patches_multiplied, resize_patch_kernel
 
 SIZES = [((4, 4), (8, 8)), ((4, 4), (6, 5)), ((3, 4), (7, 4)), ((8, 8), (4, 4)), ((6, 4), (4, 9))]
 # Where one side grows and the other shrinks, rounding would count as a small singular value.
@@ -55,16 +55,17 @@ def test_the_graph_computes_what_numpy_computes():
     )
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [
+def each_layer():
+    layers = (
         PatchEmbedding(4, 6, bias_initializer="ones"),
         PatchEmbedding(4, 6, flatten=False, dtype="mixed_bfloat16"),
         ConvNormReLU(6, 4),
         PatchConvolution(6, (4, 4), strides=(4, 4), activation="gelu", bias_initializer="ones"),
-    ],
-    ids=lambda layer: layer.name,
-)
+    )
+    return pytest.mark.parametrize("layer", layers, ids=lambda layer: layer.name)
+
+
+@each_layer()
 def test_a_layer_with_resized_patches_is_one_with_that_kernel(layer):
     images = np.random.default_rng(1).normal(size=(2, 12, 20, 3)).astype("float32")
     layer(images[:, :, :16])
@@ -85,3 +86,32 @@ def test_a_layer_with_resized_patches_is_one_with_that_kernel(layer):
     np.testing.assert_allclose(
         np.asarray(found, "float32"), np.asarray(plain(images), "float32"), atol=tolerance
     )
+
+
+@each_layer()
+@pytest.mark.parametrize("arguments", [{}, {"patch_size": (6, 5)}], ids=str)
+def test_a_product_computes_what_the_convolution_computes(layer, arguments):
+    images = tf.constant(np.random.default_rng(1).normal(size=(2, 12, 21, 3)), "float32")
+    layer(images[:, :, :20])
+
+    def outputs_and_gradients():
+        @tf.function(autograph=False)
+        def run():
+            with tf.GradientTape() as tape:
+                outputs = tf.cast(layer(images[:, :, :columns], **arguments), tf.float32)
+                loss = tf.reduce_sum(tf.sin(outputs))
+            return [outputs, *tape.gradient(loss, [v.value for v in layer.trainable_variables])]
+
+        graph = run.get_concrete_function().graph
+        return run(), {operation.type for operation in graph.get_operations()}
+
+    # A convolution leaves out what no patch covers; an embedding refuses it.
+    columns = 20 if isinstance(layer, PatchEmbedding) else 21
+    expected, kinds = outputs_and_gradients()
+    assert "Conv2D" in kinds
+    with patches_multiplied():
+        found, kinds = outputs_and_gradients()
+    assert "Conv2D" not in kinds
+    rtol, atol = (0, 2e-5) if layer.compute_dtype == "float32" else (0.02, 0.1)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=rtol, atol=atol)

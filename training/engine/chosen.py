@@ -110,7 +110,13 @@ class Engine(typing.Protocol):
 
 
 class EngineModule(typing.Protocol):
-    """The module `engine` of a backend's engine."""
+    """The module `engine` of a backend's engine.
+
+    Attributes:
+        AdamW: Keras' class, or one with the same arguments and variables that is faster here.
+    """
+
+    AdamW: type[keras.optimizers.AdamW]
 
     def check_config(self, config: typing.Any) -> None:
         """Raises ValueError where a page asks for something that the engine lacks.

@@ -5,6 +5,7 @@ import keras
 import keras_mlp
 from keras_mlp.typing import Tensor
 from training.config import Optimizer
+from training.engine.chosen import engine_module
 from training.engine.lamb import Lamb
 from training.engine.low_precision_momentum import LowPrecisionMomentum
 from training.engine.schedules import WarmUpAndDecay
@@ -86,7 +87,7 @@ def _make(optimizer: Optimizer, schedule: WarmUpAndDecay) -> keras.optimizers.Op
             epsilon=optimizer.epsilon,
         )
     if optimizer.name == "adamw":
-        return keras.optimizers.AdamW(
+        return engine_module().AdamW(
             schedule,
             weight_decay=optimizer.weight_decay,
             beta_2=optimizer.beta_2,

@@ -23,6 +23,8 @@ from training.engine.optimizers import build_optimizer
 # The functions of `training.engine.chosen.EngineModule`; the rest of them is below.
 __all__ = ["JaxEngine", "check_config", "load_folder"]
 
+AdamW = keras.optimizers.AdamW
+
 
 def engine_for(runtime: Runtime) -> "JaxEngine":
     return JaxEngine(runtime)

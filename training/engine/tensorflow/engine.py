@@ -15,6 +15,7 @@ from training.data.policies import check_policy
 from training.data.splits import Split, Splits
 from training.engine.chosen import Run
 from training.engine.interruption import LostWorker
+from training.engine.tensorflow.adamw import AdamW
 from training.engine.tensorflow.averages import Averages
 from training.engine.tensorflow.checkpoints import CheckpointManager
 from training.engine.tensorflow.evaluator import evaluate
@@ -30,7 +31,15 @@ from training.engine.tensorflow.strategies import (
 from training.engine.tensorflow.trainer import Trainer
 
 # The functions of `training.engine.chosen.EngineModule`; the rest of them is below.
-__all__ = ["TensorFlowEngine", "evaluate", "fit_briefly", "load_folder", "load_splits", "try_steps"]
+__all__ = [
+    "AdamW",
+    "TensorFlowEngine",
+    "evaluate",
+    "fit_briefly",
+    "load_folder",
+    "load_splits",
+    "try_steps",
+]
 
 
 def check_config(config: typing.Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from keras_mlp.layers.activations import gelu_computed_by
 from keras_mlp.layers.backend import axes_kept
 from keras_mlp.layers.layer_normalization import layer_norm_computed_by
+from keras_mlp.layers.patch_kernel import patches_multiplied
 from training.engine.processor import processor_features
 from training.engine.tensorflow.compiled_gelu import compiled_gelu
 from training.engine.tensorflow.compiled_layer_norm import compiled_layer_norm
@@ -16,7 +17,8 @@ from training.engine.tensorflow.compiled_layer_norm import compiled_layer_norm
 def step_forms(compiles_parts: bool) -> Iterator[None]:
     """Makes models compute in the forms of a training step inside a `with` block.
 
-    On a processor with AMX dense layers keep the axes of their inputs. Flat inputs get oneDNN's
+    Patches are multiplied by a matrix: a convolution's gradient is slower in bfloat16. On a
+    processor with AMX dense layers keep the axes of their inputs. Flat inputs get oneDNN's
     product with a fused bias, which has no AMX for weights that change; its plain product has
     (docs/training.md has the gain).
 
@@ -25,6 +27,7 @@ def step_forms(compiles_parts: bool) -> Iterator[None]:
             products around them stay with oneDNN.
     """
     with contextlib.ExitStack() as forms:
+        forms.enter_context(patches_multiplied())
         if _has_amx():
             forms.enter_context(axes_kept())
         if compiles_parts:
