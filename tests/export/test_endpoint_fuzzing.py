@@ -34,7 +34,7 @@ def toys(request, tmp_path_factory):
     """A function from pixels to the right outputs, the loaded SavedModel, and how it resizes."""
     model = toy()
     path = tmp_path_factory.mktemp("saved") / "toy"
-    export_saved_model(model, path, resize=request.param, features=["block_1"])
+    export_saved_model(model, path, resize=request.param, features=["block_0"])
     signature = [tf.TensorSpec((None, 8, 8, 3))]
     right = tf.function(lambda pixels: model(pixels, training=False), input_signature=signature)
     return right, tf.saved_model.load(str(path)), request.param
@@ -102,7 +102,7 @@ def test_tensors(toys):
         outputs = call()
         assert outputs.dtype == tf.float32 and outputs.shape == (len(array), 3)
         np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-5)
-        features = loaded.features(tf.constant(array))["block_1"]
+        features = loaded.features(tf.constant(array))["block_0"]
         assert features.shape == (len(array), 2, 2, 8)
         seen["right"] += 1
     assert min(seen.values()) > 40, seen

@@ -16,17 +16,15 @@ BATCHES = (1, 5, 33)
 
 
 @pytest.mark.parametrize("batch", BATCHES)
-def test_outputs_equal_the_keras_model(exported, batch):
-    model, path = exported
-    loaded = tf.saved_model.load(str(path))
+def test_outputs_equal_the_keras_model(exported, loaded, batch):
+    model, _ = exported
     pixels, images = some_pixels(batch), some_images(batch)
     np.testing.assert_allclose(loaded(pixels), model(pixels), rtol=0, atol=1e-6)
     np.testing.assert_allclose(loaded(images), model(images * 255), rtol=0, atol=1e-6)
     assert np.ptp(loaded(images)) > 0.1  # so that the comparisons above are not trivial
 
 
-def test_every_way_to_call_it_gives_the_same(exported):
-    loaded = tf.saved_model.load(str(exported[1]))
+def test_every_way_to_call_it_gives_the_same(loaded):
     pixels, images = some_pixels(4), some_images(4)
     expected = loaded(images)
     for outputs in (

@@ -24,7 +24,7 @@ SHAPES = [(8, 8, 3), (12, 16, 3)]
 
 def test_every_size_has_its_saved_model(tmp_path):
     model = toy()
-    path = export_at_sizes(model, tmp_path / "sizes", SHAPES, features=["block_1"])
+    path = export_at_sizes(model, tmp_path / "sizes", SHAPES, features=["block_0"])
     assert path == tmp_path / "sizes"
     assert sorted(os.listdir(path)) == ["12x16", "8x8"]
     for shape in SHAPES:
@@ -33,7 +33,7 @@ def test_every_size_has_its_saved_model(tmp_path):
         loaded = tf.saved_model.load(str(folder))
         expected = with_image_shape(model, shape)(pixels)
         np.testing.assert_allclose(loaded(pixels), expected, rtol=0, atol=1e-6)
-        assert loaded.features(pixels)["block_1"].shape == (2, shape[0] // 4, shape[1] // 4, 8)
+        assert loaded.features(pixels)["block_0"].shape == (2, shape[0] // 4, shape[1] // 4, 8)
         assert saved_model_info(folder)["image_shape"] == list(shape)
 
 
@@ -98,10 +98,10 @@ def test_a_failure_in_the_second_leaves_nothing(monkeypatch, tmp_path):
 @pytest.fixture(scope="module")
 def flexible(tmp_path_factory):
     """A model, and its SavedModel for three sizes."""
-    model = with_random_weights(factory("FFOnly")(name="toy"))
+    model = with_random_weights(factory("FFOnly")(name="toy", num_layers=1))
     folder = tmp_path_factory.mktemp("flexible") / "saved"
     shapes = [model.image_shape, (24, 32, 3), (8, 16, 3)]
-    export_saved_model(model, folder, image_shapes=shapes, features=["block_1"])
+    export_saved_model(model, folder, image_shapes=shapes, features=["block_0"])
     return model, folder, shapes
 
 
@@ -124,8 +124,8 @@ def test_one_saved_model_serves_every_listed_size_with_one_set_of_variables(flex
         unit = (pixels / 255).astype("float32")
         answer = loaded.signatures[f"serving_default{end}"](images=unit)["logits"]
         np.testing.assert_allclose(answer, expected, rtol=0, atol=1e-5)
-        taps = model.at(shape).features(["block_1"])(pixels)["block_1"]
-        np.testing.assert_allclose(loaded.features(pixels)["block_1"], taps, rtol=0, atol=1e-5)
+        taps = model.at(shape).features(["block_0"])(pixels)["block_0"]
+        np.testing.assert_allclose(loaded.features(pixels)["block_0"], taps, rtol=0, atol=1e-5)
     with pytest.raises(ValueError, match="Could not find matching concrete function"):
         loaded(np.zeros((1, 12, 12, 3), "uint8"))
 
@@ -139,9 +139,9 @@ def test_it_fine_tunes_at_every_size_as_a_layer(flexible):
         tuned = keras.Sequential([keras.Input(shape, dtype="uint8"), layer])
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         tuned.compile(keras.optimizers.SGD(0.1), loss, jit_compile=False)
-        before = tuned.evaluate(images, labels, verbose=0)
-        tuned.fit(images, labels, batch_size=4, epochs=3, verbose=0)
-        assert tuned.evaluate(images, labels, verbose=0) < before
+        # One step per epoch, after its loss.
+        history = tuned.fit(images, labels, batch_size=4, epochs=4, verbose=0).history
+        assert history["loss"][-1] < history["loss"][0]
 
 
 @pytest.mark.parametrize(

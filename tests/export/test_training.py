@@ -10,13 +10,21 @@ from tests.contract import with_random_weights
 from tests.export.toys import some_images, some_pixels, toy
 
 
-@pytest.mark.parametrize("make_batch", [some_images, some_pixels])
-def test_training_mode_draws_dropout(exported, make_batch):
-    loaded, batch = tf.saved_model.load(str(exported[1])), make_batch(5)
+def assert_draws_in_training(loaded, batch):
     for train in (lambda: loaded(batch, training=True), lambda: loaded.train(batch)):
         first, second = train(), train()
         assert np.abs(first - second).max() > 1e-3
         assert np.abs(first - loaded(batch)).max() > 1e-3
+
+
+@pytest.mark.parametrize("make_batch", [some_images, some_pixels])
+def test_training_mode_draws_dropout(loaded, make_batch):
+    assert_draws_in_training(loaded, make_batch(5))
+
+
+def test_training_mode_drops_paths(tmp_path):
+    path = export_saved_model(toy(num_layers=2, dropout_rate=0.0), tmp_path / "toy")
+    assert_draws_in_training(tf.saved_model.load(str(path)), some_pixels(5))
 
 
 def test_training_mode_changes_nothing_without_dropout(tmp_path):
@@ -93,7 +101,7 @@ def repmlpnet(**overrides):
     arguments = {
         "image_shape": (16, 16, 3),
         "patch_size": 4,
-        "num_layers": (1, 2),
+        "num_layers": (1, 1),
         "hidden_dim": (8, 16),
         "num_sharesets": (2, 4),
         "kernel_sizes": (3, 5),

@@ -10,10 +10,11 @@ IMAGE = {"shape": (4, 4, 3)}
 
 
 def toy(**overrides):
+    """An `MLPMixer` with dropout; with drop path from two layers on: the first block has none."""
     arguments = {
         "image_shape": (8, 8, 3),
         "patch_size": 4,
-        "num_layers": 2,
+        "num_layers": 1,
         "hidden_dim": 8,
         "token_mlp_dim": 6,
         "channel_mlp_dim": 16,
