@@ -28,6 +28,18 @@ from tests.weights.toy_checkpoint import checkpoint_of, write
 NAME = "mixer_pico_8.toy"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def shallow_variants():
+    """The smallest variants have one block per stage: files of more blocks are read alike."""
+    with pytest.MonkeyPatch.context() as patch:
+        for architecture in ARCHITECTURES.values():
+            sizes = architecture.variants["pico/2"]
+            layers = sizes["num_layers"]
+            shallow = 1 if isinstance(layers, int) else (1,) * len(layers)
+            patch.setitem(architecture.variants, "pico/2", {**sizes, "num_layers": shallow})
+        yield
+
+
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     """A Mixer with arguments that differ from the defaults, and its published file.
