@@ -19,7 +19,7 @@ ADDRESS = "hf://me/mixer"
 
 @pytest.fixture(scope="module")
 def model():
-    model = with_random_weights(MLPMixer.from_variant("pico/2", num_classes=3))
+    model = with_random_weights(MLPMixer.from_variant("pico/2", num_layers=1, num_classes=3))
     model.class_names = ["cat", "dog", "horse"]
     return model
 
@@ -85,7 +85,7 @@ def test_arguments_change_the_head_and_the_image_size_only(hub, files, model):
 
 
 def test_statistics_of_batch_norms_are_copied(hub, tmp_path):
-    model = with_random_weights(RepMLPNet.from_variant("pico/2", num_classes=3))
+    model = with_random_weights(RepMLPNet.from_variant("pico/2", num_layers=(1, 1), num_classes=3))
     hub.repositories["me/rep"] = artefact(model, tmp_path)
     same(model, RepMLPNet.from_preset("hf://me/rep", drop_path_rate=0.1))
 
@@ -136,6 +136,14 @@ def timm_files(model, folder, architecture, **config):
 
 @pytest.fixture(scope="module")
 def of_timm(tmp_path_factory):
+    """A narrow model of two blocks under the name of one that timm has, and its files."""
+    with pytest.MonkeyPatch.context() as patch:
+        narrow = {"num_layers": 2, "hidden_dim": 16, "channel_mlp_dim": 64}
+        patch.setitem(ResMLP.variants, "S12", {**ResMLP.variants["S12"], **narrow})
+        yield of_resmlp_12(tmp_path_factory)
+
+
+def of_resmlp_12(tmp_path_factory):
     model = ResMLP.from_variant(
         "S12", num_classes=3, image_shape=(32, 48, 3), pixel_mean=(0.4, 0.5, 0.6)
     )
