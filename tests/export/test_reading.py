@@ -13,14 +13,17 @@ from tests.contract import predict, some_pixels, with_random_weights
 from tests.export.toys import functional, toy
 from tests.test_contract import factory
 
+ONE_STAGE = {"num_layers": (1,), "hidden_dim": (8,), "num_sharesets": (2,)}
+
 
 @pytest.mark.parametrize(
-    ("architecture", "num_layers"),
-    [("RepMLPNet", (1, 1)), ("ViT", 1)],  # BatchNorm; a class token
+    ("architecture", "sizes"),
+    [("RepMLPNet", ONE_STAGE), ("ViT", {"num_layers": 1})],  # BatchNorm; a class token
+    ids=["RepMLPNet", "ViT"],
 )
-def test_the_model_is_back_with_all_its_weights(architecture, num_layers, tmp_path):
-    arguments = {"num_layers": num_layers, "num_classes": 3, "dtype": "mixed_bfloat16"}
-    model = with_random_weights(factory(architecture)(**arguments))
+def test_the_model_is_back_with_all_its_weights(architecture, sizes, tmp_path):
+    make = factory(architecture)
+    model = with_random_weights(make(**sizes, num_classes=3, dtype="mixed_bfloat16"))
     taps = [model.blocks[0].name]
     export_saved_model(model, tmp_path / "saved", features=taps, class_names=["a", "b", "c"])
     back = load_saved_model(tmp_path / "saved")

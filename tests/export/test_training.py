@@ -101,9 +101,9 @@ def repmlpnet(**overrides):
     arguments = {
         "image_shape": (16, 16, 3),
         "patch_size": 4,
-        "num_layers": (1, 1),
-        "hidden_dim": (8, 16),
-        "num_sharesets": (2, 4),
+        "num_layers": (1,),
+        "hidden_dim": (8,),
+        "num_sharesets": (2,),
         "kernel_sizes": (3, 5),
         "mlp_ratio": 2,
         "num_classes": 5,
