@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_mlp import MLPMixer, RepMLPNet
+from keras_mlp import MLPMixer, ReplicatedModel, RepMLPNet
 from training.data.prefetching import untuned
 
 SIZES = {"image_shape": (8, 8, 1), "patch_size": 2, "num_classes": 3}
@@ -16,31 +16,32 @@ REPMLP = {**SIZES, "num_layers": (1,), "hidden_dim": (8,), "num_sharesets": (2,)
 
 
 def data():
+    """Three passes over the images, the last batch of each smaller than the others."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (96, 8, 8, 1)).astype("uint8")
-    # The last batch is smaller than the others.
     labels = rng.integers(0, 3, 96)
-    return untuned(tf.data.Dataset.from_tensor_slices((images, labels)).batch(40))
+    return untuned(tf.data.Dataset.from_tensor_slices((images, labels)).batch(40).repeat(3))
 
 
-def fitted(strategy, build, optimizer, **settings):
+def fitted(strategy, build, optimizer, epochs=1, **settings):
     keras.utils.set_random_seed(0)
     with strategy.scope():
         model = build()
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(optimizer(), loss, metrics=["accuracy"], **settings)
-    history = model.fit(data(), epochs=3, verbose=0).history
+    history = model.fit(data(), epochs=epochs, verbose=0).history
     return model.get_weights(), history
-
-
-def plain(build):
-    """The same model as a stock `keras.Model`."""
-    model = build()
-    return keras.Model(model.input, model.output)
 
 
 def mixer():
     return MLPMixer(**MIXER)
+
+
+def dense(model_class=ReplicatedModel):
+    """Two layers: enough for how gradients are clipped, and traced in a fraction of the time."""
+    inputs = keras.Input((8, 8, 1))
+    hidden = keras.layers.Dense(8, "gelu")(keras.layers.Flatten()(inputs / 255.0))
+    return model_class(inputs, keras.layers.Dense(3)(hidden))
 
 
 def main():
@@ -52,14 +53,14 @@ def main():
     )
     sgd, adamw = keras.optimizers.SGD, keras.optimizers.AdamW
     cases = {
-        "no clipping": (mixer, lambda: sgd(0.1)),
-        "clipnorm": (mixer, lambda: sgd(0.1, clipnorm=0.01)),
-        "global_clipnorm": (mixer, lambda: sgd(0.1, global_clipnorm=0.02)),
-        "clipvalue": (mixer, lambda: sgd(0.1, clipvalue=0.001)),
+        "no clipping": (mixer, lambda: sgd(0.1), 2),
+        "clipnorm": (dense, lambda: sgd(0.1, clipnorm=0.01)),
+        "global_clipnorm": (dense, lambda: sgd(0.1, global_clipnorm=0.02)),
+        "clipvalue": (dense, lambda: sgd(0.1, clipvalue=0.001)),
         "AdamW": (mixer, lambda: adamw(1e-3, global_clipnorm=0.02)),
-        "average": (mixer, lambda: sgd(0.1, global_clipnorm=0.02, use_ema=True)),
+        "average": (dense, lambda: sgd(0.1, global_clipnorm=0.02, use_ema=True)),
         "BatchNorm": (lambda: RepMLPNet(**REPMLP), lambda: sgd(0.1, global_clipnorm=0.5)),
-        "stock clipping": (lambda: plain(mixer), lambda: sgd(0.1, global_clipnorm=0.02)),
+        "stock clipping": (lambda: dense(keras.Model), lambda: sgd(0.1, global_clipnorm=0.02)),
     }
     for name, case in cases.items():
         (ours, our_history), (theirs, their_history) = (fitted(each, *case) for each in (two, one))
@@ -72,12 +73,12 @@ def main():
     }
     for name, (optimizer, settings) in refused.items():
         try:
-            fitted(two, mixer, optimizer, **settings)
+            fitted(two, dense, optimizer, **settings)
         except RuntimeError as error:
             print(json.dumps([f"refused {name}", str(error)]))
     keras.distribution.set_distribution(keras.distribution.DataParallel(devices=["cpu:0"]))
     try:
-        fitted(one, mixer, lambda: sgd(0.1))
+        fitted(one, dense, lambda: sgd(0.1))
     except RuntimeError as error:
         print(json.dumps(["refused keras.distribution", str(error)]))
     return 0
