@@ -3,6 +3,7 @@
 import json
 import pathlib
 
+from tests.training.blank_pictures import blank_pictures
 from training.compare import compare
 from training.config import (
     Augment,
@@ -22,7 +23,11 @@ SMALL = {"image_shape": (8, 8, 1), "num_layers": 1, "hidden_dim": 16, "channel_m
 
 
 def main(folder: str) -> None:
-    root = pathlib.Path(folder)
+    with blank_pictures():
+        run_programs(pathlib.Path(folder))
+
+
+def run_programs(root: pathlib.Path) -> None:
     sections = {
         "data": Data(name="digits", batch_size=128, validation_percent=0),
         "augment": Augment(shift=1),

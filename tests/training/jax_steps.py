@@ -1,7 +1,9 @@
 """Forty steps on JAX without augmentation, for a comparison with TensorFlow.
 
-Leaves `first.keras`, `last.keras`, and `batches.npz` with the batches in their order. With
-sizes, a second session resumes from a checkpoint of the first, and must end with the same state.
+Each case is an optimizer, or "sized" after its name for steps of another size. It leaves a folder
+of its name with `first.keras`, `last.keras`, and `batches.npz` with the batches in their order.
+With sizes, a second session resumes from a checkpoint of the first, and must end with the same
+state.
 """
 
 import dataclasses
@@ -21,10 +23,12 @@ from training.engine.optimizers import build_optimizer
 STEPS = 40
 # Twice the size: the interpolated pixels are exact in float32, so both engines round them alike.
 SIZED = {"image_sizes": (16,), "equal_cost": True}
-MODEL = {"image_shape": (8, 8, 1), "num_classes": 10, "num_layers": 2, "hidden_dim": 32}
+MODEL = {"image_shape": (8, 8, 1), "num_classes": 10, "num_layers": 1, "hidden_dim": 32}
 
 
-def config(optimizer: str, is_sized: bool = False) -> Config:
+def config(case: str) -> Config:
+    optimizer, _, sized = case.partition(" ")
+    is_sized = sized == "sized"
     return Config(
         model=Model(patch_sizes=(2, 4) if is_sized else ()),
         data=Data(name="digits", batch_size=64, **(SIZED if is_sized else {})),
@@ -43,8 +47,14 @@ def new_session(own: Config) -> Session:
     return Session([model], [optimizer], own, [0], train, longest=STEPS)
 
 
-def main(path: str, name: str, sized: str) -> None:
-    folder, own = pathlib.Path(path), config(name, sized == "sized")
+def main(path: str, *cases: str) -> None:
+    for case in cases:
+        folder = pathlib.Path(path) / case
+        folder.mkdir()
+        train(config(case), folder)
+
+
+def train(own: Config, folder: pathlib.Path) -> None:
     session = new_session(own)
     (model,) = session.models
     model.save(folder / "first.keras")
@@ -60,7 +70,7 @@ def main(path: str, name: str, sized: str) -> None:
     session.run(STEPS - session.step)
     session.finish()
     model.save(folder / "last.keras")
-    if sized:
+    if own.data.image_sizes:
         check_resumed(new_session(own), checkpoints, session)
 
 

@@ -1,10 +1,11 @@
 """Training on JAX: without TensorFlow, resumed exactly, several seeds and devices, and its limits.
 
-Every run is a process of its own, as a process has one backend.
+Runs are in processes of their own, as a process has one backend.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import types
@@ -20,6 +21,7 @@ from tests.training.event_files import curves_of
 from tests.training.jax_steps import STEPS, config
 from training import train as program
 from training.config import Augment, Data, Runtime
+from training.engine.interruption import RESUMABLE
 from training.engine.jax import limits
 from training.engine.jax.checkpoints import Checkpoints, newest_common
 from training.engine.jax.program import State
@@ -29,48 +31,10 @@ from training.engine.tensorflow.trainer import Trainer
 # Programs this small run no slower without XLA's optimizations, and compile in half the time.
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 ON_JAX = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-
-RUN = """
-import json, os, signal, sys
-
-from tests.training.without_tensorflow import block_tensorflow
-
-block_tensorflow()
-from training import config as types
-from training.engine.interruption import Interrupted
-from training.engine.jax.session import Session
-from training.train import train_seeds
-
-order = json.loads(sys.argv[1])
-stop_at = order.get("stop_at")
-if stop_at is not None:
-    run = Session.run
-
-    def run_and_signal(self, count):
-        run(self, count)
-        if self.step >= stop_at:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    Session.run = run_and_signal
-
-
-def config(tree):
-    sections = {
-        name: getattr(types, name.capitalize())(
-            **{key: tuple(each) if isinstance(each, list) else each for key, each in values.items()}
-        )
-        for name, values in tree.items()
-        if isinstance(values, dict)
-    }
-    return types.check_config(types.Config(epochs=tree["epochs"], **sections))
-
-
-configs = [config(tree) for tree in order["configs"]]
-try:
-    train_seeds(configs, order["workdirs"])
-except Interrupted:
-    sys.exit(75)
-"""
+BLOCK_TENSORFLOW = (
+    "from tests.training.without_tensorflow import block_tensorflow; block_tensorflow(); "
+)
+RUN = f"{BLOCK_TENSORFLOW} import sys; from tests.training.jax_runs import main; main(sys.argv[1])"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -82,18 +46,22 @@ def compiled_programs(tmp_path_factory):
         yield
 
 
-def start(order):
-    """Trains in a process of its own; returns its exit code."""
+def start(*orders):
+    """Trains in one process of its own, one order after the other; returns its exit code."""
     finished = subprocess.run(
-        [sys.executable, "-c", RUN, json.dumps(order)],
+        [sys.executable, "-c", RUN, json.dumps(orders)],
         cwd=ROOT,
         env={**os.environ, **ON_JAX, "XLA_FLAGS": QUICK},
         capture_output=True,
         text=True,
         timeout=600,
     )
-    assert finished.returncode in (0, 75), finished.stderr[-3000:]
+    assert finished.returncode in (0, RESUMABLE), finished.stderr[-3000:]
     return finished.returncode
+
+
+def order(*configs, workdirs):
+    return {"configs": configs, "workdirs": list(map(str, workdirs))}
 
 
 def tree(seed=0, epochs=2, **sections):
@@ -129,11 +97,22 @@ def difference(one, other):
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory):
+def runs(tmp_path_factory):
+    """The folder of runs: seed 0 alone, seeds 0 and 1 at once, seed 0 stopped on the way."""
+    folder = tmp_path_factory.mktemp("jax")
+    exit_code = start(
+        order(tree(), workdirs=[folder / "alone"]),
+        order(tree(0), tree(1), workdirs=[folder / "seed0", folder / "seed1"]),
+        {**order(tree(), workdirs=[folder / "stopped"]), "stop_at": 12},
+    )
+    assert exit_code == RESUMABLE
+    return folder
+
+
+@pytest.fixture
+def alone(runs):
     """A finished run of seed 0."""
-    workdir = tmp_path_factory.mktemp("jax") / "alone"
-    assert start({"configs": [tree()], "workdirs": [str(workdir)]}) == 0
-    return workdir
+    return runs / "alone"
 
 
 def test_a_run_leaves_what_one_on_tensorflow_leaves(alone):
@@ -192,28 +171,25 @@ def test_a_damaged_checkpoint_pushes_out_none(tmp_path):
     assert newest_common([checkpoints], [state])[0] == 2
 
 
-def test_a_stopped_run_ends_as_one_that_never_stopped(alone, tmp_path):
-    order = {"configs": [tree()], "workdirs": [str(tmp_path / "run")]}
-    assert start({**order, "stop_at": 12}) == 75
-    checkpoints = Checkpoints(tmp_path / "run" / "checkpoints", 2)
+def test_a_stopped_run_ends_as_one_that_never_stopped(runs, alone, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(runs / "stopped", run)
+    checkpoints = Checkpoints(run / "checkpoints", 2)
     assert checkpoints.steps() == [10, 14]
     # A damaged one is passed over for the one before.
     newest = checkpoints.folder / "step-14.npz"
     newest.write_bytes(newest.read_bytes()[:1000])
-    assert start(order) == 0
-    assert difference(alone, tmp_path / "run") == 0.0
+    assert start(order(tree(), workdirs=[run])) == 0
+    assert difference(alone, run) == 0.0
     for name in ("test", "parameters", "steps"):
         one, other = (
-            json.loads((folder / "metrics.json").read_text())[name]
-            for folder in (alone, tmp_path / "run")
+            json.loads((folder / "metrics.json").read_text())[name] for folder in (alone, run)
         )
         assert one == other
 
 
-def test_seeds_at_once_equal_each_alone(alone, tmp_path):
-    folders = [tmp_path / "seed0", tmp_path / "seed1"]
-    order = {"configs": [tree(0), tree(1)], "workdirs": list(map(str, folders))}
-    assert start(order) == 0
+def test_seeds_at_once_equal_each_alone(runs, alone):
+    folders = [runs / "seed0", runs / "seed1"]
     assert difference(alone, folders[0]) < 1e-4  # sums in another order
     assert difference(*folders) > 0.01
     metrics = [json.loads((each / "metrics.json").read_text()) for each in folders]
@@ -224,7 +200,7 @@ def test_seeds_at_once_equal_each_alone(alone, tmp_path):
 @pytest.mark.sweep
 def test_a_run_trains_at_several_sizes(tmp_path):
     page = tree(data={"image_sizes": [8, 4]})
-    assert start({"configs": [page], "workdirs": [str(tmp_path / "run")]}) == 0
+    assert start(order(page, workdirs=[tmp_path / "run"])) == 0
     lines = (tmp_path / "run" / "history.jsonl").read_text().splitlines()
     history = [json.loads(line) for line in lines]
     assert [entry["step"] for entry in history] == [10, 20]
@@ -257,29 +233,45 @@ def test_several_devices_equal_one():
     )
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "is_sized"),
-    [pytest.param("sgd", False, marks=pytest.mark.sweep), ("adamw", False), ("sgd", True)],
-)
-def test_steps_equal_those_on_tensorflow(optimizer, is_sized, tmp_path):
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory):
+    """The folder of what some cases of `jax_steps` leave."""
+    return steps_on_jax(tmp_path_factory.mktemp("steps"), "adamw", "sgd sized")
+
+
+def steps_on_jax(folder, *cases):
     run_in_own_process(
         "import sys; from tests.training.jax_steps import main; main(*sys.argv[1:])",
-        tmp_path,
-        optimizer,
-        "sized" if is_sized else "",
+        folder,
+        *cases,
         **ON_JAX,
         XLA_FLAGS=QUICK,
     )
-    own = config(optimizer, is_sized)
-    model = keras.models.load_model(tmp_path / "first.keras")
+    return folder
+
+
+@pytest.mark.parametrize("case", ["adamw", "sgd sized"])
+def test_steps_equal_those_on_tensorflow(case, steps):
+    check_steps(case, steps / case)
+
+
+@pytest.mark.sweep
+def test_steps_of_sgd_equal_those_on_tensorflow(tmp_path):
+    check_steps("sgd", steps_on_jax(tmp_path, "sgd") / "sgd")
+
+
+def check_steps(case, folder):
+    """TensorFlow, from the same weights and batches, ends with the same weights."""
+    own = config(case)
+    model = keras.models.load_model(folder / "first.keras")
     built = build_optimizer(own.optimizer, model, total_steps=STEPS, steps_per_epoch=20)
     trainer = Trainer(model, built, own)
-    with np.load(tmp_path / "batches.npz") as batches:
+    with np.load(folder / "batches.npz") as batches:
         columns = batches["images"], batches["labels"]
     trainer.train_dataset = tf.data.Dataset.from_tensor_slices(columns)
     trainer.train(tf.constant(STEPS))
-    theirs = keras.models.load_model(tmp_path / "last.keras")
-    first = keras.models.load_model(tmp_path / "first.keras")
+    theirs = keras.models.load_model(folder / "last.keras")
+    first = keras.models.load_model(folder / "first.keras")
     moved = 0.0
     for one, other, start in zip(
         model.get_weights(), theirs.get_weights(), first.get_weights(), strict=True
@@ -308,9 +300,8 @@ def test_what_the_engine_lacks_is_an_error(check, section, message):
 
 def test_a_page_that_the_engine_refuses_leaves_no_folder(tmp_path):
     page = tree(data={"name": "cifar10"})
-    order = {"configs": [page], "workdirs": [str(tmp_path / "run")]}
     with pytest.raises(AssertionError, match="writes a file for"):
-        start(order)
+        start(order(page, workdirs=[tmp_path / "run"]))
     assert not (tmp_path / "run").exists()
 
 

@@ -9,7 +9,7 @@ import pytest
 from saved_models.make import make
 from saved_models.verify import problems_of
 from tests.own_process import run_in_own_process
-from tests.training.test_jax_engine import ON_JAX, QUICK
+from tests.training.test_jax_engine import BLOCK_TENSORFLOW, ON_JAX, QUICK
 from training.evaluate import evaluate_source
 from training.models.starting_points import WAYS
 
@@ -18,8 +18,8 @@ from training.models.starting_points import WAYS
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("programs")
     run_in_own_process(
-        "import sys; from tests.training.without_tensorflow import block_tensorflow; "
-        "block_tensorflow(); from tests.training.jax_programs import main; main(sys.argv[1])",
+        f"{BLOCK_TENSORFLOW} import sys; "
+        "from tests.training.jax_programs import main; main(sys.argv[1])",
         folder,
         **ON_JAX,
         XLA_FLAGS=QUICK,
