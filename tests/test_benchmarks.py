@@ -34,14 +34,15 @@ def options(**overrides):
     return argparse.Namespace(**{**defaults, **pythons, "seconds": 0.001, **overrides})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cpu():
     return max(os.sched_getaffinity(0))
 
 
-@pytest.fixture
-def task(tmp_path, cpu):
-    return write_task(tmp_path, "MLPMixer", "pico/2", batch_size=2, cpus=[cpu])
+@pytest.fixture(scope="module")
+def task(tmp_path_factory, cpu):
+    folder = tmp_path_factory.mktemp("task")
+    return write_task(folder, "MLPMixer", "pico/2", batch_size=2, cpus=[cpu])
 
 
 def samples(*milliseconds):
