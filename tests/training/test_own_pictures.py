@@ -67,6 +67,7 @@ def finished(source, tmp_path_factory):
     pictures, run = write_pictures(root / "my Colours"), root / "run"
     options = ["--source", source(3), "--epochs", 8, "--compare"]
     options += ["--set", "optimizer.learning_rate=0.01", "--set", "augment.crop=0.8"]
+    options += ["--set", "runtime.epochs_per_checkpoint=4"]
     arguments = arguments_for(pictures, run, *options)
     with blank_pictures(), pytest.MonkeyPatch.context() as patch:
         lines = []

@@ -49,9 +49,10 @@ def attempt_each(
 
     def block(*batch: tf.Tensor) -> Any:
         singles = tf.data.Dataset.from_tensor_slices(batch)
+        size = singles.cardinality()  # the last block may be smaller
         # A window holds examples without copying them; an incomplete one is dropped.
-        whole = singles.map(decode).ignore_errors().window(BLOCK, drop_remainder=True)
-        return _first(whole, singles.map(one).window(BLOCK))
+        whole = singles.map(decode).ignore_errors().window(size, drop_remainder=True)
+        return _first(whole, singles.map(one).window(size))
 
     windows = examples.batch(BLOCK).map(block, tf.data.AUTOTUNE, deterministic=True)
     return windows.flat_map(lambda *window: tf.data.Dataset.zip(window))

@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -171,22 +170,19 @@ def evaluation_batches(split: Split, batch_size: int, share: Share = WHOLE) -> t
 
     Every replica of every host gets the same number of batches, all of the same shape.
     """
-    missing = -split.size % batch_size
     if split.stored:
-        examples, _ = split.stored.read(0, 1)
-        # An empty picture is treated as a damaged one: black, of label -1.
-        none: tuple[Any, ...] = "", tf.constant(-1, tf.int64), ""
+        stored, _ = split.stored.read(0, 1)
+        examples = split.stored.open(stored.shard(share.hosts, share.host))
     else:
-        examples = split.examples
-        image, label = examples.element_spec
-        none = tf.zeros(image.shape, image.dtype), tf.constant(-1, label.dtype)
-    examples = examples.concatenate(tf.data.Dataset.from_tensors(none).repeat(missing))
-    examples = examples.shard(share.hosts, share.host)
-    batch_size //= share.replicas
-    if not split.stored:
-        return prefetched(examples.batch(batch_size, drop_remainder=True))
-    batches = split.stored.open(examples).batch(batch_size, drop_remainder=True)
-    return prefetched(split.stored.ledger.account(batches))
+        examples = split.examples.shard(share.hosts, share.host)
+    on_all_hosts = split.size + -split.size % batch_size
+    own = len(range(share.host, split.size, share.hosts))
+    # Added after decoding: what cannot be decoded takes the slow path of damaged pictures.
+    image, label, *name = examples.element_spec
+    none = tf.zeros(image.shape, image.dtype), tf.constant(-1, label.dtype), *("" for _ in name)
+    filler = tf.data.Dataset.from_tensors(none).repeat(on_all_hosts // share.hosts - own)
+    batches = examples.concatenate(filler).batch(batch_size // share.replicas, drop_remainder=True)
+    return prefetched(split.stored.ledger.account(batches) if split.stored else batches)
 
 
 def load_splits(data: Data, image_shape: tuple[int, ...]) -> Splits:
