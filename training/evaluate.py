@@ -46,6 +46,7 @@ from training.reports.printed import text_table
 from training.reports.provenance import device_name, provenance
 from training.terminal import set_up_terminal
 
+GOLDEN_IMAGES = 16
 GOLDEN_TOLERANCE = 1e-5
 EVALUATION_FILE = "evaluation.json"
 CONFUSION_FILE = "confusion.png"
@@ -58,16 +59,15 @@ _HEADLINE = (
 )
 
 
-def store_golden(model: Any, split: Split, folder: str | pathlib.Path, count: int = 16) -> None:
+def store_golden(model: Any, split: Split, folder: str | pathlib.Path) -> None:
     """Stores the first images of a split and the model's outputs for them beside the model.
 
     Args:
         model: from uint8 images to logits.
         split: a `training.data.pipeline.Split`.
         folder: path of the folder to which `golden.npz` is written.
-        count: number of images.
     """
-    images, _ = split.first(count)
+    images, _ = split.first(GOLDEN_IMAGES)
     outputs = keras.ops.convert_to_numpy(model(images, training=False))
     write_golden(folder, images, outputs=outputs)
 

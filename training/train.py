@@ -21,6 +21,7 @@ from typing import Any
 import keras
 
 import keras_mlp
+from keras_mlp.golden import write_golden
 from keras_mlp.json_files import read_json, write_json
 from keras_mlp.whole_files import whole_file
 from training.config import Config
@@ -33,7 +34,7 @@ from training.engine.points import count_steps
 from training.engine.sizes import check_sizes, has_sizes
 from training.engine.stored_config import as_stored
 from training.engine.workdir import Workdir, check_same_config
-from training.evaluate import evaluate_model, store_golden, write_evaluation
+from training.evaluate import GOLDEN_IMAGES, evaluate_model, write_evaluation
 from training.models.arguments import check_model
 from training.models.from_config import build_model, model_image_shape
 from training.report import METRICS_WAY_OUT, write_report
@@ -41,6 +42,8 @@ from training.reports.pictures import draw_predictions
 from training.reports.printed import result_lines, shown_number, starting_line
 from training.reports.provenance import device_name, provenance
 from training.terminal import set_up_terminal
+
+_DRAWN = 32  # test images in `predictions.png`
 
 
 def train(
@@ -246,6 +249,8 @@ def _write_results(run: Run, test: Split, metrics: dict[str, Any]) -> None:
     config, folder, model = run.config, run.folder, run.model
     with whole_file(folder.path / "model.keras") as path:
         model.save(path)
+    images, labels = test.first(_DRAWN)
+    logits = engine_module().compiled(model)(images)
     if config.runtime.export:
         if keras.backend.backend() == "tensorflow":
             for name, output in (("saved_model", "logits"), ("features", "features")):
@@ -256,7 +261,9 @@ def _write_results(run: Run, test: Split, metrics: dict[str, Any]) -> None:
                     upright=config.data.upright,
                     overwrite=True,
                 )
-            store_golden(model, test, folder.path / "saved_model")
+            write_golden(
+                folder.path / "saved_model", images[:GOLDEN_IMAGES], outputs=logits[:GOLDEN_IMAGES]
+            )
         else:
             print(
                 f"SavedModels need TensorFlow: `python -m saved_models.make {folder.path} --output "
@@ -265,18 +272,9 @@ def _write_results(run: Run, test: Split, metrics: dict[str, Any]) -> None:
     judged = evaluate_model(model, test, metrics["classes"], config.data.batch_size)
     data = f"{config.data.name}, test"
     write_evaluation({"source": "model.keras", "data": data, **judged}, folder.path)
-    _draw_predictions(folder.path / "predictions.png", model, test, metrics["classes"])
+    draw_predictions(folder.path / "predictions.png", images, labels, logits, metrics["classes"])
     write_json(folder.path / "metrics.json", metrics)
     write_report(folder.path)
-
-
-def _draw_predictions(
-    path: pathlib.Path, model: keras.Model, test: Split, classes: list[str]
-) -> None:
-    """Draws the first test images with the model's predictions."""
-    images, labels = test.first(32)
-    logits = engine_module().compiled(model)(images)
-    draw_predictions(path, images, labels, logits, classes)
 
 
 def _headline(metrics: dict[str, Any]) -> str:
