@@ -91,9 +91,9 @@ def make(
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(path) as folder:
         finished.save(folder / artefact.KERAS_MODEL)
-        _write_saved_models(models, classes, folder, finished.upright, shapes)
         write_text(folder / artefact.LABELS, "".join(f"{name}\n" for name in classes))
-        _write_golden(run, finished.model, split, folder)
+        _write_golden(run, finished.model, split, folder)  # first: it refuses a diverged model
+        _write_saved_models(models, classes, folder, finished.upright, shapes)
         metrics = {
             "format_version": artefact.FORMAT_VERSION,
             "name": path.name,

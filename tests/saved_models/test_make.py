@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_mlp
 import saved_models.make as program
 from keras_mlp import saved_model_info
 from saved_models.artefact import read_golden, read_labels, read_metrics
@@ -38,8 +39,6 @@ def test_the_folder_is_called_after_architecture_and_dataset(made):
 
 
 def test_every_architecture_has_a_short_name():
-    import keras_mlp
-
     names = list(map(short_name, keras_mlp.ARCHITECTURES.values()))
     assert len(set(names)) == len(names) and all(re.fullmatch("[a-z]+", name) for name in names)
 
@@ -89,8 +88,6 @@ def test_the_classifier_carries_labels_and_maps(made):
 
 
 def test_blocks_of_stages_are_found():
-    import keras_mlp
-
     model = keras_mlp.RepMLPNet.from_variant("pico/2", image_shape=(8, 8, 1))
     names = blocks_of(model)
     assert len(names) == sum(model.num_layers) and names[0] == "stage_0_block_0"
@@ -141,10 +138,10 @@ def test_a_deployed_model_has_one_size(finished_run, tmp_path):
 
 
 def test_a_failure_in_the_middle_leaves_nothing(finished_run, tmp_path, monkeypatch):
-    def fail(*args):
+    def fail(*args, **kwargs):
         raise OSError("no space left")
 
-    monkeypatch.setattr(program, "measure", fail)
+    monkeypatch.setattr(keras_mlp, "export_saved_model", fail)
     with pytest.raises(OSError, match="no space left"):
         make(finished_run("MLPMixer"), tmp_path)
     assert os.listdir(tmp_path) == []
