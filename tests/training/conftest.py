@@ -25,7 +25,7 @@ def config(data_dir):
             variant="pico/2",
             arguments={
                 "image_shape": (8, 8, 1),
-                "num_layers": 2,
+                "num_layers": 1,
                 "hidden_dim": 16,
                 "channel_mlp_dim": 32,
             },
