@@ -20,6 +20,7 @@ from training.engine.optimizers import build_optimizer
 from training.engine.tensorflow.trainer import Trainer
 from training.evaluate import check_golden, evaluate_source
 from training.finetune import finetune
+from training.models.starting_points import TrainedModel
 from training.train import build_model, train
 
 
@@ -104,32 +105,33 @@ def test_a_folder_in_use_ends_a_program_with_one_line(name, run, data_dir, tmp_p
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"test": {"accuracy": 0.5}}', '{"test": "good"}'])
-def test_damaged_metrics_are_named_with_a_way_out_that_works(text, run, blank, tmp_path):
+def test_damaged_metrics_are_named_with_a_way_out(text, run, tmp_path):
     workdir = shutil.copytree(run[0], tmp_path / "run")
     arguments = [str(workdir) if each == str(run[0]) else each for each in run[1]]
-    before = json.loads((workdir / "metrics.json").read_text())
     (workdir / "metrics.json").write_text(text)
     with pytest.raises(
         SystemExit, match=r"^error: .*metrics\.json is damaged: .*Remove it"
     ) as stop:
         program.main(arguments)
     assert "\n" not in str(stop.value)
-    if text == "":
-        (workdir / "metrics.json").unlink()
-        program.main(arguments)
-        after = json.loads((workdir / "metrics.json").read_text())
-        assert after["test"] == before["test"] and after["steps"] == before["steps"]
 
 
-def test_a_run_goes_on_without_its_learning_curve(run, blank, tmp_path):
-    workdir = shutil.copytree(run[0], tmp_path / "run")
-    arguments = [str(workdir) if each == str(run[0]) else each for each in run[1]]
-    before = json.loads((workdir / "metrics.json").read_text())
-    for name in ("metrics.json", "history.jsonl"):
+@pytest.fixture
+def plain(alone, change):
+    """The folder of a finished run without SavedModels, trained once. Tests must not change it."""
+    return alone("plain", change(epochs=3))
+
+
+@pytest.mark.parametrize("lost", [("metrics.json",), ("metrics.json", "history.jsonl")])
+def test_a_finished_run_goes_on_without(lost, plain, change, blank, tmp_path):
+    workdir = shutil.copytree(plain, tmp_path / "run")
+    before = processes.metrics(workdir)
+    curve = (workdir / "history.jsonl").read_text()
+    for name in lost:
         (workdir / name).unlink()
-    program.main(arguments)
-    after = json.loads((workdir / "metrics.json").read_text())
-    assert after["test"] == before["test"] and (workdir / "history.jsonl").read_text() == ""
+    after = train(change(epochs=3), workdir)
+    assert after["test"] == before["test"] and after["steps"] == before["steps"]
+    assert (workdir / "history.jsonl").read_text() == ("" if "history.jsonl" in lost else curve)
 
 
 def test_keras_file_and_saved_model_agree_with_the_metrics(run, config):
@@ -177,8 +179,14 @@ def test_fine_tuning_refuses_what_it_cannot_do(run, strategy_error, change, tmp_
         finetune(fine, source, tmp_path / "fine")
 
 
+@pytest.fixture
+def only_fine_tuned(monkeypatch):
+    """Leaves out the other two ways, which the depth of fine-tuning does not change."""
+    monkeypatch.setattr(TrainedModel, "ways", ("fine-tuned",))
+
+
 @pytest.mark.slow
-def test_fine_tuning_by_depth(run, config, blank, tmp_path):
+def test_fine_tuning_by_depth(run, config, only_fine_tuned, blank, tmp_path):
     fine = FineTuneConfig(
         epochs=1,
         repeats=1,
@@ -196,7 +204,7 @@ def test_fine_tuning_by_depth(run, config, blank, tmp_path):
 
 
 @pytest.mark.slow
-def test_fine_tuning_by_low_rank_factors(run, config, blank, tmp_path):
+def test_fine_tuning_by_low_rank_factors(run, config, only_fine_tuned, blank, tmp_path):
     fine = FineTuneConfig(
         epochs=1,
         repeats=1,
@@ -257,11 +265,11 @@ def test_the_program_ends_with_one_clear_line(override, message, data_dir, tmp_p
 @pytest.mark.parametrize(
     "runtime", [{"dtype": "mixed_bfloat16"}, {"jit_compile": True}], ids=["bfloat16", "xla"]
 )
-def test_other_ways_to_compute_learn_the_same(change, runtime, alone, blank, tmp_path):
-    plain = processes.metrics(alone("plain", change(epochs=3)))
+def test_other_ways_to_compute_learn_the_same(change, runtime, plain, blank, tmp_path):
     other = train(change(epochs=3, runtime=runtime), tmp_path / "other")
     tolerance = 0.05 if "dtype" in runtime else 0.01
-    assert other["test"]["accuracy"] == pytest.approx(plain["test"]["accuracy"], abs=tolerance)
+    expected = processes.metrics(plain)["test"]["accuracy"]
+    assert other["test"]["accuracy"] == pytest.approx(expected, abs=tolerance)
 
 
 def test_clipping_bounds_the_global_norm(config):
