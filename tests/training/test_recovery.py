@@ -37,7 +37,7 @@ def random_run(change):
     """A config with all sources of randomness: order, augmentation, dropout, drop path."""
     arguments = {
         "image_shape": (8, 8, 1),
-        "num_layers": 2,
+        "num_layers": 1,
         "hidden_dim": 16,
         "dropout_rate": 0.1,
         "drop_path_rate": 0.2,
@@ -69,9 +69,12 @@ def steps_of(workdir):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.sweep)])
-def test_killed_at_random_moments_equals_never_killed(kills, random_run, alone, tmp_path):
-    whole = alone("random", random_run)
+@pytest.mark.parametrize(
+    ("kills", "epochs"), [(1, 6), pytest.param(3, 12, marks=pytest.mark.sweep)]
+)
+def test_killed_at_random_moments_equals_never_killed(kills, epochs, random_run, alone, tmp_path):
+    random_run.epochs = epochs
+    whole = alone(f"{epochs} epochs", random_run)
     draw = random.Random(kills)
     for _ in range(kills):
         seen = set((tmp_path / "killed" / "checkpoints").glob("step-*.index"))
@@ -84,12 +87,12 @@ def test_killed_at_random_moments_equals_never_killed(kills, random_run, alone, 
     killed = go_on(random_run, tmp_path / "killed")
     assert weight_difference(whole, killed) <= 1e-5
     assert metrics(whole)["test"] == pytest.approx(metrics(killed)["test"], abs=1e-5)
-    assert steps_of(whole) == steps_of(killed) and len(steps_of(whole)) == 12
+    assert steps_of(whole) == steps_of(killed) and len(steps_of(whole)) == epochs
 
 
 @pytest.mark.sweep
 def test_asked_to_end_it_saves_between_two_epochs_and_can_be_resumed(random_run, alone, tmp_path):
-    whole = alone("random", random_run)
+    whole = alone("12 epochs", random_run)
     process, asked = start(random_run, tmp_path, "asked")
     new_checkpoint(process, asked, set())
     process.terminate()
