@@ -94,20 +94,29 @@ ENDS = {
 }
 
 
+def judged(end, pictures, folder):
+    """What is found out about the classifier with some end."""
+    (folder / "labels.txt").write_text("\n".join(CLASSES))
+    classifier(end).save(folder / "any.keras")
+    return evaluate_source(folder / "any.keras", folder=pictures)
+
+
+@pytest.fixture(scope="module")
+def judged_logits(saved, tmp_path_factory):
+    def end(x, dense):
+        return keras.layers.Dense(**dense)(x)
+
+    return judged(end, saved / "pictures", tmp_path_factory.mktemp("logits"))
+
+
 @pytest.mark.parametrize("end", ENDS)
-def test_probabilities_are_judged_as_the_logits_that_they_come_from(end, saved, tmp_path):
-    results = []
-    for name, make in (
-        ("logits", lambda x, dense: keras.layers.Dense(**dense)(x)),
-        (end, ENDS[end]),
-    ):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "labels.txt").write_text("\n".join(CLASSES))
-        classifier(make).save(tmp_path / name / "any.keras")
-        results.append(evaluate_source(tmp_path / name / "any.keras", folder=saved / "pictures"))
+def test_probabilities_are_judged_as_the_logits_that_they_come_from(
+    end, judged_logits, saved, tmp_path
+):
+    found = judged(ENDS[end], saved / "pictures", tmp_path)
     for key in ("loss", "accuracy", "calibration_error"):
-        assert results[1][key] == pytest.approx(results[0][key], rel=1e-4), key
-    assert results[1]["loss"] > 2.5  # of a uniform guess, as logits of 0 to 1 give, 1.9
+        assert found[key] == pytest.approx(judged_logits[key], rel=1e-4), key
+    assert found["loss"] > 2.5  # of a uniform guess, as logits of 0 to 1 give, 1.9
 
 
 def test_our_models_that_return_probabilities_are_judged_by_their_logits(saved, tmp_path):
