@@ -56,11 +56,11 @@ def test_folders_are_the_user_s_or_made_with_as_many_classes(config, change, tmp
 
 @pytest.mark.parametrize("method", ["interpolate", "block_diagonal"])
 def test_weights_of_a_file_are_made_to_fit_as_the_config_says(tmp_path, method):
-    source = keras_mlp.MLPMixer.from_variant("pico/2", num_classes=3)
+    source = keras_mlp.MLPMixer.from_variant("pico/2", num_classes=3, num_layers=1)
     keras_mlp.save_checkpoint(source, tmp_path / "weights.safetensors")
     model = Model(
         variant="pico/2",
-        arguments={"image_shape": (16, 16, 3)},
+        arguments={"image_shape": (16, 16, 3), "num_layers": 1},
         preset=str(tmp_path / "weights.safetensors"),
         resize_method=method,
     )
