@@ -297,19 +297,34 @@ def test_promise(architecture, promise):
     promise(factory(architecture))
 
 
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def models(request):
+    """For all promises: no test may change them."""
+    return contract.one_of_each_policy(factory(request.param))
+
+
+@pytest.mark.parametrize("promise", contract.PROMISES_OF_MODELS, ids=lambda each: each.__name__)
+def test_promise_of_models(models, promise):
+    promise(models)
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_weight_gets_a_gradient(architecture):
     silent = contract.weights_without_gradient(factory(architecture))
-    paths = [weight.path for weight in factory(architecture)().weights]
     patterns = ROWS[architecture].no_gradient
+    paths = weight_paths(architecture)
     assert silent == [p for p in paths if any(fnmatch.fnmatch(p, each) for each in patterns)]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_weight_paths_are_frozen(architecture):
+def test_weight_paths_are_frozen(models):
     # Users' checkpoints and layer-wise settings refer to these paths; changing one breaks them.
-    stored = (WEIGHT_PATHS / f"{architecture}.txt").read_text().split()
-    assert [weight.path for weight in factory(architecture)().weights] == stored
+    model = models["float32"]
+    assert [weight.path for weight in model.weights] == weight_paths(type(model).__name__)
+
+
+def weight_paths(architecture):
+    """Those that are stored."""
+    return (WEIGHT_PATHS / f"{architecture}.txt").read_text().split()
 
 
 def test_every_variant_has_a_parameter_count():

@@ -8,7 +8,7 @@ import pytest
 
 from keras_mlp import GMLP, GMLPBlock, load_checkpoint
 from tests import contract
-from tests.contract import predict, some_pixels, with_random_weights
+from tests.contract import with_random_weights
 from tests.oracle import Oracle
 from tests.test_contract import factory
 
@@ -48,6 +48,18 @@ def test_equals_the_reference(name, suffix, tmp_path):
 @pytest.mark.parametrize("promise", contract.PROMISES, ids=lambda promise: promise.__name__)
 def test_amlp_keeps_the_contract(promise):
     promise(tiny_amlp)
+
+
+@pytest.fixture(scope="module")
+def models():
+    """For all promises: no test may change them."""
+    return contract.one_of_each_policy(tiny_amlp)
+
+
+@pytest.mark.parametrize("promise", contract.PROMISES_OF_MODELS, ids=lambda each: each.__name__)
+def test_models_of_amlp_keep_the_contract(models, promise):
+    assert all(model.attention_dim == 6 for model in models.values())
+    promise(models)
 
 
 def test_every_weight_of_amlp_gets_a_gradient():
@@ -120,14 +132,6 @@ def test_arguments_reach_every_layer():
         assert block.fc1.activation.__name__ == "gelu_tanh"
         assert block.dropout1.rate == block.dropout2.rate == 0.25
         assert block.attention.attention_dim == 6
-
-
-def test_amlp_survives_a_file():
-    model = with_random_weights(tiny_amlp(name="toy"))
-    copy = contract.reloaded(model)
-    assert copy.attention_dim == 6 and copy.get_config() == model.get_config()
-    images = some_pixels(model)
-    np.testing.assert_array_equal(predict(copy, images), predict(model, images))
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.0, True, "8"])
