@@ -1,4 +1,8 @@
-"""The functions of a SavedModel: every endpoint calls one of two graphs of the model."""
+"""The functions of a SavedModel: every endpoint calls one of two graphs of the model.
+
+They are traced without AutoGraph, as Keras does it: none has control flow over tensors, and
+AutoGraph would take most of the time of a first export.
+"""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -143,11 +147,11 @@ def _graphs(selection: Selection, model: keras.Model) -> tuple[Any, Any]:
     def as_float32(outputs: Any) -> Any:
         return keras.tree.map_structure(lambda each: tf.cast(each, tf.float32), outputs)
 
-    @tf.function
+    @tf.function(autograph=False)
     def infer(images: Tensor) -> Any:
         return as_float32(model(images, training=False))
 
-    @tf.function
+    @tf.function(autograph=False)
     def train(images: Tensor) -> Tensor:
         return as_float32(selection.part(images, training=True))
 
@@ -210,7 +214,8 @@ def _signatures(
         if kind["dtype"] == "string":
             function, shape = _from_files(serve, selection, kind["resize"]), (None,)
         spec = tf.TensorSpec(shape, kind["dtype"], kind["argument"])
-        signatures[kind["signature"]] = tf.function(function).get_concrete_function(spec)
+        traced = tf.function(function, autograph=False)
+        signatures[kind["signature"]] = traced.get_concrete_function(spec)
     return signatures
 
 
@@ -226,7 +231,7 @@ def _traced(function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> A
     """Returns a `tf.function` that is saved with one trace per tuple of arguments."""
     import tensorflow as tf
 
-    traced = tf.function(function)
+    traced = tf.function(function, autograph=False)
     for arguments in calls:
         traced.get_concrete_function(*arguments)
     return traced

@@ -57,7 +57,7 @@ class InferenceGraph:
         def infer(images: Tensor) -> dict[str, Tensor]:
             return {self.output_name: tf.cast(self.model(images, training=False), tf.float32)}
 
-        return tf.function(infer, input_signature=[self.spec(batch_size)])
+        return tf.function(infer, [self.spec(batch_size)], autograph=False)
 
     def save(self, folder: str | os.PathLike[str], batch_size: int | None = None) -> None:
         """Writes a SavedModel with this function as its only signature.
