@@ -12,7 +12,7 @@ import keras_mlp
 from keras_mlp.layers.grouped_conv2d import GroupedConv2D
 from keras_mlp.layers.grouped_dense import GroupedDense
 from keras_mlp.layers.layer_changes import is_quantized, layers_by_path
-from tests.contract import predict, reloaded, some_pixels, with_random_weights
+from tests.contract import predict, reloaded, shallow, some_pixels, with_random_weights
 from tests.test_contract import ROWS, factory
 from tests.test_jax import run_on_jax
 
@@ -83,7 +83,8 @@ def test_configs_keep_it(architecture):
 
 @pytest.mark.parametrize("architecture", ROWS)
 def test_saved_models_compute_with_it(architecture, tmp_path):
-    model = quantized(architecture)[0]
+    model = with_random_weights(shallow(factory(architecture))())
+    model.quantize("int8")
     images = tf.constant(some_pixels(model))
     keras_mlp.export_saved_model(model, tmp_path / "model")
     loaded = tf.saved_model.load(tmp_path / "model")
