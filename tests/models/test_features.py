@@ -8,7 +8,14 @@ from keras_mlp import ARCHITECTURES, deploy, enable_lora, freeze_through
 from keras_mlp.layers.layer_changes import changes_of
 from keras_mlp.models.block import Block
 from keras_mlp.models.feature_taps import tap_names
-from tests.contract import POLICIES, predict, reloaded, some_pixels, with_random_weights
+from tests.contract import (
+    POLICIES,
+    predict,
+    reloaded,
+    shallow,
+    some_pixels,
+    with_random_weights,
+)
 from tests.own_process import run_in_own_process
 from tests.test_contract import factory
 
@@ -54,11 +61,12 @@ def assert_features_are_the_models(model):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_tap_is_what_the_model_computes(architecture):
     for overrides in ({}, {"include_top": False, "pooling": None}, {"dtype": "mixed_bfloat16"}):
-        assert_features_are_the_models(with_random_weights(factory(architecture)(**overrides)))
+        model = with_random_weights(shallow(factory(architecture))(**overrides))
+        assert_features_are_the_models(model)
 
 
 def test_the_deployed_form_has_features_too():
-    model = with_random_weights(factory("RepMLPNet")())
+    model = with_random_weights(shallow(factory("RepMLPNet"))())
     deployed = deploy(model)
     assert_features_are_the_models(deployed)
     name = f"{blocks_of(model)[0]}/token_mixing"
@@ -72,7 +80,7 @@ def test_the_deployed_form_has_features_too():
     [*((name, "float32") for name in ARCHITECTURES), *(("ViT", each) for each in POLICIES[1:])],
 )
 def test_grids_are_maps_without_the_class_token(architecture, policy):
-    model = with_random_weights(factory(architecture)(dtype=policy))
+    model = with_random_weights(shallow(factory(architecture))(dtype=policy))
     names = [*blocks_of(model), f"{blocks_of(model)[0]}/channel_mixing", "stem"]
     names += [layer.name for layer in model.layers if layer.name == "norm"]
     images = some_pixels(model)
@@ -122,7 +130,8 @@ def test_training_on_top_of_features_trains_the_model(architecture):
     trained = keras.Model(pixels, logits)
     before = {weight.path: np.asarray(weight) for weight in model.trainable_weights}
     logits_before = predict(model, some_pixels(model))
-    trained.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    trained.compile("sgd", loss, jit_compile=False)
     trained.fit(some_pixels(model, batch=4), np.array([0, 1, 2, 0]), verbose=0)
     moved = [w.path for w in model.trainable_weights if not np.array_equal(w, before[w.path])]
     assert {path.partition("/")[0] for path in moved} >= {"stem", blocks_of(model)[0], last}
@@ -199,11 +208,12 @@ def test_changes_of_layers_survive_a_file(kind, architecture):
 
 
 def test_what_is_frozen_does_not_move_after_a_file():
-    model = freeze_through(with_random_weights(factory("RepMLPNet")()), "stage_0_block_0")
+    model = with_random_weights(shallow(factory("RepMLPNet"))())
+    model = freeze_through(model, "stage_0_block_0")
     copy = reloaded(model.features(["stage_0_block_0/token_mixing", "head"]))
     before = {weight.path: np.array(weight) for weight in copy.weights}
     images = some_pixels(model, batch=4)
-    copy.compile("sgd", {"head": "mse"})
+    copy.compile("sgd", {"head": "mse"}, jit_compile=False)
     copy.fit(images, {"head": np.ones((4, model.num_classes))}, verbose=0)
     moved = {w.path.partition("/")[0] for w in copy.weights if (w != before[w.path]).numpy().any()}
     assert moved == {layer.name for layer in model.layers if layer.trainable and layer.weights}
