@@ -3,7 +3,7 @@
 import pytest
 
 import keras_mlp
-from tests.contract import reloaded, with_random_weights
+from tests.contract import reloaded, shallow, with_random_weights
 from tests.test_contract import factory
 
 NAMES = ("ant", "a bee", "große Katze", "dog", "eel", "fox", "gnu")
@@ -11,7 +11,7 @@ NAMES = ("ant", "a bee", "große Katze", "dog", "eel", "fox", "gnu")
 
 @pytest.fixture(scope="module")
 def named():
-    model = with_random_weights(factory("RepMLPNet")(num_classes=7))
+    model = with_random_weights(shallow(factory("RepMLPNet"))(num_classes=7))
     model.class_names = list(NAMES)
     return model
 
@@ -72,7 +72,9 @@ def nameless(model):
     return type(model).from_config({**model.get_config(), "class_names": None})
 
 
-def test_saved_models_take_them_from_the_model(named, tmp_path):
+def test_saved_models_take_them_from_the_model(tmp_path):
+    named = shallow(factory("MLPMixer"))(num_classes=7)
+    named.class_names = NAMES
     keras_mlp.export_saved_model(named, tmp_path / "logits")
     keras_mlp.export_saved_model(named, tmp_path / "features", output="features")
     keras_mlp.export_at_sizes(named, tmp_path / "sizes", [tuple(named.image_shape)])

@@ -6,6 +6,8 @@ import pytest
 
 from keras_mlp import layers
 from keras_mlp.models import ARCHITECTURES
+from tests.contract import shallow, some_pixels
+from tests.test_contract import factory
 
 # The arguments of each layer, and the shape of its inputs.
 CASES = {
@@ -101,10 +103,8 @@ def test_tells_the_shape_of_its_outputs(name):
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_the_layers_of_a_model_can_be_saved_in_another(name, tmp_path):
-    architecture = ARCHITECTURES[name]
-    variant = next(each for each in architecture.variants if each.startswith("pico/"))
-    model = architecture.from_variant(variant)
-    images = np.random.default_rng(0).integers(0, 256, (2, *model.image_shape), dtype="uint8")
+    model = shallow(factory(name))()
+    images = some_pixels(model)
     other = keras.Model(model.input, keras.layers.Dense(3)(model.layers[-2].output))
     other.save(tmp_path / "other.keras")
     assert_same_outputs(other, keras.saving.load_model(tmp_path / "other.keras"), images)
