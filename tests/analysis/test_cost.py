@@ -21,6 +21,7 @@ from keras_mlp import (
 from keras_mlp import layers as our_layers
 from keras_mlp.analysis import PARTS, cost, cost_of_variant
 from keras_mlp.analysis.work import works
+from tests.contract import shallow
 from tests.test_contract import ROWS
 
 # (millions of parameters, GMACs, MACs per parameter), measured on the reference implementations,
@@ -166,11 +167,25 @@ TOYS = {
 @pytest.fixture(scope="module", params=TOYS)
 def toy(request):
     architecture, arguments = TOYS[request.param]
-    return architecture(**arguments)
+    return shallow(functools.partial(architecture, **arguments))()
 
 
-def test_macs_are_those_of_the_graph(toy):
-    counted, products = cost(toy), graph_products(toy)
+@pytest.fixture(scope="module")
+def products(toy):
+    return graph_products(toy)
+
+
+@pytest.fixture(scope="module")
+def recorded(toy):
+    """What `_recording` records of one image."""
+    recorded = []
+    with _recording(_with_weights(toy), recorded):
+        toy(np.zeros((1, *toy.image_shape), "float32"))
+    return recorded
+
+
+def test_macs_are_those_of_the_graph(toy, products):
+    counted = cost(toy)
     assert counted.macs == sum(product.macs for product in products)
     # The two products of attention are the only ones without a kernel.
     between = sum(product.macs for product in products if not product.has_kernel)
@@ -222,12 +237,9 @@ def test_activation_functions_are_those_of_the_graph(toy):
     assert sum(work.activations for work in works(toy)) == graph_activations(toy)
 
 
-def test_activations_are_those_of_a_real_call(toy):
+def test_activations_are_those_of_a_real_call(toy, recorded):
     """Sizes of the arrays that one image produces, and of the intermediate results in the graph."""
-    recorded, kept = [], 0
-    kinds = _with_weights(toy)
-    with _recording(kinds, recorded):
-        toy(np.zeros((1, *toy.image_shape), "float32"))
+    kept = 0
     for layer, _, output in recorded:
         activation = getattr(layer, "activation", None)
         kept += output * (1 if activation in (None, keras.activations.linear) else 2)
@@ -235,14 +247,12 @@ def test_activations_are_those_of_a_real_call(toy):
     assert cost(toy).training_bytes == 4 * kept
 
 
-def test_inference_needs_what_the_largest_product_holds(toy):
-    recorded, largest = [], 0
-    with _recording(_with_weights(toy), recorded):
-        toy(np.zeros((1, *toy.image_shape), "float32"))
+def test_inference_needs_what_the_largest_product_holds(toy, products, recorded):
+    largest = 0
     for layer, inputs, output in recorded:
         if hasattr(layer, "kernel"):
             largest = max(largest, inputs + output + _waiting(toy, layer))
-    for product in graph_products(toy):
+    for product in products:
         if not product.has_kernel:
             # Queries and keys, as wide as the values kept for later, then the attention map.
             first, second, output = product.sizes
