@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 import keras_mlp
-from tests.contract import predict, some_pixels, with_random_weights
+from tests.contract import predict, shallow, some_pixels, with_random_weights
 from tests.test_contract import factory
 
 
 @pytest.mark.parametrize("architecture", keras_mlp.ARCHITECTURES)
 @pytest.mark.parametrize("overrides", [{}, {"include_top": False, "pooling": None}], ids=str)
 def test_all_but_the_head_is_kept(architecture, overrides):
-    model = with_random_weights(factory(architecture)(**overrides))
+    model = with_random_weights(shallow(factory(architecture))(**overrides))
     before = model.get_weights()
     new = keras_mlp.with_new_head(model, 3)
     assert predict(new, some_pixels(new)).shape == (2, 3)
