@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mlp import MLPMixer
-from tests.contract import reloaded
+from tests.contract import reloaded, shallow
 from tests.test_contract import ARCHITECTURES, factory
 
 tiny = functools.partial(MLPMixer.from_variant, "pico/2", num_layers=1, num_classes=4)
@@ -185,7 +185,7 @@ def test_refuses_datasets_of_another_size():
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_refuses_inputs_of_unknown_size(architecture):
-    model = factory(architecture)()
+    model = shallow(factory(architecture))()
     with pytest.raises(ValueError, match=r"got \(B, None, None, 3\).*keras.Input\(\("):
         model(keras.Input((None, None, 3)))
     assert model(keras.Input(model.image_shape)).shape == (None, 5)
@@ -193,7 +193,7 @@ def test_refuses_inputs_of_unknown_size(architecture):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_checks_a_size_that_a_graph_does_not_know_when_it_runs(architecture):
-    model = factory(architecture)()
+    model = shallow(factory(architecture))()
     images = np.zeros((2, *model.image_shape), "float32")
     run = tf.function(model, input_signature=[tf.TensorSpec((None, None, None, 3))])
     np.testing.assert_allclose(run(images), model(images), rtol=0, atol=1e-6)
