@@ -7,8 +7,7 @@ AutoAugment policies, but everything random is a function of the seed.
 
 import functools
 import types
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -84,8 +83,10 @@ def rand_augment(
     Returns:
         uint8 (H, W, 3).
     """
-    for own in tf.unstack(tf.random.split(seed, operations)):
-        seeds = tf.random.split(own, 3)
+
+    @functools.partial(tf.function, autograph=False)  # traced once for all operations
+    def step(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        seeds = tf.random.split(seed, 3)
         level = magnitude
         if uniform:
             level *= tf.random.stateless_uniform((), tf.random.fold_in(seeds[1], 0))
@@ -98,7 +99,10 @@ def rand_augment(
         ]
         branches.append(functools.partial(tf.identity, image))
         choice = tf.random.stateless_uniform((), seeds[0], 0, len(branches), tf.int32)
-        image = tf.ensure_shape(tf.switch_case(choice, branches), image.shape)
+        return tf.ensure_shape(tf.switch_case(choice, branches), image.shape)
+
+    for own in tf.unstack(tf.random.split(seed, operations)):
+        image = step(image, own)
     return image
 
 
@@ -114,28 +118,29 @@ def auto_augment(image: tf.Tensor, seed: Tensor, name: str) -> tf.Tensor:
     Returns:
         uint8 (H, W, 3), after one of the sub-policies, all equally likely.
     """
-    policies = _garden().AutoAugment(name).policies
+    sub_policies = _garden().AutoAugment(name).policies
     seeds = tf.random.split(seed, 2)
-
-    def sub_policy(steps: Sequence[tuple[str, float, float]]) -> tf.Tensor:
-        changed = image
-        for (operation, probability, level), own in zip(
-            steps, tf.unstack(tf.random.split(seeds[1], len(steps))), strict=True
-        ):
-            draws = tf.random.split(own, 2)
-            is_done = tf.random.stateless_uniform((), draws[0]) < probability
-            changed = tf.cond(
-                is_done,
-                functools.partial(
-                    apply_operation, operation, changed, level, draws[1], translate=250, hole=100
-                ),
-                functools.partial(tf.identity, changed),
-            )
-        return changed
-
-    choice = tf.random.stateless_uniform((), seeds[0], 0, len(policies), tf.int32)
-    branches = [functools.partial(sub_policy, steps) for steps in policies]
-    return tf.ensure_shape(tf.switch_case(choice, branches), image.shape)
+    choice = tf.random.stateless_uniform((), seeds[0], 0, len(sub_policies), tf.int32)
+    steps = list(zip(*sub_policies, strict=True))
+    for step, own in zip(steps, tf.unstack(tf.random.split(seeds[1], len(steps))), strict=True):
+        names, probabilities, levels = zip(*step, strict=True)
+        # In double precision, as in the garden: float32 would truncate some to other integers.
+        strengths = [
+            float(_strength(name, level, image.shape, translate=250, hole=100))
+            for name, level in zip(names, levels, strict=True)
+        ]
+        operations = sorted(set(names))  # a branch for each; sub-policies share them
+        draws = tf.random.split(own, 2)
+        is_done = tf.random.stateless_uniform((), draws[0]) < tf.gather(probabilities, choice)
+        number = tf.gather([operations.index(name) for name in names], choice)
+        strength = tf.gather(strengths, choice)
+        branches = [
+            functools.partial(_apply, name, image, strength, draws[1]) for name in operations
+        ]
+        branches.append(functools.partial(tf.identity, image))
+        changed = tf.switch_case(tf.where(is_done, number, len(operations)), branches)
+        image = tf.ensure_shape(changed, image.shape)
+    return image
 
 
 def apply_operation(
@@ -154,34 +159,56 @@ def apply_operation(
     Returns:
         uint8 (H, W, 3).
     """
-    garden, share = _garden(), level / LARGEST_MAGNITUDE
-    scale = min(image.shape[0], image.shape[1]) / REFERENCE_SIDE
+    strength = _strength(name, level, image.shape, translate=translate, hole=hole)
+    return _apply(name, image, strength, seed)
 
-    def signed(value: Tensor) -> tf.Tensor:
-        return tf.where(tf.random.stateless_uniform((), seed) < 0.5, -value, value)
 
+def _strength(
+    name: str, level: Tensor, shape: Sequence[int], *, translate: float, hole: float
+) -> Tensor:
+    """What a level means to an operation: its argument, without its sign; 0 if it takes none."""
+    share = level / LARGEST_MAGNITUDE
+    scale = min(shape[0], shape[1]) / REFERENCE_SIDE
     if name in ("AutoContrast", "Equalize", "Invert"):
-        arguments: tuple[Any, ...] = ()
-    elif name in ("Color", "Contrast", "Brightness", "Sharpness"):
-        arguments = (1.8 * share + 0.1,)
-    elif name in ("Posterize", "Solarize"):
-        arguments = (_whole((4 if name == "Posterize" else 256) * share, tf.uint8),)
-    elif name == "SolarizeAdd":
-        arguments = (_whole(110 * share, tf.int64),)
-    elif name == "Cutout":
-        return cut_out(image, seed, 2 * _whole(hole * scale * share, tf.int32))
-    else:
-        largest = {"Rotate": 30.0, "ShearX": 0.3, "ShearY": 0.3}.get(name, translate * scale)
-        arguments = signed(largest * share), GREY
-    # The function compares its arguments with 0; with tensors only a converted function can.
-    return tf.autograph.to_graph(garden.NAME_TO_FUNC[name])(image, *arguments)
+        return 0.0
+    if name in ("Color", "Contrast", "Brightness", "Sharpness"):
+        return 1.8 * share + 0.1
+    if name == "Cutout":
+        return 2 * _whole(hole * scale * share)
+    if name in ("Posterize", "Solarize", "SolarizeAdd"):
+        return _whole({"Posterize": 4, "Solarize": 256, "SolarizeAdd": 110}[name] * share)
+    return {"Rotate": 30.0, "ShearX": 0.3, "ShearY": 0.3}.get(name, translate * scale) * share
 
 
-def _whole(value: Tensor, dtype: tf.DType) -> Tensor:
-    """A number truncated to an integer; for a tensor, one of type `dtype`."""
-    # Through int32: values too large for a byte wrap around, as in the garden.
-    is_tensor = tf.is_tensor(value)
-    return tf.cast(tf.cast(value, tf.int32), dtype) if is_tensor else int(value)
+def _apply(name: str, image: tf.Tensor, strength: Tensor, seed: Tensor) -> tf.Tensor:
+    """Applies an operation with its strength, in the direction or at the place of the seed."""
+    if name in ("AutoContrast", "Equalize", "Invert"):
+        return _converted(name)(image)
+    if name in ("Color", "Contrast", "Brightness", "Sharpness"):
+        return _converted(name)(image, strength)
+    if name == "Cutout":
+        return cut_out(image, seed, tf.cast(strength, tf.int32))
+    if name in ("Posterize", "Solarize", "SolarizeAdd"):
+        # Through int32: values too large for a byte wrap around, as in the garden.
+        dtype = tf.int64 if name == "SolarizeAdd" else tf.uint8
+        return _converted(name)(image, tf.cast(tf.cast(strength, tf.int32), dtype))
+    is_negative = tf.random.stateless_uniform((), seed) < 0.5
+    return _converted(name)(image, tf.where(is_negative, -strength, strength), GREY)
+
+
+def _whole(value: Tensor) -> Tensor:
+    """A number truncated to an integer; for a tensor, an int32."""
+    return tf.cast(value, tf.int32) if tf.is_tensor(value) else int(value)
+
+
+@functools.cache
+def _converted(name: str) -> Callable[..., tf.Tensor]:
+    """The garden's function for an operation.
+
+    It compares its arguments with 0; with tensors only a converted function can.
+    """
+    function: Callable[..., tf.Tensor] = tf.autograph.to_graph(_garden().NAME_TO_FUNC[name])
+    return function
 
 
 @functools.cache

@@ -63,9 +63,8 @@ def test_rand_augment_draws_every_operation_alike(garden):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["v0", "reduced_cifar10"])
-def test_auto_augment_is_a_function_of_its_seed(garden, name):
-    changed = tf.function(lambda i: auto_augment(IMAGE, (0, i), name))
+def test_auto_augment_is_a_function_of_its_seed():
+    changed = tf.function(lambda i: auto_augment(IMAGE, (0, i), "v0"))
     results = [changed(tf.constant(i)).numpy() for i in range(30)]
     assert len({each.tobytes() for each in results}) > 10
     np.testing.assert_array_equal(results[3], changed(tf.constant(3)))

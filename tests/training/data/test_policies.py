@@ -73,67 +73,84 @@ def test_an_operation_is_the_gardens(
 
 
 @pytest.fixture
-def levels(monkeypatch):
-    """The levels of all operations that would have been applied."""
-    found = []
+def noted(monkeypatch):
+    """Replaces a function that applies operations; returns (name, level or strength) of each."""
 
-    def noted(name, image, level, *_, **__):
-        found.append(float(level))
-        return image
+    def replace(function):
+        found = []
 
-    monkeypatch.setattr(policies, "apply_operation", noted)
-    return found
+        def note(name, image, level, *_, **__):
+            def write(image, level):
+                found.append((name, float(level)))
+                return image
 
+            return tf.numpy_function(write, [image, level], tf.uint8)
 
-def test_magnitudes_that_vary_are_cut_off_at_both_ends(image, levels):
-    for i in range(100):
-        rand_augment(tf.constant(image), tf.constant([0, i]), 3, 8.0, 2.0)
-    assert min(levels) >= 0 and max(levels) == 10.0
-    assert np.mean(levels) == pytest.approx(7.8, abs=0.4) and np.std(levels) > 1.2
+        monkeypatch.setattr(policies, function, note)
+        return found
 
-
-def test_magnitudes_above_ten_are_cut_off_where_they_are_set(image, levels):
-    for i in range(50):
-        rand_augment(tf.constant(image), tf.constant([0, i]), 3, 15.0, 2.0)
-    assert max(levels) == 15.0 and 12 < np.mean(levels) < 15
+    return replace
 
 
-def test_uniform_magnitudes_are_anything_up_to_the_largest(image, levels):
-    for i in range(100):
-        augment = Augment(policy="randaugment", magnitude=14, magnitude_uniform=True)
-        apply_policy(tf.constant(image), tf.constant([0, i]), augment)
+def run(change, count):
+    """Calls a function of a seed with `count` seeds, in a graph."""
+    numbers = tf.data.Dataset.range(count)
+    list(numbers.map(lambda i: change(tf.stack([tf.constant(0, tf.int64), i]))))
+
+
+@pytest.fixture
+def levels(image, noted):
+    """Function from RandAugment's arguments to the levels of all operations of `count` images."""
+    found = noted("apply_operation")
+
+    def drawn(count, *arguments, **options):
+        run(lambda seed: rand_augment(tf.constant(image), seed, *arguments, **options), count)
+        return [level for _, level in found]
+
+    return drawn
+
+
+def test_magnitudes_that_vary_are_cut_off_at_both_ends(levels):
+    found = levels(100, 3, 8.0, 2.0)
+    assert min(found) >= 0 and max(found) == 10.0
+    assert np.mean(found) == pytest.approx(7.8, abs=0.4) and np.std(found) > 1.2
+
+
+def test_magnitudes_above_ten_are_cut_off_where_they_are_set(levels):
+    found = levels(50, 3, 15.0, 2.0)
+    assert max(found) == 15.0 and 12 < np.mean(found) < 15
+
+
+def test_uniform_magnitudes_are_anything_up_to_the_largest(image, noted):
+    found = noted("apply_operation")
+    augment = Augment(policy="randaugment", magnitude=14, magnitude_uniform=True)
+    run(lambda seed: apply_policy(tf.constant(image), seed, augment), 100)
+    levels = [level for _, level in found]
     assert 0 <= min(levels) < 1 and 13 < max(levels) <= 14
     assert np.mean(levels) == pytest.approx(7, abs=1)  # 3.3 standard errors
     assert len(set(levels)) == len(levels) > 170
 
 
-def test_every_operation_and_none_is_as_likely(image, monkeypatch):
-    chosen = collections.Counter()
-    monkeypatch.setattr(
-        policies, "apply_operation", lambda name, image, *_, **__: chosen.update([name]) or image
-    )
-    for i in range(850):
-        rand_augment(tf.constant(image), tf.constant([3, i]), 2, 9.0)
+def test_every_operation_and_none_is_as_likely(image, noted):
+    found = noted("apply_operation")
+    run(lambda seed: rand_augment(tf.constant(image), seed, 2, 9.0), 850)
+    chosen = collections.Counter(name for name, _ in found)
     chosen["none"] = 1700 - chosen.total()
     assert len(chosen) == len(OPERATIONS) + 1
     counts = np.array(list(chosen.values()))
     assert ((counts - 100) ** 2 / 100).sum() < 39.3  # chi-squared, 16 degrees: 99.9%
 
 
-def test_sub_policies_and_their_probabilities_are_the_gardens(garden, image, monkeypatch):
-    done = collections.Counter()
-    monkeypatch.setattr(
-        policies,
-        "apply_operation",
-        lambda name, image, level, *_, **__: done.update([(name, level)]) or image,
-    )
+def test_sub_policies_and_their_probabilities_are_the_gardens(garden, image, noted):
+    found = noted("_apply")
+    run(lambda seed: auto_augment(tf.constant(image), seed, "reduced_cifar10"), 2000)
+    done = collections.Counter(found)
     expected = collections.Counter()
     steps = garden.AutoAugment("reduced_cifar10").policies
     for sub_policy in steps:
         for name, probability, level in sub_policy:
-            expected[name, level] += 2000 * probability / len(steps)
-    for i in range(2000):
-        auto_augment(tf.constant(image), tf.constant([0, i]), "reduced_cifar10")
+            strength = policies._strength(name, level, image.shape, translate=250, hole=100)
+            expected[name, float(np.float32(strength))] += 2000 * probability / len(steps)
     assert done.keys() <= expected.keys()
     for key, count in expected.items():
         assert done[key] == pytest.approx(count, abs=4.5 * np.sqrt(count) + 1), key
@@ -157,8 +174,8 @@ def test_a_policy_is_a_function_of_its_seed_in_a_dataset(image, options):
     def change(i):
         return apply_policy(tf.constant(image), tf.stack([tf.constant(7, tf.int64), i]), augment)
 
-    numbers = tf.data.Dataset.range(40)
-    first, again = (np.stack(list(numbers.map(change).as_numpy_iterator())) for _ in range(2))
+    numbers = tf.data.Dataset.range(40).repeat(2)
+    first, again = np.split(np.stack(list(numbers.map(change).as_numpy_iterator())), 2)
     np.testing.assert_array_equal(first, again)
     assert first.dtype == np.uint8 and first.shape == (40, 32, 32, 3)
     assert len({each.tobytes() for each in first}) > 10
