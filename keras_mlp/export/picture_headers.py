@@ -1,8 +1,10 @@
 """What the first bytes of a picture file say, read inside a graph before anything is decoded."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from keras_mlp.typing import Tensor
 
@@ -66,10 +68,10 @@ def picture_size(contents: Tensor) -> Tensor:
 
     def of_others() -> Tensor:
         head = _bytes(contents, 0, 30)
-        png = tf.stack([_number(head[20:24], False), _number(head[16:20], False)])
-        gif = tf.stack([_number(head[8:10], True), _number(head[6:8], True)])
+        png = _numbers(head, [(20, 24), (16, 20)], is_little=False)
+        gif = _numbers(head, [(8, 10), (6, 8)])
         # The height of a BMP file is negative if its first row is the top one.
-        bmp = tf.stack([_signed(_number(head[start : start + 4], True)) for start in (22, 18)])
+        bmp = _signed(_numbers(head, [(22, 26), (18, 22)]))
         size = tf.zeros((2,), tf.int64)
         webp = _webp_size(head)
         for start, each in ((b"\x89PNG", png), (b"GIF8", gif), (b"BM", bmp), (b"RIFF", webp)):
@@ -90,12 +92,14 @@ def orientation_of(contents: Tensor) -> Tensor:
 
     def next_segment(position: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
         head = _bytes(contents, position, 10)
-        is_exif = (head[1] == 0xE1) & tf.reduce_all(head[4:] == list(_EXIF))
+        fields = _numbers(head, [(0, 1), (1, 2), (2, 4)], is_little=False)
+        mark, kind, size = tf.unstack(fields)
+        is_exif = (kind == 0xE1) & tf.reduce_all(head[4:] == list(_EXIF))
         # Pixels or the end of the file: no more headers. Anything but a marker is damage.
-        is_last = (head[0] != 0xFF) | (head[1] == 0xDA) | (head[1] == 0xD9)
+        is_last = (mark != 0xFF) | (kind == 0xDA) | (kind == 0xD9)
         found = tf.where(is_exif, position + 10, found)
-        is_padding = head[1] == 0xFF
-        step = tf.where(is_padding, tf.constant(1, tf.int64), 2 + _number(head[2:4], False))
+        is_padding = kind == 0xFF
+        step = tf.where(is_padding, tf.constant(1, tf.int64), 2 + size)
         return tf.where(is_last, length, position + step), found
 
     def of_jpeg() -> Tensor:
@@ -142,15 +146,16 @@ def _webp_size(head: Tensor) -> Tensor:
     """(height, width) from the first 30 bytes of a WebP file of any of its three kinds."""
     import tensorflow as tf
 
-    extended = 1 + tf.stack([_number(head[27:30], True), _number(head[24:27], True)])
-    bits = _number(head[21:25], True)
-    lossless = 1 + tf.stack([bits // 2**14 % 2**14, bits % 2**14])
-    lossy = tf.stack([_number(head[28:30], True), _number(head[26:28], True)]) % 2**14
-    is_extended, is_lossless = (
-        tf.reduce_all(head[12:16] == list(kind)) for kind in (b"VP8X", b"VP8L")
+    extended = 1 + _numbers(head, [(27, 30), (24, 27)])
+    lossless = 1 + _numbers(head, [(21, 25), (21, 25)]) // [2**14, 1] % 2**14
+    lossy = _numbers(head, [(28, 30), (26, 28)]) % 2**14
+    file, kind = tf.unstack(_numbers(head, [(8, 12), (12, 16)], is_little=False))
+    is_webp, is_extended, is_lossless = (
+        word == int.from_bytes(name, "big")
+        for word, name in ((file, b"WEBP"), (kind, b"VP8X"), (kind, b"VP8L"))
     )
     size = tf.where(is_extended, extended, tf.where(is_lossless, lossless, lossy))
-    return tf.where(tf.reduce_all(head[8:12] == list(b"WEBP")), size, tf.zeros_like(size))
+    return tf.where(is_webp, size, tf.zeros_like(size))
 
 
 def _gif_frames(contents: Tensor) -> Tensor:
@@ -170,11 +175,13 @@ def _gif_frames(contents: Tensor) -> Tensor:
         position: Tensor, in_data: Tensor, pixels: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         head = _bytes(contents, position, 10)
-        is_frame, is_extension = (~in_data & (head[0] == kind) for kind in (0x2C, 0x21))
-        area = _number(head[5:7], True) * _number(head[7:9], True)
-        step = tf.where(in_data, 1 + head[0], tf.where(is_frame, 11 + table(head[9]), 2))
+        fields = _numbers(head, [(0, 1), (5, 7), (7, 9), (9, 10)])
+        first, width, height, flags = tf.unstack(fields)
+        is_frame, is_extension = (~in_data & (first == kind) for kind in (0x2C, 0x21))
+        area = width * height
+        step = tf.where(in_data, 1 + first, tf.where(is_frame, 11 + table(flags), 2))
         is_known = in_data | is_frame | is_extension
-        in_data = is_frame | is_extension | (in_data & (head[0] > 0))
+        in_data = is_frame | is_extension | (in_data & (first > 0))
         position = tf.where(is_known, position + step, length)
         return position, in_data, pixels + tf.where(is_frame, area, 0)
 
@@ -200,25 +207,37 @@ def _bytes(contents: Tensor, position: Tensor | int, count: int) -> Tensor:
     length = tf.cast(tf.strings.length(contents), tf.int64)
     position = tf.minimum(tf.cast(position, tf.int64), length)
     piece = tf.strings.substr(contents, position, tf.constant(count, tf.int64))
-    piece = tf.strings.substr(tf.strings.join([piece, b"\0" * count]), 0, count)
-    return tf.ensure_shape(tf.cast(tf.io.decode_raw(piece, tf.uint8), tf.int64), (count,))
+    digits = tf.io.decode_raw(piece, tf.uint8, fixed_length=count)  # adds zeros
+    return tf.ensure_shape(tf.cast(digits, tf.int64), (count,))
 
 
-def _number(digits: Tensor, is_little: Tensor | bool) -> Tensor:
+def _numbers(
+    digits: Tensor, fields: Sequence[tuple[int, int]], *, is_little: bool = True
+) -> Tensor:
+    """The unsigned numbers in fields (start, stop) of bytes, int64 (len(fields),).
+
+    All in one product: a slice and a sum for each would make most of a graph that reads headers.
+    """
+    import tensorflow as tf
+
+    places = np.zeros((len(fields), digits.shape[0]), np.int64)
+    for row, (start, stop) in zip(places, fields, strict=True):
+        values = 256 ** np.arange(stop - start)
+        row[start:stop] = values if is_little else values[::-1]
+    return tf.reduce_sum(places * digits, -1)
+
+
+def _number(digits: Tensor, is_little: Tensor) -> Tensor:
     """The unsigned number that bytes (..., n) stand for, int64 (...)."""
     import tensorflow as tf
 
-    def sum_of(places: list[int]) -> Tensor:
-        return tf.reduce_sum(digits * tf.constant(places, tf.int64), -1)
-
-    little = [256**place for place in range(digits.shape[-1])]
-    if isinstance(is_little, bool):
-        return sum_of(little if is_little else little[::-1])
-    return tf.where(is_little, sum_of(little), sum_of(little[::-1]))
+    places = [256**place for place in range(digits.shape[-1])]
+    places = tf.where(is_little, tf.constant(places, tf.int64), places[::-1])
+    return tf.reduce_sum(digits * places, -1)
 
 
 def _signed(number: Tensor) -> Tensor:
-    """The absolute value of the signed 32-bit number with these bits."""
+    """The absolute values of the signed 32-bit numbers with these bits."""
     import tensorflow as tf
 
     return tf.where(number >= 2**31, 2**32 - number, number)
