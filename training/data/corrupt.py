@@ -41,6 +41,8 @@ def attempt_each(
         A dataset of as many examples, in the same order.
     """
 
+    decode = tf.function(decode, autograph=False)  # traced once for both uses
+
     def one(*example: tf.Tensor) -> Any:
         return _first(
             tf.data.Dataset.from_tensors(example).map(decode).ignore_errors(),
