@@ -67,7 +67,8 @@ def test_a_stream_that_starts_later_is_the_rest_of_one_that_starts_at_0(folder, 
         shape, augment = (8, 8, 1), Augment(shift=1, erase=0.5, mixup=0.8, cutmix=1.0, repeats=3)
     else:
         data, shape, augment = data_of(folder), SHAPE, EVERYTHING
-    split = load_splits(data, shape).train
+    splits = load_splits(data, shape)
+    split = splits.train
     options = {"batch_size": 6, "seed": 3, "augment": augment}
     whole = taken(training_stream(split, start_step=0, **options), 11)
     for start in (1, 7):
@@ -76,7 +77,7 @@ def test_a_stream_that_starts_later_is_the_rest_of_one_that_starts_at_0(folder, 
             for one, other in zip(ours, theirs, strict=True):
                 np.testing.assert_array_equal(one, other)
     images, labels = whole[0]
-    assert labels.shape == (6, len(load_splits(data, shape).classes))
+    assert labels.shape == (6, len(splits.classes))
     np.testing.assert_allclose(labels.sum(-1), 1.0, rtol=1e-6)
     assert len({image.tobytes() for image in images}) == 6
 
