@@ -40,7 +40,6 @@ def attempt_each(
     Returns:
         A dataset of as many examples, in the same order.
     """
-
     decode = tf.function(decode, autograph=False)  # traced once for both uses
 
     def one(*example: tf.Tensor) -> Any:
