@@ -52,7 +52,7 @@ def pytest_collection_finish(session):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item, nextitem):
-    """Collects garbage once the process has grown by a gibibyte, and after each sweep.
+    """Collects garbage once the process has grown by 256 MiB, and after each sweep.
 
     Models are in reference cycles, and those of sweeps are large: two workers must fit the memory.
     Keras and TensorFlow collect garbage themselves, Keras once for every layer that it quantizes:
@@ -61,7 +61,7 @@ def pytest_runtest_teardown(item, nextitem):
     global _collected_at
     result = yield
     is_last_of_file = nextitem is not None and nextitem.path != item.path
-    has_grown = is_last_of_file and _resident_bytes() > _collected_at + 2**30
+    has_grown = is_last_of_file and _resident_bytes() > _collected_at + 2**28
     if has_grown or item.get_closest_marker("sweep"):
         gc.collect()
     if has_grown:

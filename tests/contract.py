@@ -198,7 +198,7 @@ def training_changes_only_what_is_random(make):
 
 
 def moves_batch_statistics_in_training_only(make):
-    model = with_random_weights(shallow(make)())
+    model = with_random_weights(make())
     images = some_pixels(model, batch=8)
     before = model.get_weights()
     predict(model, images)
