@@ -2,10 +2,11 @@
 
     python -m benchmarks.training_loop --variant nano/4 --batch 64 --rounds 10
 
-It compares `training`'s step inside orbit's loop (global clipping, counted metrics) with a bare
-`tf.function` of forward pass, gradient and AdamW, called from Python. Both use the same model and
-batch without augmentation, in turn in one process. With `--settings` it compares the loop with
-itself under the settings of `runtime` that change how a CPU computes, in wall and CPU time.
+It compares `training`'s step inside orbit's loop (global clipping, counted metrics, the forms of a
+step that are fast on a CPU) with a bare `tf.function` of forward pass, gradient and Keras' AdamW,
+called from Python. Both use the same model and batch without augmentation, in turn in one process.
+With `--settings` it compares the loop with itself under the settings of `runtime` that change how a
+CPU computes, in wall and CPU time.
 """
 
 import argparse
@@ -35,7 +36,7 @@ _SETTINGS = {
 
 
 def contenders(
-    variant: str, batch: int, steps: int, settings: bool = False
+    variant: str, batch: int, steps: int, settings: bool = False, dtype: str = "float32"
 ) -> dict[str, Callable[[], object]]:
     """Maps each name to a function that trains `steps` steps on one batch in memory.
 
@@ -44,6 +45,7 @@ def contenders(
         batch: number of images.
         steps: per call.
         settings: the loop under several settings, instead of the bare step and the loop.
+        dtype: Keras dtype policy of the bare step and the loop.
     """
     rng = np.random.default_rng(0)
     shape = (batch, *_new(variant).image_shape)
@@ -56,8 +58,8 @@ def contenders(
             for name, runtime in _SETTINGS.items()
         }
     return {
-        "bare": _bare(_new(variant), iter(batches), steps),
-        "orbit": _orbit(_new(variant), batches, batch, steps, Runtime()),
+        "bare": _bare(_new(variant, dtype), iter(batches), steps),
+        "orbit": _orbit(_new(variant, dtype), batches, batch, steps, Runtime(dtype=dtype)),
     }
 
 
@@ -117,10 +119,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=64, help="images per step (64)")
     parser.add_argument("--steps", type=int, default=10, help="steps per call (10)")
     parser.add_argument("--rounds", type=int, default=10, help="number of turns of each (10)")
-    parser.add_argument("--settings", action="store_true", help="compare settings of `runtime`")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--settings", action="store_true", help="compare settings of `runtime`")
+    which.add_argument(
+        "--dtype",
+        choices=("float32", "mixed_bfloat16"),
+        default="float32",
+        help="Keras dtype policy of both (float32)",
+    )
     options = parser.parse_args(arguments)
     threads = len(tf.config.list_logical_devices("CPU"))
-    calls = contenders(options.variant, options.batch, options.steps, options.settings)
+    calls = contenders(
+        options.variant, options.batch, options.steps, options.settings, options.dtype
+    )
     samples = run_in_turn(
         {name: functools.partial(time_calls, call, 1.0, threads) for name, call in calls.items()},
         options.rounds,

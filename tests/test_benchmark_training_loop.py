@@ -26,3 +26,11 @@ def test_every_setting_trains():
     assert list(calls) == list(training_loop._SETTINGS)
     losses = [call()["loss"] for call in calls.values()]
     assert losses == pytest.approx([losses[0]] * len(losses), rel=1e-3)
+
+
+@pytest.mark.sweep
+def test_the_loop_trains_as_the_bare_step_does(capsys):
+    options = "--variant=pico/4 --batch=2 --steps=1 --rounds=1 --dtype=mixed_bfloat16"
+    training_loop.main(options.split())
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines[:2]] == ["bare", "orbit"]
