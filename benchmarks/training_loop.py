@@ -13,6 +13,7 @@ import argparse
 import functools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
 
 import keras
 import numpy as np
@@ -36,7 +37,11 @@ _SETTINGS = {
 
 
 def contenders(
-    variant: str, batch: int, steps: int, settings: bool = False, dtype: str = "float32"
+    variant: str,
+    batch: int,
+    steps: int,
+    settings: bool = False,
+    dtype: Literal["float32", "mixed_bfloat16"] = "float32",
 ) -> dict[str, Callable[[], object]]:
     """Maps each name to a function that trains `steps` steps on one batch in memory.
 
