@@ -14,6 +14,8 @@ import keras
 import pytest
 import tensorflow as tf
 
+_collected_at = 0  # bytes of this process after the last collection of garbage
+
 
 @pytest.fixture(autouse=True, scope="module")
 def same_start_of_a_file():
@@ -68,9 +70,6 @@ def pytest_runtest_teardown(item, nextitem):
         gc.freeze()
         _collected_at = _resident_bytes()
     return result
-
-
-_collected_at = 0
 
 
 def _resident_bytes():

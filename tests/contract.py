@@ -53,8 +53,12 @@ def arguments_of(make):
 
 def shallow(make):
     """The factory of models with one block in each stage, for what depth does not change."""
-    layers = make.keywords["num_layers"]
-    return functools.partial(make, num_layers=1 if isinstance(layers, int) else (1,) * len(layers))
+    return functools.partial(make, num_layers=one_block(make.keywords["num_layers"]))
+
+
+def one_block(num_layers):
+    """One block in place of so many; one in each stage in place of several stages."""
+    return 1 if isinstance(num_layers, int) else (1,) * len(num_layers)
 
 
 def one_of_each_policy(make):

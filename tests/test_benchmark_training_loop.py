@@ -29,7 +29,7 @@ def test_every_setting_trains():
 
 
 @pytest.mark.sweep
-def test_the_loop_trains_as_the_bare_step_does(capsys):
+def test_the_bare_step_and_the_loop_are_timed_in_bfloat16(capsys):
     options = "--variant=pico/4 --batch=2 --steps=1 --rounds=1 --dtype=mixed_bfloat16"
     training_loop.main(options.split())
     lines = capsys.readouterr().out.splitlines()

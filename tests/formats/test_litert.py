@@ -10,9 +10,9 @@ import pytest
 
 from keras_mlp import ARCHITECTURES
 from keras_mlp.formats import export_litert, litert
-from tests.contract import predict, some_pixels, with_random_weights
+from tests.contract import predict, shallow, some_pixels, with_random_weights
 from tests.formats import runtimes
-from tests.test_contract import ROWS, factory
+from tests.test_contract import factory
 
 LIBRARIES = ("tensorflow", pytest.param("ai_edge_litert", marks=pytest.mark.formats))
 
@@ -26,9 +26,7 @@ def garbage_stays():
 
 def toy(architecture="MLPMixer", **overrides):
     """A model with one block per stage: more blocks are the same operations again."""
-    layers = ROWS[architecture].toy["num_layers"]
-    shallow = {"num_layers": 1 if isinstance(layers, int) else (1,) * len(layers)}
-    return with_random_weights(factory(architecture)(**{**shallow, **overrides}))
+    return with_random_weights(shallow(factory(architecture))(**overrides))
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -20,7 +20,7 @@ from keras_mlp import (
     save_checkpoint,
 )
 from keras_mlp.weights import Preset, catalogue, with_image_shape
-from tests.contract import predict, some_pixels, with_random_weights
+from tests.contract import one_block, predict, some_pixels, with_random_weights
 from tests.weights.file_server import serving
 from tests.weights.torch_writer import write_training_state
 from tests.weights.toy_checkpoint import checkpoint_of, write
@@ -34,9 +34,8 @@ def shallow_variants():
     with pytest.MonkeyPatch.context() as patch:
         for architecture in ARCHITECTURES.values():
             sizes = architecture.variants["pico/2"]
-            layers = sizes["num_layers"]
-            shallow = 1 if isinstance(layers, int) else (1,) * len(layers)
-            patch.setitem(architecture.variants, "pico/2", {**sizes, "num_layers": shallow})
+            shallow = {**sizes, "num_layers": one_block(sizes["num_layers"])}
+            patch.setitem(architecture.variants, "pico/2", shallow)
         yield
 
 

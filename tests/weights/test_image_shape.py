@@ -10,7 +10,7 @@ import keras_mlp
 from keras_mlp import ARCHITECTURES, GMLP, ViT, deploy, load_checkpoint, with_image_shape
 from keras_mlp.weights.image_shape import POSITION_METHODS
 from keras_mlp.weights.token_mixing_resize import interpolate_tokens
-from tests.contract import predict, reloaded, some_pixels, with_random_weights
+from tests.contract import predict, reloaded, shallow, some_pixels, with_random_weights
 from tests.models.test_mlp_mixer import mixer_like
 from tests.oracle import Oracle
 from tests.test_contract import ROWS, factory
@@ -24,9 +24,7 @@ SHAPES = ((32, 48, 3), (24, 16, 3), (40, 16, 3))
 
 def toy(architecture, **overrides):
     """A model with random weights, of one block per stage: resizing treats all blocks alike."""
-    layers = ROWS[architecture].toy["num_layers"]
-    shallow = {"num_layers": 1 if isinstance(layers, int) else (1,) * len(layers)}
-    return with_random_weights(factory(architecture)(**{**shallow, **overrides}))
+    return with_random_weights(shallow(factory(architecture))(**overrides))
 
 
 def weights_of(model):
