@@ -10,6 +10,7 @@ from keras_mlp.typing import Array
 from keras_mlp.whole_files import whole_file
 
 GOLDEN_FILE = "golden.npz"
+GOLDEN_IMAGES = 16  # of a run and of an artefact
 
 
 def write_golden(folder: str | os.PathLike[str], images: Array, **outputs: Array) -> None:

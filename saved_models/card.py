@@ -20,10 +20,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from keras_mlp.golden import GOLDEN_IMAGES
 from keras_mlp.whole_files import write_text
 from saved_models.artefact import CARD, CLASSIFIER, KERAS_MODEL, read_metrics
 from saved_models.datasets import Dataset, dataset_facts, is_own
-from saved_models.golden import GOLDEN_IMAGES, TOLERANCE, tolerance_of
+from saved_models.golden import TOLERANCE, tolerance_of
 from saved_models.learning import unmoved
 from saved_models.manifest import manifest_problems, name_problems, replace_in_manifest
 from training.engine.explosion import described

@@ -8,7 +8,6 @@ import numpy as np
 from keras_mlp.typing import Array, Tensor
 from saved_models.artefact import CLASSIFIER, FEATURE_VECTOR, OUTPUTS
 
-GOLDEN_IMAGES = 16
 TOLERANCE = 1e-5
 # A folded RepMLPNet sums in another order, with matrices over a whole map: float32 rounding alone
 # reaches almost 1e-5.

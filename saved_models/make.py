@@ -22,14 +22,14 @@ import numpy as np
 import keras_mlp
 from keras_mlp.arguments import check_choice
 from keras_mlp.deploy import has_training_form
-from keras_mlp.golden import write_golden
+from keras_mlp.golden import GOLDEN_IMAGES, write_golden
 from keras_mlp.json_files import write_json
 from keras_mlp.typing import ImageShape
 from keras_mlp.whole_files import check_replaceable, whole_folder, write_text
 from saved_models import artefact
 from saved_models.artefact import check_output
 from saved_models.card import write_card
-from saved_models.golden import GOLDEN_IMAGES, keras_outputs
+from saved_models.golden import keras_outputs
 from saved_models.manifest import write_manifest
 from saved_models.measure import measure
 from saved_models.run import Run, without_paths

@@ -31,7 +31,7 @@ import numpy as np
 from keras_mlp.arguments import check_choice
 from keras_mlp.errors import first_line
 from keras_mlp.export.picture_headers import MAX_PIXELS
-from keras_mlp.golden import GOLDEN_FILE, write_golden
+from keras_mlp.golden import GOLDEN_FILE, GOLDEN_IMAGES, write_golden
 from keras_mlp.json_files import json_text
 from keras_mlp.whole_files import made_folder, write_text
 from training.config import Config
@@ -46,7 +46,6 @@ from training.reports.printed import text_table
 from training.reports.provenance import device_name, provenance
 from training.terminal import set_up_terminal
 
-GOLDEN_IMAGES = 16
 GOLDEN_TOLERANCE = 1e-5
 EVALUATION_FILE = "evaluation.json"
 CONFUSION_FILE = "confusion.png"

@@ -21,7 +21,7 @@ from typing import Any
 import keras
 
 import keras_mlp
-from keras_mlp.golden import write_golden
+from keras_mlp.golden import GOLDEN_IMAGES, write_golden
 from keras_mlp.json_files import read_json, write_json
 from keras_mlp.whole_files import whole_file
 from training.config import Config
@@ -34,7 +34,7 @@ from training.engine.points import count_steps
 from training.engine.sizes import check_sizes, has_sizes
 from training.engine.stored_config import as_stored
 from training.engine.workdir import Workdir, check_same_config
-from training.evaluate import GOLDEN_IMAGES, evaluate_model, write_evaluation
+from training.evaluate import evaluate_model, write_evaluation
 from training.models.arguments import check_model
 from training.models.from_config import build_model, model_image_shape
 from training.report import METRICS_WAY_OUT, write_report
