@@ -20,7 +20,7 @@ from training.engine.jax.program import count_batch, means
 from training.engine.jax.session import Session, longest_chunk
 from training.engine.optimizers import build_optimizer
 
-# The functions of `training.engine.chosen.EngineModule`; the rest of them is below.
+# What `training.engine.chosen.EngineModule` asks for; the rest of it is below.
 __all__ = ["JaxEngine", "check_config", "load_folder"]
 
 AdamW = keras.optimizers.AdamW

@@ -11,8 +11,8 @@ class AdamW(keras.optimizers.AdamW):
 
     An update does little more than read and write memory. Keras' form writes every intermediate
     result to memory, a dozen tensors of the size of a variable; the operation writes the variable
-    and its two moments. It is traced faster too (docs/training.md has the gains). Variables,
-    configuration and checkpoints are those of Keras' class, and weights equal its to rounding.
+    and its two moments (docs/training.md has the gain of a step). Variables, configuration and
+    checkpoints are those of Keras' class, and weights equal its to rounding.
     """
 
     def update_step(self, gradient: Tensor, variable: tf.Variable, learning_rate: Tensor) -> None:

@@ -30,7 +30,7 @@ from training.engine.tensorflow.strategies import (
 )
 from training.engine.tensorflow.trainer import Trainer
 
-# The functions of `training.engine.chosen.EngineModule`; the rest of them is below.
+# What `training.engine.chosen.EngineModule` asks for; the rest of it is below.
 __all__ = [
     "AdamW",
     "TensorFlowEngine",
