@@ -221,7 +221,8 @@ def test_our_forms_agree(tmp_path, cpu):
 def test_a_training_step_is_timed_in_both_precisions(tmp_path, cpu):
     contenders = list(TRAINING.values())
     run = training_cpu.measure(contenders, options(rounds=1), [cpu], {}, tmp_path)
-    assert set(run["contenders"]) == {"ours", "ours_bf16", "ours_gelu", "ours_gelu_bf16"}
+    ours = {"ours", "ours_bf16", "ours_gelu", "ours_gelu_bf16", "ours_jax"}
+    assert set(run["contenders"]) == ours
     assert run["missing"]["timm_eager"] == ["torch", "timm", "torchvision"]
     for name in ("ours_bf16", "ours_gelu_bf16"):
         assert 0 < run["contenders"][name]["difference"] < 0.05

@@ -37,6 +37,8 @@ class Contender:
 
 
 _TENSORFLOW = ("tensorflow", "keras", "numpy")
+_JAX = ("jax", "keras", "numpy")
+_ON_JAX = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
 _TIMM = ("torch", "timm", "torchvision", "numpy")
 # To write the file and to run it: both happen in one interpreter.
 _LITERT = ("ai_edge_litert", "tensorflow", "numpy")
@@ -81,8 +83,8 @@ INFERENCE = {
             "ours_jax",
             "keras_mlp on JAX, jit",
             "benchmarks.contenders.ours_jax:float32",
-            ("jax", "keras", "numpy"),
-            environment={"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+            _JAX,
+            environment=_ON_JAX,
         ),
         Contender("timm_eager", "timm, inference_mode", f"{_TORCH}:eager", _TIMM),
         Contender(
@@ -173,6 +175,13 @@ TRAINING = {
             f"{_OUR_STEP}:bfloat16_compiled_gelu",
             _TENSORFLOW,
             precision="bfloat16",
+        ),
+        Contender(
+            "ours_jax",
+            "keras_mlp on JAX, jit",
+            "benchmarks.contenders.training_jax:float32",
+            _JAX,
+            environment=_ON_JAX,
         ),
         Contender("timm_eager", "timm", f"{_TORCH_STEP}:eager", _TIMM),
         Contender("timm_compile", "timm, torch.compile", f"{_TORCH_STEP}:compiled", _TIMM),

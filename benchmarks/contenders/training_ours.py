@@ -1,4 +1,4 @@
-"""A training step of keras_mlp on TensorFlow."""
+"""A training step of keras_mlp on TensorFlow, with the optimizer of the training programs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -38,13 +38,14 @@ def _step(
     import keras
 
     from benchmarks.plain_step import plain_step
+    from training.engine.tensorflow.adamw import AdamW
     from training.engine.tensorflow.step_forms import step_forms
 
     model = read_model(task, dtype)
     loss_of = keras.losses.CategoricalCrossentropy(
         from_logits=True, label_smoothing=LABEL_SMOOTHING
     )
-    optimizer = keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    optimizer = AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     step = plain_step(
         model,
         optimizer,
