@@ -1,13 +1,14 @@
 """Compares one model for all image sizes with resized models and with a model for each size:
 
-    python -m training.any_size --config training/configs/any_size.py --workdir runs/any_size
+    python -m training.any_size --config training/configs/any_size.py --workdir runs/any_size \
+        --jobs 2
 
 For every architecture and seed, trains the page's model over `data.image_sizes` ("flexible"), the
 same model at its own size alone ("resized": its weights are resized to each test size), and one
 model at each of `separate_sizes` ("separate", the ceiling), on equal budgets. Each is evaluated at
 every test size. With BatchNorm the flexible model is also evaluated with statistics of each size
-("recalibrated": `keras_mlp.recalibrate` on the training images). A run that was stopped continues
-where it was.
+("recalibrated": `keras_mlp.recalibrate` on the training images). `--jobs 2` trains two runs at a
+time, each in a process with one core. A run that was stopped continues where it was.
 """
 
 from training.command_line import Arguments, any_size_options
@@ -41,11 +42,12 @@ from training.engine.workdir import Workdir
 from training.models.from_config import model_image_shape
 from training.reports.pictures import draw_any_size
 from training.reports.provenance import provenance
+from training.studies.parallel import check_jobs, train_in_processes
 from training.terminal import set_up_terminal
 from training.train import train
 
 
-def any_size(page: AnySize, workdir: str | pathlib.Path) -> list[dict[str, Any]]:
+def any_size(page: AnySize, workdir: str | pathlib.Path, *, jobs: int = 0) -> list[dict[str, Any]]:
     """Trains and evaluates every model.
 
     Writes into the folder: the runs, in `ARCHITECTURE/seedN/WAY/`; `metrics.json`, `table.md`,
@@ -54,6 +56,8 @@ def any_size(page: AnySize, workdir: str | pathlib.Path) -> list[dict[str, Any]]
     Args:
         page: a checked `training.config.AnySize`.
         workdir: path of the folder.
+        jobs: number of runs at a time, each in a process with one core and one thread; 0 for one
+            run after the other in this process, with all its cores.
 
     Returns:
         A list of dicts with `architecture`, `seed`, `way`, `size` and `accuracy` on the test split.
@@ -61,37 +65,57 @@ def any_size(page: AnySize, workdir: str | pathlib.Path) -> list[dict[str, Any]]
     Raises:
         ValueError: a size does not fit a model, or the config does not fit the data or the folder.
         FloatingPointError: the loss of a run is not finite.
-        Interrupted: SIGTERM came; a checkpoint of the current run was saved.
+        RuntimeError: a run in a process of its own failed.
+        Interrupted: SIGTERM came; a checkpoint of the current runs was saved.
     """
+    if jobs:
+        check_jobs(jobs)
     runs = list(_runs(page))  # all are checked before the first trains for hours
     # Each run has its own model and step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with Workdir(workdir, page) as owned:
         folder = owned.path
         done = _read(folder)
+        due = {}
         for case, config, sizes in runs:
-            due = [size for size in sizes if {**case, "size": list(size)} not in map(_case, done)]
-            if not due:
-                continue
-            print(f"\n== {' '.join(map(str, case.values()))}", flush=True)
-            done += _trained_and_judged(folder, case, config, due)
-            metrics = {"entries": done, **provenance()}
-            write_json(folder / "metrics.json", metrics)
-            write_text(folder / "table.md", any_size_table(done) + "\n")
-            write_text(folder / "lost.md", lost_table(done, own_size(page)) + "\n")
+            left = [size for size in sizes if {**case, "size": list(size)} not in map(_case, done)]
+            if left:
+                due[_place(folder, case, sizes)] = (case, config, left)
+
+        def judge(place: pathlib.Path) -> None:
+            done.extend(_judged(place, *due[place]))
+            _write(folder, _in_order(done, runs), own_size(page))
+
+        if jobs:
+            train_in_processes([(due[place][1], place, 0.0) for place in due], jobs, judge)
+        else:
+            for place, (case, config, _) in due.items():
+                print(f"\n== {' '.join(map(str, case.values()))}", flush=True)
+                keras.utils.clear_session()
+                train(config, place)
+                judge(place)
+        done = _in_order(done, runs)
         draw_any_size(folder / "any_size.png", done)
     return done
 
 
-def _trained_and_judged(
-    folder: pathlib.Path, case: dict[str, Any], config: Config, sizes: list[tuple[int, int]]
-) -> list[dict[str, Any]]:
-    """Trains a run, unless it is finished, and evaluates it; an entry for each size."""
-    keras.utils.clear_session()
+def _place(
+    folder: pathlib.Path, case: Mapping[str, Any], sizes: Sequence[tuple[int, int]]
+) -> pathlib.Path:
+    """The folder of a run."""
     place = folder / case["architecture"] / f"seed{case['seed']}" / case["way"]
-    if case["way"] == "separate":
-        place = place / "x".join(map(str, sizes[0]))
-    train(config, place)
+    return place / "x".join(map(str, sizes[0])) if case["way"] == "separate" else place
+
+
+def _judged(
+    place: pathlib.Path,
+    case: Mapping[str, Any],
+    config: Config,
+    sizes: Sequence[tuple[int, int]],
+) -> list[dict[str, Any]]:
+    """Evaluates a finished run; an entry for each size."""
+    print(f"{place} is finished.", flush=True)
+    keras.utils.clear_session()
     model = keras.models.load_model(place / "model.keras")
     found = [{**case, "size": list(size), **_judge(model, size, config)} for size in sizes]
     if case["way"] == "flexible" and has_batch_norm(model):
@@ -100,6 +124,28 @@ def _trained_and_judged(
             own = _recalibrated(model, size, config)
             found.append({**case, "size": list(size), **_judge(own, size, config)})
     return found
+
+
+def _in_order(
+    entries: list[dict[str, Any]],
+    runs: Sequence[tuple[dict[str, Any], Config, list[tuple[int, int]]]],
+) -> list[dict[str, Any]]:
+    """The entries in the order of the page, whichever run finished first."""
+    cases = [_key({**case, "size": size}) for case, _, sizes in runs for size in sizes]
+
+    def place(entry: Mapping[str, Any]) -> tuple[int, bool]:
+        recalibrated = entry["way"] == "recalibrated"
+        return cases.index(
+            _key({**entry, "way": "flexible"} if recalibrated else entry)
+        ), recalibrated
+
+    return sorted(entries, key=place)
+
+
+def _write(folder: pathlib.Path, entries: list[dict[str, Any]], own: tuple[int, int]) -> None:
+    write_json(folder / "metrics.json", {"entries": entries, **provenance()})
+    write_text(folder / "table.md", any_size_table(entries) + "\n")
+    write_text(folder / "lost.md", lost_table(entries, own) + "\n")
 
 
 def any_size_table(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -242,13 +288,13 @@ def _read(folder: pathlib.Path) -> list[dict[str, Any]]:
 def main(arguments: Arguments = None) -> None:
     options = any_size_options(__doc__, arguments)
     try:
-        entries = any_size(options.config, options.workdir)
+        entries = any_size(options.config, options.workdir, jobs=options.jobs)
     except Interrupted:
         leave_resumable()
     except LostWorker as error:
         print(error, file=sys.stderr)
         sys.exit(RESUMABLE)
-    except (ValueError, FloatingPointError, OSError) as error:
+    except (ValueError, FloatingPointError, RuntimeError, OSError) as error:
         sys.exit(f"error: {error}")
     print(f"{any_size_table(entries)}\n\n{lost_table(entries, own_size(options.config))}")
 

@@ -226,7 +226,8 @@ def any_size_options(description: str | None, arguments: Arguments = None) -> ar
     parser = program_parser("training.any_size", description)
     _add_config(parser)
     _add_workdir(parser)
-    return _with_config(parser.parse_args(arguments), AnySize)
+    _add_jobs(parser)
+    return _with_config(_checked_jobs(parser.parse_args(arguments)), AnySize)
 
 
 def dry_run_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
@@ -446,13 +447,7 @@ def _add_config_or_results(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _study_options(parser: argparse.ArgumentParser, arguments: Arguments) -> argparse.Namespace:
-    """What programs share that train many models side by side, or print what was found."""
-    _add_config_or_results(parser)
-    parser.add_argument("--workdir", type=nonempty_path, help="folder of the runs")
-    parser.add_argument(
-        "--seeds", type=int, nargs="+", metavar="N", help="instead of those of the page's repeats"
-    )
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs",
         type=int,
@@ -461,9 +456,23 @@ def _study_options(parser: argparse.ArgumentParser, arguments: Arguments) -> arg
         help="runs at a time, each in a process with one core; 0, the default, for one after the "
         "other in this process",
     )
-    options = parser.parse_args(arguments)
+
+
+def _checked_jobs(options: argparse.Namespace) -> argparse.Namespace:
     if options.jobs < 0:
         end_with_error(f"`--jobs` must be 0 or a positive integer, got {options.jobs}.")
+    return options
+
+
+def _study_options(parser: argparse.ArgumentParser, arguments: Arguments) -> argparse.Namespace:
+    """What programs share that train many models side by side, or print what was found."""
+    _add_config_or_results(parser)
+    parser.add_argument("--workdir", type=nonempty_path, help="folder of the runs")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", metavar="N", help="instead of those of the page's repeats"
+    )
+    _add_jobs(parser)
+    options = _checked_jobs(parser.parse_args(arguments))
     if options.stored:
         return options
     if options.workdir is None:

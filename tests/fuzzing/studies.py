@@ -13,7 +13,7 @@ OPTIONS = {
     "training.permuted": ["--config", "--workdir", "--patch", "--jobs", "--set"],
     "training.fewshot": ["--config", "--source", "--output", "--shots", "--draws", "--set"],
     "training.pareto": ["--from", "--costs", "--output"],
-    "training.any_size": ["--config", "--workdir", "--set"],
+    "training.any_size": ["--config", "--workdir", "--jobs", "--set"],
     "training.finetune": [
         *("--folder", "--source", "--workdir", "--epochs", "--image-size", "--channels"),
         *("--compare", "--accept-changes", "--set"),

@@ -33,10 +33,12 @@ def arguments(workdir, data_dir, **overrides):
 
 
 @pytest.mark.sweep
-def test_trains_judges_and_resumes(data_dir, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("jobs", [0, 1])
+def test_trains_judges_and_resumes(data_dir, tmp_path, monkeypatch, capsys, jobs):
     folder = tmp_path / "sizes"
+    line = [*arguments(folder, data_dir), f"--jobs={jobs}"]
     with blank_pictures():
-        any_size.main(arguments(folder, data_dir))
+        any_size.main(line)
     first = capsys.readouterr().out
     metrics = json.loads((folder / "metrics.json").read_text())
     found = {(each["way"], *each["size"]): each["accuracy"] for each in metrics["entries"]}
@@ -57,9 +59,24 @@ def test_trains_judges_and_resumes(data_dir, tmp_path, monkeypatch, capsys):
     assert f"| {lost:.1f} |" in (folder / "lost.md").read_text()
     # Again: every run is finished, and nothing is evaluated twice.
     monkeypatch.setattr(any_size, "train", None)
-    any_size.main(arguments(folder, data_dir))
+    monkeypatch.setattr(any_size, "train_in_processes", lambda runs, jobs, after_each: None)
+    any_size.main(line)
     assert table.strip() in capsys.readouterr().out
     assert (folder / "any_size.png").stat().st_size > 10_000
+
+
+def test_entries_are_in_the_order_of_the_page_whichever_run_finished_first(data_dir):
+    line = [*arguments("x", data_dir, sizes="(8, 12)", separate_sizes="(12, 8)"), "--jobs=2"]
+    runs = list(any_size._runs(any_size.any_size_options(None, line).config))
+    expected = [
+        {**case, "way": way, "size": size}
+        for case, _, sizes in runs
+        for size in sizes
+        for way in ([case["way"], "recalibrated"] if case["way"] == "flexible" else [case["way"]])
+    ]
+    assert len(expected) == 8
+    shuffled = [expected[place] for place in (6, 1, 4, 7, 0, 5, 3, 2)]
+    assert any_size._in_order(shuffled, runs) == expected
 
 
 def test_the_points_that_are_lost_are_paired_by_seed():
