@@ -59,6 +59,22 @@ def test_one_operation_updates_a_variable():
     assert kinds.count("ResourceApplyAdam") == len(trained)
 
 
+def test_the_schedule_is_evaluated_once_a_step_and_not_for_each_variable():
+    evaluated = []
+
+    class Schedule(keras.optimizers.schedules.PolynomialDecay):
+        def __call__(self, step):
+            evaluated.append(step)
+            return super().__call__(step)
+
+    trained = variables()
+    optimizer = AdamW(Schedule(0.1, STEPS), weight_decay=0.2)
+    optimizer.build(trained)
+    gradients = [tf.ones(each.shape) for each in trained]
+    tf.function(lambda: optimizer.apply(gradients, trained)).get_concrete_function()
+    assert len(evaluated) == 1
+
+
 def test_a_checkpoint_of_keras_adamw_goes_on(tmp_path):
     _, trained = updated(keras.optimizers.AdamW)
     path = tf.train.Checkpoint(optimizer=trained).write(str(tmp_path / "checkpoint"))

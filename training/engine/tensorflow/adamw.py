@@ -1,5 +1,7 @@
 """AdamW as one operation of TensorFlow for each variable."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
@@ -15,7 +17,14 @@ class AdamW(keras.optimizers.AdamW):
     checkpoints are those of Keras' class, and weights equal its to rounding.
     """
 
+    def _apply_weight_decay(self, variables: Sequence[tf.Variable]) -> None:
+        """Left to `update_step`: Keras evaluates the schedule here, for each variable anew."""
+
     def update_step(self, gradient: Tensor, variable: tf.Variable, learning_rate: Tensor) -> None:
+        if self.weight_decay and self._use_weight_decay(variable):
+            variable.assign_sub(
+                variable * tf.cast(learning_rate * self.weight_decay, variable.dtype)
+            )
         if self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
             return
