@@ -135,9 +135,8 @@ def _in_order(
 
     def place(entry: Mapping[str, Any]) -> tuple[int, bool]:
         recalibrated = entry["way"] == "recalibrated"
-        return cases.index(
-            _key({**entry, "way": "flexible"} if recalibrated else entry)
-        ), recalibrated
+        of_run = {**entry, "way": "flexible"} if recalibrated else entry
+        return cases.index(_key(of_run)), recalibrated
 
     return sorted(entries, key=place)
 
