@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_mlp.layers import backend
+from keras_mlp.layers.bias import add_bias
 from keras_mlp.layers.known_axis import known_axis
 from keras_mlp.typing import Shape, Tensor
 
@@ -42,9 +43,16 @@ class Dense(keras.layers.Dense):
         shape = tuple(inputs.shape)
         inner = shape[1:-1]
         if not inner or None in inner or not backend.prefers_flat_matmul():
-            return super().call(inputs, training=training)
-        outputs = super().call(ops.reshape(inputs, (-1, shape[-1])), training=training)
+            return self._project(inputs, training)
+        outputs = self._project(ops.reshape(inputs, (-1, shape[-1])), training)
         return ops.reshape(outputs, (-1, *inner, self.units))
+
+    def _project(self, inputs: Tensor, training: bool | None) -> Tensor:
+        """What `keras.layers.Dense` computes; the gradient of the bias is precise in bfloat16."""
+        outputs = ops.matmul(inputs, self.kernel)
+        if self.bias is not None:
+            outputs = add_bias(outputs, self.bias, training)
+        return outputs if self.activation is None else self.activation(outputs)
 
     def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
         # Keras refuses subclasses, which may compute something different; this class does not.

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_mlp.layers.bias import add_bias
 from keras_mlp.typing import Tensor
 
 
@@ -20,21 +21,34 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
     (2, 5, 6, 4)
     """
 
-    def call(self, inputs: Tensor) -> Tensor:
-        if keras.backend.backend() != "jax" or not self._keeps_the_map():
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        if self.data_format != "channels_last":
             return super().call(inputs)
+        if keras.backend.backend() == "jax" and self._keeps_the_map():
+            outputs = self._sum_of_shifted_maps(inputs)
+        else:
+            outputs = ops.depthwise_conv(
+                inputs,
+                self.kernel,
+                strides=self.strides,
+                padding=self.padding,
+                dilation_rate=self.dilation_rate,
+                data_format=self.data_format,
+            )
+        if self.use_bias:
+            outputs = add_bias(outputs, self.bias, training)
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def _sum_of_shifted_maps(self, inputs: Tensor) -> Tensor:
         height, width = inputs.shape[1:3]
         rows, columns = (size // 2 for size in self.kernel_size)
         kernel = ops.cast(self.kernel, inputs.dtype)
         padded = ops.pad(inputs, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
-        outputs = sum(
+        return sum(
             padded[:, y : y + height, x : x + width] * kernel[y, x, :, 0]
             for y in range(self.kernel_size[0])
             for x in range(self.kernel_size[1])
         )
-        if self.use_bias:
-            outputs = outputs + ops.cast(self.bias, inputs.dtype)
-        return outputs if self.activation is None else self.activation(outputs)
 
     def _keeps_the_map(self) -> bool:
         is_plain = self.padding == "same" and self.data_format == "channels_last"

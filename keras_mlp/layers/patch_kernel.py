@@ -17,6 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_mlp.layers.bias import add_bias
 from keras_mlp.layers.replacement import replaced
 from keras_mlp.layers.resampling import bilinear_matrix
 from keras_mlp.layers.token_grid import along_grid
@@ -93,7 +94,7 @@ def project_patches(
         kernel = resize_patch_kernel(kernel, tuple(convolution.kernel_size), patch_size)
     outputs = (_multiply if _multiplies.get() else _convolve)(images, kernel)
     if convolution.use_bias:
-        outputs = ops.add(outputs, convolution.bias)
+        outputs = add_bias(outputs, convolution.bias, training=True)
     return outputs if convolution.activation is None else convolution.activation(outputs)
 
 

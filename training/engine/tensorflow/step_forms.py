@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from keras_mlp.layers.activations import gelu_computed_by
 from keras_mlp.layers.backend import axes_kept
+from keras_mlp.layers.bias import bfloat16_bias_added_by
 from keras_mlp.layers.layer_normalization import layer_norm_computed_by
 from keras_mlp.layers.patch_kernel import patches_multiplied
 from training.engine.processor import processor_features
+from training.engine.tensorflow.bias_gradient import bias_added
 from training.engine.tensorflow.compiled_gelu import compiled_gelu
 from training.engine.tensorflow.compiled_layer_norm import compiled_layer_norm
 
@@ -28,6 +30,7 @@ def step_forms(compiles_parts: bool) -> Iterator[None]:
     """
     with contextlib.ExitStack() as forms:
         forms.enter_context(patches_multiplied())
+        forms.enter_context(bfloat16_bias_added_by(bias_added))
         if _has_amx():
             forms.enter_context(axes_kept())
         if compiles_parts:
