@@ -31,6 +31,7 @@ def easy_lesson(steps=30):
     return Lesson(images, labels, images[:6], labels[:6], batch=4, classes=2)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("client", client_fits.CLIENTS)
 def test_every_client_learns_the_same_in_either_way(toy, client):
     lesson = easy_lesson()

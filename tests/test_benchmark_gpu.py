@@ -71,6 +71,7 @@ def test_the_flagship_trains_judges_and_saves(file, tmp_path):
     assert (tmp_path / "model.keras").exists()
 
 
+@pytest.mark.sweep
 def test_a_run_whose_time_gets_short_ends_at_the_end_of_its_schedule():
     code = "from tests.run_paced import main; main()"
     run_in_own_process(code, **ON_JAX, XLA_FLAGS=QUICK)

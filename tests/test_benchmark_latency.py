@@ -31,6 +31,7 @@ def measured(tmp_path_factory):
     return file
 
 
+@pytest.mark.sweep
 def test_every_model_is_counted_and_timed_in_both_forms(measured):
     net, mlp = json.loads(measured.read_text())["results"]
     assert [net["architecture"], mlp["architecture"]] == list(NAMES)
@@ -44,6 +45,7 @@ def test_every_model_is_counted_and_timed_in_both_forms(measured):
     assert mlp["macs"] == 64 * 192 + 2 * 192**2 + 192 * 10
 
 
+@pytest.mark.sweep
 def test_the_stored_run_is_shown_again(measured, capsys):
     latency.main(["--from", str(measured)])
     rows = capsys.readouterr().out.strip().splitlines()

@@ -29,6 +29,7 @@ PAGES = [
 ]
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in TESTED_ELSEWHERE])
 def test_the_python_blocks_run(page, tmp_path, monkeypatch):
     blocks = [code for _, code in blocks_of(page, "python")]

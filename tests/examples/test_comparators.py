@@ -100,6 +100,7 @@ for name, arguments in {
 """
 
 
+@pytest.mark.sweep
 def test_all_train_a_step_on_jax():
     run_in_own_process(
         A_STEP_ON_JAX,

@@ -10,6 +10,7 @@ from examples import text
 KINDS = ("gMLP", "Mixer", "transformer")
 
 
+@pytest.mark.sweep
 def test_the_program_trains_and_compares(tmp_path, capsys):
     options = ["--steps", "80", "--batch", "16", "--length", "16", "--width", "16", "--depth", "1"]
     (tmp_path / "words.txt").write_text("abcd " * 400)

@@ -11,7 +11,7 @@ from tests.fuzzing.entry_points import ENTRY_POINTS, run_one
 from tests.fuzzing.inputs import Input, Verdict, judge
 from tests.fuzzing.material import Material
 
-SHARE = 5  # one input in so many in `make test`
+SHARE = 10  # one input in so many in `make test`
 
 
 @pytest.fixture(scope="module")

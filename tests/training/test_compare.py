@@ -127,6 +127,7 @@ def test_a_run_that_fails_in_a_process_of_its_own_is_named(data_dir, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 def test_asked_to_end_the_processes_save_first(data_dir, tmp_path):
     folder = tmp_path / "compare"
     line = [sys.executable, "-m", "training.compare", "--config", PAGE, "--workdir", str(folder)]

@@ -290,6 +290,7 @@ def test_metrics_say_what_it_started_from(finished, source):
     assert "my Colours" in json.loads((finished[1] / "config.json").read_text())["data"]["data_dir"]
 
 
+@pytest.mark.sweep
 def test_jax_trains_on_a_folder_without_tensorflow(source, tmp_path):
     pictures, run = write_pictures(tmp_path / "root"), tmp_path / "run"
     run_in_own_process(

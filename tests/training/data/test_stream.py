@@ -35,7 +35,10 @@ def assert_equal(batches, others):
             np.testing.assert_array_equal(one, another)
 
 
-@pytest.mark.parametrize("repeats", [1, 3, 4])  # a batch of 6 ends between copies of 4
+# A batch of 6 ends between copies of 4.
+@pytest.mark.parametrize(
+    "repeats", [4, *(pytest.param(number, marks=pytest.mark.sweep) for number in (1, 3))]
+)
 def test_it_can_start_at_any_step(data, repeats):
     split = load_splits(data, SHAPE).train
     augment = dataclasses.replace(EVERYTHING, repeats=repeats)
