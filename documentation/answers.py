@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from documentation.cifar10_table import CIFAR10, accuracies, epochs_told
 from documentation.page_tables import page_table
-from documentation.stored_studies import LATENCY, results_of, stored
+from documentation.stored_studies import LATENCY, TEXT, results_of, stored
 from keras_mlp.models import ARCHITECTURES
 from keras_mlp.weights import presets
 from training import pareto, permuted
@@ -249,6 +249,26 @@ def _single_changes() -> str:
     )
 
 
+def _text() -> str:
+    if not stored(TEXT).exists():
+        return _UNFINISHED
+    study = results_of(TEXT)
+    runs, steps = study["runs"], study["config"]["steps"]
+    told, best = [], {}
+    for kind in dict.fromkeys(run["model"] for run in runs):
+        found = [run["perplexity"] for run in runs if run["model"] == kind]
+        best[kind] = statistics.mean(found)
+        told.append(f"{kind} {best[kind]:.2f} ({min(found):.2f} to {max(found):.2f})")
+    longer = [run for run in runs if run["perplexity_at_twice_the_length"] is not None]
+    twice = statistics.mean(run["perplexity_at_twice_the_length"] for run in longer)
+    return (
+        f"{min(best, key=lambda kind: best[kind])} has the lowest perplexity of hidden bytes after "
+        f"{steps:,} steps with {runs[0]['parameters'] / 1e6:.2f} M parameters: "
+        f"{_listed(told)}. Only the {longer[0]['model']} takes a text of twice the length, and falls to {twice:.2f}. "
+        "[Table](tradeoffs.md#masked-bytes)"
+    )
+
+
 def _short(architecture: str) -> str:
     """A function by its name, without its module."""
     return architecture.rpartition(":")[2]
@@ -308,6 +328,7 @@ ANSWERS: Mapping[str, Callable[[], str]] = {
     "few_images": _few_images,
     "unordered": _unordered,
     "single_changes": _single_changes,
+    "text": _text,
     "export": _export,
 }
 

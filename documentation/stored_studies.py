@@ -20,6 +20,7 @@ from training.studies.results import read_results, stored_results
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 RESULTS = DOCS / "results"
 LATENCY = "latency_fashion_mnist"
+TEXT = "text"
 TABLES: dict[str, Callable[..., str]] = {
     compare.PROGRAM: compare.comparison_table,
     scaling.PROGRAM: scaling.scaling_tables,
@@ -110,11 +111,12 @@ STUDIES = {
         tokens.PROGRAM,
         "One image through every architecture at one width, with patches of 16 pixels.",
     ),
-    "text": Study(
+    TEXT: Study(
         "Masked bytes",
         text.PROGRAM,
-        "gMLP, Mixer and a transformer of equal parameters name hidden bytes of a text; a "
-        "perplexity of 1 is perfect.\n\n```\npython -m examples.text --seeds 0 1 2\n```",
+        "gMLP, Mixer and a transformer of equal parameters name hidden bytes of a text, after the "
+        "same steps of 32 texts; a perplexity of 1 is perfect.\n\n```\npython -m examples.text "
+        "--seeds 0 1 2 --steps 2000 --width 64 --length 64\n```",
     ),
 }
 
