@@ -264,7 +264,8 @@ def _text() -> str:
     return (
         f"{min(best, key=lambda kind: best[kind])} has the lowest perplexity of hidden bytes after "
         f"{steps:,} steps with {runs[0]['parameters'] / 1e6:.2f} M parameters: "
-        f"{_listed(told)}. Only the {longer[0]['model']} takes a text of twice the length, and falls to {twice:.2f}. "
+        f"{_listed(told)}. Only the {longer[0]['model']} takes a text of twice the "
+        f"length, with a perplexity of {twice:.2f}. "
         "[Table](tradeoffs.md#masked-bytes)"
     )
 
