@@ -94,6 +94,7 @@ def project_patches(
         kernel = resize_patch_kernel(kernel, tuple(convolution.kernel_size), patch_size)
     outputs = (_multiply if _multiplies.get() else _convolve)(images, kernel)
     if convolution.use_bias:
+        # Embeddings are not told whether they train: the precise form is right for both.
         outputs = add_bias(outputs, convolution.bias, training=True)
     return outputs if convolution.activation is None else convolution.activation(outputs)
 
