@@ -29,6 +29,12 @@ class Source(typing.Protocol):
     def channels(self) -> int | None: ...
 
 
+def named_splits(data: Data) -> list[str]:
+    """The splits that a config names, each once; the one to train on comes first."""
+    names = data.train_split, data.validation_split, data.test_split
+    return [name for name in dict.fromkeys(names) if name]
+
+
 def check_data(source: Source, data: Data, image_shape: tuple[int, ...]) -> None:
     """Raises ValueError where a source lacks what a config asks for, or has impossible names."""
     for key in ("train_split", "validation_split", "test_split"):

@@ -13,7 +13,7 @@ import PIL.ImageOps
 
 from keras_mlp.typing import Array
 from training.config import Data
-from training.data.checks import OWN_PICTURES
+from training.data.checks import OWN_PICTURES, named_splits
 from training.data.damage import beyond_limit, described
 from training.data.image_folder import ImageFolder
 from training.data.own_pictures import OwnPictures
@@ -60,8 +60,7 @@ class DecodedPictures:
         if data.name == OWN_PICTURES:
             self.folder: ImageFolder = OwnPictures(root, data)
         else:
-            names = data.train_split, data.validation_split, data.test_split
-            self.folder = ImageFolder(root, [name for name in names if name], data)
+            self.folder = ImageFolder(root, named_splits(data), data)
         self.data, self.image_shape = data, image_shape
         self.place, self.classes = self.folder.place, self.folder.classes
         self.splits = self.folder.splits

@@ -7,19 +7,21 @@ import numpy as np
 import tensorflow as tf
 
 from training.config import Data
+from training.data.checks import named_splits
 
 _LOWEST, _HIGHEST = 160, 400  # sides of a picture, in pixels
 
 
 def write_sample_pictures(root: pathlib.Path, data: Data, count: int) -> None:
-    """Writes JPEG files, cut from scikit-learn's two photographs, into both splits.
+    """Writes JPEG files, cut from scikit-learn's two photographs, into every split that
+    the config names.
 
     Args:
         root: path of an empty folder.
         data: a `training.config.Data` whose `name` is "image_folder" or "imagenet_tfrecord".
         count: number of pictures per split; their labels are spread over the classes.
     """
-    for seed, split in enumerate((data.train_split, data.test_split)):
+    for seed, split in enumerate(named_splits(data)):
         pictures = list(_pictures(count, seed))
         if data.name == "image_folder":
             _write_folder(root / split, pictures, data.num_classes or count)

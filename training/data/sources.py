@@ -68,7 +68,7 @@ def open_source(data: Data) -> Source:
     root = pathlib.Path(data.data_dir).absolute()
     if not root.is_dir():
         raise ValueError(f"`data.data_dir` {root} is not a folder.")
-    splits = data.train_split, data.test_split
+    splits = checks.named_splits(data)
     if data.name == checks.OWN_PICTURES:
         return OwnPictures(root, data)
     if data.name == "image_folder":

@@ -15,9 +15,10 @@ COUNTS = {"bee": 7, "dog": 5, "fox": 6}
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """JPEG and PNG files of many sizes: a folder with the splits train and test."""
+    """JPEG and PNG files of many sizes: a folder with the splits train, val and test."""
     root = tmp_path_factory.mktemp("pictures")
     write_folder(root, "train", COUNTS)
+    write_folder(root, "val", {"bee": 1, "fox": 2}, seed=2)
     write_folder(root, "test", {"dog": 2, "fox": 3}, seed=1)
     return root
 
@@ -26,12 +27,22 @@ def difference(found, expected):
     return np.abs(np.asarray(found, np.float32) - np.asarray(expected, np.float32))
 
 
-@pytest.mark.parametrize("name", ["pictures", "image_folder"])
-def test_splits_are_those_of_tensorflow(name, pictures):
-    data = Data(name=name, data_dir=str(pictures), validation_percent=0, interpolation="bicubic")
+@pytest.mark.parametrize(
+    ("name", "held_out"), [("pictures", ""), ("image_folder", ""), ("image_folder", "val")]
+)
+def test_splits_are_those_of_tensorflow(name, held_out, pictures):
+    data = Data(
+        name=name,
+        data_dir=str(pictures),
+        validation_split=held_out,
+        validation_percent=0,
+        interpolation="bicubic",
+    )
     loads = in_memory.load_arrays, pipeline.load_splits
     found, expected = (load(data, (24, 32, 3)) for load in loads)
     assert found.classes == expected.classes == list(COUNTS) and not found.damaged
+    if held_out:
+        assert found.train.size == 18 and found.validation.size == 3
     for part in ("train", "validation", "test"):
         one, other = getattr(found, part), getattr(expected, part)
         assert (one is None) == (other is None)

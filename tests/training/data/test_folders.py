@@ -187,10 +187,11 @@ def test_a_name_of_any_script_is_taken(tmp_path):
     assert load_splits(data_of(root), SHAPE).classes == [name]
 
 
-def test_sample_pictures_give_every_class_a_picture(tmp_path, caplog):
+def test_sample_pictures_give_every_class_of_every_split_a_picture(tmp_path, caplog):
     from training.data.sample_pictures import write_sample_pictures
 
-    data = data_of(tmp_path, num_classes=7, test_split="test")
+    data = data_of(tmp_path, num_classes=7, test_split="test", validation_split="val")
     write_sample_pictures(tmp_path, data, 3)
-    assert load_splits(data, SHAPE).train.size == 7
+    splits = load_splits(data, SHAPE)
+    assert [each.size for each in (splits.train, splits.validation, splits.test)] == [7, 7, 7]
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

@@ -229,6 +229,8 @@ def test_records_of_imagenet_count_labels_from_1(records):
     assert len(splits.classes) == 1000 and splits.train.size == 6
     labels = [label for _, label in splits.train.examples.as_numpy_iterator()]
     assert sorted(labels) == list(range(6))
+    data.validation_split = "train"
+    assert load_splits(data, SHAPE).validation.size == 6
 
 
 def test_records_that_are_cut_off_are_refused(records, tmp_path):
