@@ -37,6 +37,7 @@ from keras_mlp.whole_files import whole_file, write_text
 from training.config import FineTuneConfig
 from training.engine.chosen import Splits, engine_module
 from training.engine.interruption import Interrupted, leave_resumable
+from training.engine.points import count_steps
 from training.engine.stored_config import as_stored
 from training.engine.workdir import Workdir
 from training.evaluate import store_golden
@@ -108,7 +109,7 @@ def _compare(
     # Each run has its own model and step function; TensorFlow would warn of the fifth.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     accuracy: dict[str, list[float]] = {way: [] for way in start.ways}
-    steps = max(1, round(config.epochs * splits.train.size / config.data.batch_size))
+    steps = count_steps(config.epochs, splits.train.size / config.data.batch_size)
     kept: keras.Model | None = None
     of_kept: dict[str, Any] = {}
     with tqdm.tqdm(total=len(start.ways) * config.repeats, desc="fine-tune", unit="run") as bar:

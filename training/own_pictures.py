@@ -18,6 +18,7 @@ from training.config import Config, Model
 from training.data.picture_facts import PictureFacts, picture_facts
 from training.data.picture_splits import PictureSplits, split_pictures
 from training.engine.chosen import Splits, engine_module
+from training.engine.points import count_steps
 from training.engine.workdir import Workdir
 from training.folder_config import MODEL, SIDE, Task, folder_config
 from training.models.arguments import check_model
@@ -184,7 +185,8 @@ def _read_all(splits: Splits) -> float:
 
 def _plan(wishes: Wishes, checked: _Checked) -> FolderPlan:
     config = checked.config
-    steps = max(1, round(config.epochs * checked.found.count("train") / config.data.batch_size))
+    steps_per_epoch = checked.found.count("train") / config.data.batch_size
+    steps = count_steps(config.epochs, steps_per_epoch, config.steps)
     runs = len(WAYS) if wishes.compare else 1
     return FolderPlan(
         config=config,
@@ -200,7 +202,7 @@ def _plan(wishes: Wishes, checked: _Checked) -> FolderPlan:
 
 def _seconds(checked: _Checked, steps: int) -> float:
     """An estimate of the training's time, from one forward pass and from reading the pictures."""
-    config, found = checked.config, checked.found
+    config = checked.config
     images = np.zeros((config.data.batch_size, *checked.model.image_shape), "uint8")
     call = engine_module().compiled(checked.model)
     began = time.monotonic()
@@ -208,8 +210,8 @@ def _seconds(checked: _Checked, steps: int) -> float:
     compiled = time.monotonic()
     call(images)
     forward = time.monotonic() - compiled
-    reading = checked.read_seconds * found.count("train") / checked.facts.count
-    of_steps = steps * forward * (1 + _BACKWARD) + config.epochs * reading
+    reading = checked.read_seconds * config.data.batch_size / checked.facts.count
+    of_steps = steps * (forward * (1 + _BACKWARD) + reading)
     return of_steps + (compiled - began) * _COMPILED
 
 

@@ -156,7 +156,7 @@ def _train_in(
     keras.utils.set_random_seed(config.runtime.seed)
     splits = engine.load_splits(config, model_image_shape(config.model))
     steps_per_epoch = splits.train.size / config.data.batch_size
-    total_steps = count_steps(config, steps_per_epoch)
+    total_steps = count_steps(config.epochs, steps_per_epoch, config.steps)
     runs = [
         _new_run(engine, own, folder, splits.classes, total_steps, steps_per_epoch)
         for own, folder in zip(configs, folders, strict=True)

@@ -138,6 +138,7 @@ def _with_arguments(model: VisionModel, arguments: dict[str, Any]) -> VisionMode
     changed = type(model)(**{**config, **arguments})
     if changed.include_top and changed.num_classes == model.num_classes:
         changed.class_names = model.class_names
+    changed.weights_source = model.weights_source
     given = {weight.path: weight for weight in model.weights}
     for weight in changed.weights:
         source = given.get(weight.path)

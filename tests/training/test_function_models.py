@@ -105,10 +105,10 @@ def test_what_cannot_be_exported_is_refused_by_a_page(model):
 
 def test_steps_replace_epochs():
     config = Config(epochs=3, runtime=Runtime(epochs_per_checkpoint=2))
-    assert count_steps(config, 10.4) == 31
+    assert count_steps(config.epochs, 10.4, config.steps) == 31
     assert points_of_curve(config, 10.4, 0, 31) == [21, 31]
     config.steps = 55
-    assert count_steps(config, 10.4) == 55
+    assert count_steps(config.epochs, 10.4, config.steps) == 55
     assert points_of_curve(config, 10.4, 21, 55) == [42, 55]
 
 

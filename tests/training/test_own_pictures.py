@@ -92,6 +92,17 @@ def test_it_says_first_what_will_happen(finished):
     assert "3 runs of 8 epochs, 21 steps of 8 pictures: about" in said
 
 
+def test_a_length_in_steps_is_the_one_that_it_says(source, tmp_path, monkeypatch, capsys):
+    def not_now(*_, **__):
+        raise ValueError("not now")
+
+    monkeypatch.setattr("training.own_pictures.train", not_now)
+    options = ["--source", source(3), "--set", "steps=5"]
+    with pytest.raises(SystemExit, match="not now"):
+        program.main(arguments_for(write_pictures(tmp_path / "root"), tmp_path / "run", *options))
+    assert "training 5 steps of 8 pictures: about" in " ".join(capsys.readouterr().out.split())
+
+
 def test_it_says_last_where_everything_is_and_what_is_next(finished):
     _, run, said, _ = finished
     last = said.splitlines()[-2:]

@@ -31,6 +31,7 @@ def files(model, tmp_path_factory):
 
 
 def artefact(model, folder):
+    model.weights_source = "of the test"
     model.save(folder / "model.keras")
     content = (folder / "model.keras").read_bytes()
     entry = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -79,6 +80,7 @@ def test_arguments_change_the_head_and_the_image_size_only(hub, files, model):
     kernels = (each.get_layer("stem").weights[0].numpy() for each in (model, changed))
     np.testing.assert_array_equal(*kernels)
     assert changed.class_names is None
+    assert changed.weights_source == "of the test"
     less = MLPMixer.from_preset(ADDRESS, drop_path_rate=0.1)
     same(model, less)
     assert less.class_names == model.class_names

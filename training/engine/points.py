@@ -5,9 +5,9 @@ import math
 from training.config import Config
 
 
-def count_steps(config: Config, steps_per_epoch: float) -> int:
-    """The length of a run in steps."""
-    return config.steps or max(1, round(config.epochs * steps_per_epoch))
+def count_steps(epochs: float, steps_per_epoch: float, steps: int = 0) -> int:
+    """The length of a training in steps; `steps`, unless 0, replaces `epochs`."""
+    return steps or max(1, round(epochs * steps_per_epoch))
 
 
 def points_of_curve(

@@ -41,6 +41,7 @@ class FolderPlan:
         """The plan as text."""
         config = self.config
         many = f"{self.runs} runs of " if self.runs > 1 else ""
+        epochs = "" if config.steps else f"{config.epochs} epochs, "
         return [
             f"pictures   {self._pictures()}",
             *_counts(self.found),
@@ -48,7 +49,7 @@ class FolderPlan:
             *self._copies(),
             f"images     {self._images()}",
             f"model      {self._model()}",
-            f"training   {many}{config.epochs} epochs, {self.steps:,} steps of "
+            f"training   {many}{epochs}{self.steps:,} steps of "
             f"{config.data.batch_size} pictures: about {_duration(self.seconds)} on this machine",
         ]
 

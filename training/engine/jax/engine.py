@@ -19,6 +19,7 @@ from training.engine.jax.loop import run_steps
 from training.engine.jax.program import count_batch, means
 from training.engine.jax.session import Session, longest_chunk
 from training.engine.optimizers import build_optimizer
+from training.engine.points import count_steps
 
 # What `training.engine.chosen.EngineModule` asks for; the rest of it is below.
 __all__ = ["JaxEngine", "check_config", "load_folder"]
@@ -80,7 +81,7 @@ def fit_briefly(
     check_config(config)
     limits.check_augmentation(config.augment, split.images.shape[-1])
     steps_per_epoch = split.size / config.data.batch_size
-    steps = max(1, round(config.epochs * steps_per_epoch))
+    steps = count_steps(config.epochs, steps_per_epoch)
     optimizer = build_optimizer(
         config.optimizer,
         model,

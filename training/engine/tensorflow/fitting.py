@@ -12,6 +12,7 @@ from training.data.corrupt import all_damaged
 from training.data.pipeline import training_stream
 from training.data.splits import Split
 from training.engine.optimizers import build_optimizer
+from training.engine.points import count_steps
 from training.engine.tensorflow.averages import Averages
 from training.engine.tensorflow.trainer import Trainer
 
@@ -33,7 +34,7 @@ def fit(
         ValueError: all pictures are damaged.
     """
     steps_per_epoch = split.size / config.data.batch_size
-    steps = max(1, round(config.epochs * steps_per_epoch))
+    steps = count_steps(config.epochs, steps_per_epoch)
     optimizer = build_optimizer(
         config.optimizer,
         model,
