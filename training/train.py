@@ -167,7 +167,8 @@ def _train_in(
     limits = LossLimits(config.optimizer.loss, len(splits.classes))
     all_metrics = []
     for run in runs:
-        test = engine.evaluate(run.model, splits.test, config.data.batch_size)
+        with splits.explained():
+            test = engine.evaluate(run.model, splits.test, config.data.batch_size)
         metrics = {
             "test": test,
             **_health(Curve(run.folder, limits, total_steps), test, total_steps),

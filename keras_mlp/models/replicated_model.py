@@ -43,7 +43,7 @@ class ReplicatedModel(keras.Model):
             replicas = self.distribute_strategy.num_replicas_in_sync
             if replicas > 1:
                 _check_several_replicas(self)
-        with _synchronized_batch_norm(self) if replicas > 1 else contextlib.nullcontext():
+        with synchronized_batch_norm(self) if replicas > 1 else contextlib.nullcontext():
             return super().fit(*args, **kwargs)
 
     def train_step(self, *args: Any) -> Any:
@@ -158,7 +158,7 @@ def _clip(gradients: list[Tensor], kind: str, number: float) -> list[Tensor]:
 
 
 @contextlib.contextmanager
-def _synchronized_batch_norm(model: keras.Model) -> Iterator[None]:
+def synchronized_batch_norm(model: keras.Model) -> Iterator[None]:
     """Every BatchNormalization uses the statistics of all replicas inside the `with` block.
 
     They are reset afterwards: Keras on JAX refuses to load a model with synchronized layers.

@@ -7,6 +7,7 @@ import typing
 import keras
 import tensorflow as tf
 
+from keras_mlp.models.replicated_model import synchronized_batch_norm
 from keras_mlp.typing import Array
 from training.config import Config, Runtime
 from training.data.class_folders import load_folder
@@ -22,12 +23,7 @@ from training.engine.tensorflow.evaluator import evaluate
 from training.engine.tensorflow.fitting import fit as fit_briefly
 from training.engine.tensorflow.fitting import try_steps
 from training.engine.tensorflow.loop import run_steps
-from training.engine.tensorflow.strategies import (
-    build_strategy,
-    is_chief,
-    synchronize_batch_norm,
-    total,
-)
+from training.engine.tensorflow.strategies import build_strategy, is_chief, total
 from training.engine.tensorflow.trainer import Trainer
 
 # What `training.engine.chosen.EngineModule` asks for; the rest of it is below.
@@ -73,9 +69,7 @@ class TensorFlowEngine:
         self.replicas = self.strategy.num_replicas_in_sync
 
     def load_splits(self, config: Config, image_shape: tuple[int, ...]) -> Splits:
-        splits = load_splits(config.data, image_shape)
-        self.ledger = splits.ledger
-        return splits
+        return load_splits(config.data, image_shape)
 
     def scope(self) -> contextlib.AbstractContextManager[typing.Any]:
         return self.strategy.scope()
@@ -84,7 +78,6 @@ class TensorFlowEngine:
         (run,) = runs
         config, folder, model = run.config, run.folder, run.model
         with self.scope():
-            synchronize_batch_norm(model, self.replicas > 1)
             averages = Averages(model, config.optimizer.ema) if config.optimizer.ema else None
             trainer = Trainer(model, run.optimizer, config, averages)
             manager = CheckpointManager(
@@ -95,7 +88,8 @@ class TensorFlowEngine:
                 chief=folder.chief,
                 state=trainer.state,
             )
-        with _lost_workers_named(), self.ledger.explained():
+        together = synchronized_batch_norm(model) if self.replicas > 1 else contextlib.nullcontext()
+        with _lost_workers_named(), splits.explained(), together:
             seconds = run_steps(config, folder, splits, trainer, manager, total_steps)
         if averages:
             with self.scope():
@@ -103,10 +97,8 @@ class TensorFlowEngine:
         return {"wall_seconds": round(seconds, 1)}
 
     def evaluate(self, model: keras.Model, split: Split, batch_size: int) -> dict[str, typing.Any]:
-        with _lost_workers_named(), self.scope(), self.ledger.explained():
-            found = evaluate(model, split, batch_size)
-        synchronize_batch_norm(model, False)
-        return found
+        with _lost_workers_named(), self.scope():
+            return evaluate(model, split, batch_size)
 
     def finish(self) -> None:
         # No worker leaves before the chief is done: it would be taken for dead.

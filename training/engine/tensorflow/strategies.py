@@ -9,11 +9,9 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from keras_mlp.errors import first_line
-from keras_mlp.layers.tree import sublayers
 from keras_mlp.typing import Tensor
 from training.config import Runtime
 from training.engine.interruption import LostWorker
@@ -287,13 +285,3 @@ def total(strategy: tf.distribute.Strategy, number: float) -> float:
     per_replica = strategy.run(tf.identity, args=(tf.constant(number, tf.float32),))
     replicas = float(strategy.reduce("SUM", per_replica, axis=None))
     return replicas * count_hosts(strategy) / strategy.num_replicas_in_sync
-
-
-def synchronize_batch_norm(model: keras.Model, synchronized: bool) -> None:
-    """Makes every BatchNormalization average over all replicas, or over its own only.
-
-    Models are saved with False: on JAX, Keras refuses True.
-    """
-    for layer in sublayers(model):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = synchronized
