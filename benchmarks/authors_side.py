@@ -20,7 +20,7 @@ from benchmarks.contenders.timm_mixer import declare_detection_ops
 
 
 def main() -> None:
-    order = json.loads(pathlib.Path(sys.argv[1]).read_text())
+    order = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
     declare_detection_ops()
     module = _loaded(pathlib.Path(order["file"]))
     model = getattr(module, order["function"])(**order["arguments"]).eval()

@@ -33,11 +33,11 @@ def fitted(folder: str, trainable: bool, lesson: str, rate: float) -> np.ndarray
 
 
 def main(order: str, reply: str) -> None:
-    fits = json.loads(pathlib.Path(order).read_text())
+    fits = json.loads(pathlib.Path(order).read_text(encoding="utf-8"))
     versions = {"tensorflow-hub": hub.__version__, "tf-keras": tf_keras.__version__}
     logits = [fitted(**fit).tolist() for fit in fits]
     answer = {"versions": {**versions, "tensorflow": tf.__version__}, "logits": logits}
-    pathlib.Path(reply).write_text(json.dumps(answer))
+    pathlib.Path(reply).write_text(json.dumps(answer), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def kill_workers(
 
 def children(pid: int) -> list[int]:
     """The processes that a process started."""
-    text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
     return [int(child) for child in text.split()]
 
 
@@ -161,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ):
         folder = settings.workdir / name.replace(" ", "_")
         alone, killed = folder.with_name(folder.name + "_alone"), folder
-        with open(folder.with_suffix(".log"), "w") as log:
+        with open(folder.with_suffix(".log"), "w", encoding="utf-8") as log:
             line = options(alone, {**_SETTINGS, **extra})
             train(line, workers=2 if extra else 1, log=log).wait()
             steps = kill(options(killed, {**_SETTINGS, **extra}), killed, settings.kills, draw, log)

@@ -19,7 +19,7 @@ from benchmarks.contenders.timm_mixer import declare_detection_ops
 
 
 def main() -> None:
-    order = json.loads(pathlib.Path(sys.argv[1]).read_text())
+    order = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
     declare_detection_ops()
     model = build(order["call"]).eval()
     images = torch.from_numpy(np.load(order["images"]).transpose(0, 3, 1, 2).copy())

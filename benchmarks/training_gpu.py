@@ -86,7 +86,7 @@ class Side:
         log: pathlib.Path,
         environment: dict[str, str],
     ) -> None:
-        with open(log, "w") as errors:
+        with open(log, "w", encoding="utf-8") as errors:
             self.process = subprocess.Popen(
                 [python, "-m", module, json.dumps(order)],
                 stdin=subprocess.PIPE,

@@ -55,7 +55,7 @@ def measure(sizes: dict[str, Any], remat: bool, batch: int) -> dict[str, Any]:
 
 def resident(kind: str) -> float:
     """In MiB. The kernel counts this process alone; `ru_maxrss` starts at the parent's value."""
-    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+    for line in pathlib.Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{kind}:"):
             return int(line.split()[1]) / 1024
     raise OSError(f"/proc/self/status has no {kind}.")

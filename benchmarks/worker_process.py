@@ -50,7 +50,7 @@ class WorkerProcess:
 
     def __init__(self, contender: Contender, task: _Task, interpreter: str, seconds: float) -> None:
         self.name, self.description = contender.name, contender.description
-        self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115, see close
+        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115, see close
         self._process = subprocess.Popen(
             [interpreter, *contender.worker],
             stdin=subprocess.PIPE,

@@ -103,7 +103,7 @@ def read_labels(folder: str | pathlib.Path) -> list[str]:
     """
     file = pathlib.Path(folder) / LABELS
     try:
-        return file.read_text().splitlines()
+        return file.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         raise ValueError(f"There is no {file}.") from None
     except (OSError, ValueError) as error:

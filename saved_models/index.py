@@ -48,7 +48,7 @@ def with_table(text: str, folder: str | pathlib.Path = FOLDER) -> str:
 def write_index(folder: str | pathlib.Path = FOLDER) -> None:
     """Writes the table into the folder's README.md; raises what `with_table` raises."""
     page = pathlib.Path(folder) / CARD
-    write_text(page, with_table(page.read_text(), folder))
+    write_text(page, with_table(page.read_text(encoding="utf-8"), folder))
 
 
 def _row(folder: pathlib.Path) -> list[str]:

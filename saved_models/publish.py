@@ -93,7 +93,7 @@ def model_metadata(metrics: dict[str, Any], path: str | pathlib.Path, owner: str
         "slug": slug(metrics["name"]),
         "subtitle": f"{kind(metrics)}, {accuracy} on {dataset(metrics).title}",
         "isPrivate": True,
-        "description": (pathlib.Path(path) / artefact.CARD).read_text(),
+        "description": (pathlib.Path(path) / artefact.CARD).read_text(encoding="utf-8"),
         "publishTime": metrics["made"]["date"][:10],
         "provenanceSources": dataset(metrics).source,
     }
@@ -136,7 +136,9 @@ def upload_commands(folder: str | pathlib.Path) -> list[str]:
         lines.append(f"kaggle models variations create -p {variation} --dir-mode tar")
     lines.append("# or, keeping the folder tree and adding a version to an existing model:")
     for variation in sorted(each for each in (kaggle / FRAMEWORK).iterdir()):
-        metadata = json.loads((variation / "model-instance-metadata.json").read_text())
+        metadata = json.loads(
+            (variation / "model-instance-metadata.json").read_text(encoding="utf-8")
+        )
         keys = ("ownerSlug", "modelSlug", "framework", "instanceSlug")
         handle = "/".join(metadata[key] for key in keys)
         lines.append(

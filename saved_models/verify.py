@@ -97,7 +97,7 @@ def _content_problems(folder: pathlib.Path, parts: Sequence[str]) -> list[str]:
     """Problems inside files that match the manifest; the graphs last, as they take longest."""
     metrics, golden = artefact.read_metrics(folder), artefact.read_golden(folder)
     problems = _kind_problems(folder) or _label_problems(folder, metrics, golden)
-    if card(metrics) != without_front_matter((folder / artefact.CARD).read_text()):
+    if card(metrics) != without_front_matter((folder / artefact.CARD).read_text(encoding="utf-8")):
         problems.append(
             f"{artefact.CARD} does not match {artefact.METRICS}: see saved_models.card."
         )

@@ -75,7 +75,7 @@ def pytest_runtest_teardown(item, nextitem):
 def _resident_bytes():
     """The memory of this process; 0 where Linux does not say it."""
     try:
-        pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+        pages = int(pathlib.Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     except OSError:
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")

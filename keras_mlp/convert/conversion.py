@@ -135,7 +135,7 @@ def convert(
             reference=None if reference is None else pathlib.Path(reference).name,
             golden=golden,
         )
-        (folder / CARD).write_text(text)
+        (folder / CARD).write_text(text, encoding="utf-8")
     return output
 
 

@@ -60,7 +60,7 @@ def _descriptions(path: pathlib.Path) -> Iterator[tuple[str, str]]:
         yield "its metadata", json_text([metadata.get(key) for key in _KEYS])
     config = path.parent / "config.json"
     with contextlib.suppress(OSError, ValueError):
-        content = _fields(config.read_text())
+        content = _fields(config.read_text(encoding="utf-8"))
         yield f"{config}", json_text([content.get(key) for key in _KEYS])
 
 

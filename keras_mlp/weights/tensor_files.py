@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 
 from keras_mlp.arguments import check_path

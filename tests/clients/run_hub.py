@@ -93,7 +93,7 @@ def distance(found, expected):
 
 
 def main(order, reply):
-    order = json.loads(pathlib.Path(order).read_text())
+    order = json.loads(pathlib.Path(order).read_text(encoding="utf-8"))
     os.environ["TFHUB_CACHE_DIR"] = order["cache"]
     facts = {
         "versions": [tf.__version__, hub.__version__, tf_keras.__version__],
@@ -103,7 +103,7 @@ def main(order, reply):
         "frozen": frozen(order),
         "reloaded": reloaded(order),
     }
-    pathlib.Path(reply).write_text(json.dumps(facts))
+    pathlib.Path(reply).write_text(json.dumps(facts), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def command(config, folder, name):
 def start(config, folder, name):
     """Starts training `config` in `folder / name`; returns the process and that path."""
     line, workdir = command(config, folder, name)
-    with open(folder / f"{name}.log", "a") as log:
+    with open(folder / f"{name}.log", "a", encoding="utf-8") as log:
         return subprocess.Popen(line, stdout=log, stderr=log), workdir
 
 

@@ -10,7 +10,7 @@ from training.train import train
 
 
 def main(config_file, workdir):
-    with open(config_file) as file:
+    with open(config_file, encoding="utf-8") as file:
         tree = json.load(file)
     sections = {
         name: getattr(types, name.capitalize())(**values)

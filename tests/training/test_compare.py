@@ -133,7 +133,7 @@ def test_asked_to_end_the_processes_save_first(data_dir, tmp_path):
     line = [sys.executable, "-m", "training.compare", "--config", PAGE, "--workdir", str(folder)]
     line += ["--jobs", "1", "--set", "epochs=2000", "--set", f"data.data_dir={data_dir}"]
     line += ["--set", "architectures=('MLPMixer',)", "--set", "runtime.epochs_per_checkpoint=1"]
-    with open(tmp_path / "log", "w") as log:
+    with open(tmp_path / "log", "w", encoding="utf-8") as log:
         process = subprocess.Popen(line, stdout=log, stderr=log)
     run = folder / "MLPMixer" / "seed0"
     deadline = time.monotonic() + 300

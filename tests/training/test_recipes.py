@@ -125,7 +125,10 @@ def memory():
     """Skips if less memory is free than the largest page needs, as other tests run in parallel."""
     facts = pathlib.Path("/proc/meminfo")
     if facts.exists():
-        free = int(re.search(r"MemAvailable:\s*(\d+) kB", facts.read_text())[1]) / 2**20
+        free = (
+            int(re.search(r"MemAvailable:\s*(\d+) kB", facts.read_text(encoding="utf-8"))[1])
+            / 2**20
+        )
         if free < LARGEST:
             pytest.skip(f"{free:.1f} GiB of memory are free, {LARGEST} may be needed")
 

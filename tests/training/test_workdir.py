@@ -141,7 +141,7 @@ def test_history_is_cut_at_the_restored_step(tmp_path, config):
     folder = Workdir(tmp_path, config)
     for step in (10, 20, 30):
         folder.append_history({"step": step, "seconds": step / 10})
-    with open(tmp_path / "history.jsonl", "a") as file:
+    with open(tmp_path / "history.jsonl", "a", encoding="utf-8") as file:
         file.write('{"step": 40, "seco')  # killed while writing
     assert [entry["step"] for entry in folder.read_history(20)] == [10, 20]
     assert [entry["step"] for entry in folder.read_history(99)] == [10, 20]
@@ -189,7 +189,7 @@ def test_a_damaged_config_is_named_with_the_way_out(text, tmp_path, config):
 def test_a_damaged_learning_curve_is_named_with_the_way_out(line, tmp_path, config):
     folder = Workdir(tmp_path, config)
     folder.append_history({"step": 10, "seconds": 1.0})
-    with open(tmp_path / "history.jsonl", "a") as file:
+    with open(tmp_path / "history.jsonl", "a", encoding="utf-8") as file:
         file.write(f"{line}\n")
     with pytest.raises(ValueError, match=r"history\.jsonl is damaged: .*Remove it"):
         folder.read_history(20)

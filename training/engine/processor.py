@@ -8,7 +8,7 @@ _CPU_INFO = pathlib.Path("/proc/cpuinfo")
 def processor_fact(name: str) -> str:
     """What is known of the first core under a name such as "model name"; "" if it is not told."""
     try:
-        lines = _CPU_INFO.read_text().splitlines()
+        lines = _CPU_INFO.read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux
         return ""
     for line in lines:

@@ -109,7 +109,7 @@ class Workdir:
     def log(self, name: str) -> Iterator[None]:
         """Appends what the `with` block prints to a file."""
         path = self.path / name if self.chief else os.devnull
-        with open(path, "a") as log, contextlib.redirect_stdout(log):
+        with open(path, "a", encoding="utf-8") as log, contextlib.redirect_stdout(log):
             yield
 
     def append_history(self, entry: dict[str, Any]) -> None:
@@ -117,7 +117,7 @@ class Workdir:
         if not self.chief:
             return
         try:
-            with open(self.path / "history.jsonl", "a") as file:
+            with open(self.path / "history.jsonl", "a", encoding="utf-8") as file:
                 file.write(json_text(entry) + "\n")
         except OSError as error:
             raise OSError(

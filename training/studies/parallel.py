@@ -96,7 +96,7 @@ def _work(
 def _train(config: Config, folder: pathlib.Path, minutes: float, stop: StopSignal) -> None:
     log_file = folder.parent / f"{folder.name}.log"
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    with open(log_file, "a") as log:
+    with open(log_file, "a", encoding="utf-8") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "training.studies.train_one"],
             # A page may name a module of the folder that the program was started in.
