@@ -16,7 +16,6 @@ import html
 import math
 import pathlib
 import re
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +27,7 @@ from saved_models.golden import TOLERANCE, tolerance_of
 from saved_models.learning import unmoved
 from saved_models.manifest import manifest_problems, name_problems, replace_in_manifest
 from training.engine.explosion import described
+from training.program_end import clear_end
 from training.reports.printed import shown_number
 
 _USE = """\
@@ -339,10 +339,8 @@ def _files(metrics: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     path = card_options(__doc__, arguments).path
-    try:
+    with clear_end():
         rewrite(path)
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
     print(pathlib.Path(path) / CARD)
 
 

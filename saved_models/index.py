@@ -5,13 +5,13 @@ python -m saved_models.index
 
 from saved_models.command_line import index_options
 from training.engine.interruption import end_on_ctrl_c
+from training.program_end import clear_end
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     end_on_ctrl_c()
     index_options(__doc__)
 
 import pathlib
-import sys
 from collections.abc import Sequence
 
 from keras_mlp.analysis.markdown import markdown_table
@@ -66,10 +66,8 @@ def _row(folder: pathlib.Path) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     index_options(__doc__, arguments)
-    try:
+    with clear_end():
         write_index()
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
     print(FOLDER / CARD)
 
 

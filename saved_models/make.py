@@ -14,7 +14,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
 
 import pathlib
 import re
-import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,6 +34,7 @@ from saved_models.measure import measure
 from saved_models.run import Run, without_paths
 from training.data.checks import check_names
 from training.data.splits import Split
+from training.program_end import clear_end
 from training.reports.provenance import provenance
 from training.terminal import set_up_terminal
 
@@ -190,10 +190,8 @@ def _write_golden(
 def main(arguments: Sequence[str] | None = None) -> None:
     options = make_options(__doc__, arguments)
     set_up_terminal()
-    try:
+    with clear_end(RuntimeError):
         print(make(**vars(options)))
-    except (ValueError, OSError, RuntimeError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

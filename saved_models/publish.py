@@ -10,6 +10,7 @@ Hugging Face instead:
 
 from saved_models.command_line import OWNER, publish_options
 from training.engine.interruption import end_on_ctrl_c
+from training.program_end import clear_end
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     end_on_ctrl_c()
@@ -18,7 +19,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
 import json
 import pathlib
 import shutil
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -155,13 +155,11 @@ def _write_json(path: pathlib.Path, tree: dict[str, Any]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = publish_options(__doc__, arguments)
-    try:
+    with clear_end(ImportError):
         if options.to is not None:
             print(upload(options.path, options.to))
             return
         folder = publish(options.path, options.output, options.owner)
-    except (ValueError, OSError, ImportError) as error:
-        sys.exit(f"error: {error}")
     print(f"# {folder}")
     print("\n".join(upload_commands(folder)))
 

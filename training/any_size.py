@@ -22,7 +22,6 @@ import copy
 import logging
 import pathlib
 import statistics
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -36,10 +35,10 @@ from keras_mlp.whole_files import write_text
 from training.compare import seeds_of, single_run
 from training.config import AnySize, Config
 from training.engine.chosen import engine_module
-from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.sizes import check_sizes
 from training.engine.workdir import Workdir
 from training.models.from_config import model_image_shape
+from training.program_end import clear_end
 from training.reports.pictures import draw_any_size
 from training.reports.provenance import provenance
 from training.studies.parallel import check_jobs, train_in_processes
@@ -286,15 +285,8 @@ def _read(folder: pathlib.Path) -> list[dict[str, Any]]:
 
 def main(arguments: Arguments = None) -> None:
     options = any_size_options(__doc__, arguments)
-    try:
+    with clear_end(RuntimeError):
         entries = any_size(options.config, options.workdir, jobs=options.jobs)
-    except Interrupted:
-        leave_resumable()
-    except LostWorker as error:
-        print(error, file=sys.stderr)
-        sys.exit(RESUMABLE)
-    except (ValueError, FloatingPointError, RuntimeError, OSError) as error:
-        sys.exit(f"error: {error}")
     print(f"{any_size_table(entries)}\n\n{lost_table(entries, own_size(options.config))}")
 
 

@@ -19,10 +19,10 @@ import shutil
 from typing import Any
 
 from keras_mlp.whole_files import whole_file
-from training.command_line import end_with_error
 from training.engine.best import BestCheckpoint
 from training.engine.folder_lock import FolderLock
 from training.engine.step_files import step_files
+from training.program_end import clear_end
 
 # What says that a run is finished, and where it got to.
 _OUTCOME = ("metrics.json", "history.jsonl")
@@ -80,10 +80,8 @@ def _swap(folder: pathlib.Path) -> tuple[dict[str, Any], pathlib.Path]:
 
 def main(arguments: Arguments = None) -> None:
     options = back_to_best_options(__doc__, arguments)
-    try:
+    with clear_end():
         judged, aside = back_to_best(pathlib.Path(options.run))
-    except (ValueError, OSError) as error:
-        end_with_error(error)
     print(
         f"{options.run} is back at step {judged['step']} (epoch {judged['epoch']:.2f}, "
         f"{judged['by']} loss {judged['loss']:.4f}); what came after it is in {aside}.\n"

@@ -6,7 +6,7 @@ digits 0 to 4 and fine-tunes its SavedModel on 5 to 9, which it has never seen.
 """
 
 from training.command_line import Arguments, demo_options
-from training.engine.interruption import Interrupted, end_on_ctrl_c, leave_resumable
+from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     end_on_ctrl_c()
@@ -16,7 +16,6 @@ import json
 import pathlib
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -28,6 +27,7 @@ from keras_mlp.json_files import read_json_lines
 from training.config import Config, FineTuneConfig, load_config
 from training.data.pipeline import load_splits
 from training.finetune import finetune
+from training.program_end import clear_end
 from training.program_process import program_command, program_environment
 from training.reports.pictures import draw_run
 from training.terminal import set_up_terminal
@@ -109,12 +109,8 @@ def _table(
 
 def main(arguments: Arguments = None) -> None:
     options = demo_options(__doc__, arguments)
-    try:
+    with clear_end():
         demo(options.folder)
-    except Interrupted:
-        leave_resumable()
-    except (ValueError, FloatingPointError, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ Nothing is downloaded: without `data.data_dir` pictures are cut from two photogr
 `model.preset` is a name and not a file the weights are random. It leaves no files.
 """
 
-from training.command_line import dry_run_options
+from training.command_line import Arguments, dry_run_options
 from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
@@ -20,7 +20,6 @@ import gc
 import math
 import pathlib
 import resource
-import sys
 import tempfile
 from typing import Any
 
@@ -35,6 +34,7 @@ from training.engine.chosen import engine_module
 from training.engine.optimizers import build_optimizer
 from training.engine.sizes import check_sizes
 from training.models.arguments import check_model
+from training.program_end import clear_end
 from training.terminal import set_up_terminal
 from training.train import build_model, model_image_shape
 
@@ -177,12 +177,10 @@ def report(config: Config, found: dict[str, Any]) -> str:
     )
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: Arguments = None) -> None:
     options = dry_run_options(__doc__, arguments)
-    try:
+    with clear_end():
         found = dry_run(options.config, options.images)
-    except (ValueError, FloatingPointError, OSError) as error:
-        sys.exit(f"error: {error}")
     print(report(options.config, found))
 
 

@@ -3,15 +3,15 @@
     python -m training.evaluate --source runs/digits/saved_model --config training/configs/digits.py
     python -m training.evaluate --source runs/pets/model.keras --folder pictures --output judged
 
-The source is a `.keras` file of a model that outputs logits or ends with a softmax, the folder of a
-SavedModel, which plain TensorFlow loads, or the folder of an artefact of `saved_models`. Pictures
-are `FOLDER/CLASS/*.jpg`, where CLASS is one of the model's class names. Golden outputs beside the
-source are compared too. Prints tables of the classes, of the pairs that are confused most and of
-the whole, which is also the last line, as JSON; writes `evaluation.json`, `confusion.png` and
-`reliability.png` into `--output`.
+The source is a `.keras` file of a model that outputs logits or ends with a softmax, or the folder
+of a SavedModel, which plain TensorFlow loads, of a run, or of an artefact of `saved_models`.
+Pictures are `FOLDER/CLASS/*.jpg`, where CLASS is one of the model's class names. Golden outputs
+beside the source are compared too. Prints tables of the classes, of the pairs that are confused
+most and of the whole, which is also the last line, as JSON; writes `evaluation.json`,
+`confusion.png` and `reliability.png` into `--output`.
 """
 
-from training.command_line import SPLITS, evaluate_options
+from training.command_line import SPLITS, Arguments, evaluate_options
 from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
@@ -20,7 +20,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
 
 import contextlib
 import pathlib
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -38,6 +37,7 @@ from training.config import Config
 from training.data.checks import check_names
 from training.engine.chosen import Split, engine_module
 from training.models.opened_model import OpenedModel, open_model
+from training.program_end import clear_end
 from training.reports.evaluation_pictures import draw_confusion, draw_reliability
 from training.reports.evaluation_rows import class_rows, pair_rows
 from training.reports.judgement import Judgement
@@ -276,7 +276,7 @@ def _class_tables(evaluation: dict[str, Any]) -> str:
     return "\n\n".join(tables)
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: Arguments = None) -> None:
     options = evaluate_options(__doc__, arguments)
 
     def start(line: str) -> None:
@@ -284,7 +284,7 @@ def main(arguments: list[str] | None = None) -> None:
         if options.output:
             made_folder(options.output, "--output")  # before the work, after every check
 
-    try:
+    with clear_end():
         evaluation = evaluate_source(
             options.source,
             options.config,
@@ -296,8 +296,6 @@ def main(arguments: list[str] | None = None) -> None:
         )
         if options.output:
             write_evaluation(evaluation, options.output)
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
     print(f"\n{_class_tables(evaluation)}\n\n{_table(evaluation)}")
     if options.output:
         print(f"written to {pathlib.Path(options.output) / EVALUATION_FILE}")

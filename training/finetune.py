@@ -24,7 +24,6 @@ import argparse
 import dataclasses
 import logging
 import pathlib
-import sys
 import time
 from typing import Any
 
@@ -36,13 +35,13 @@ from keras_mlp.json_files import read_json, write_json
 from keras_mlp.whole_files import whole_file, write_text
 from training.config import FineTuneConfig
 from training.engine.chosen import Splits, engine_module
-from training.engine.interruption import Interrupted, leave_resumable
 from training.engine.points import count_steps
 from training.engine.stored_config import as_stored
 from training.engine.workdir import Workdir
 from training.evaluate import store_golden
 from training.models.starting_points import SavedModelFolder, TrainedModel, open_starting_point
 from training.models.trained_model import LABELS_FILE, size_of
+from training.program_end import clear_end
 from training.reports.provenance import provenance
 from training.reports.way_table import accuracy_table
 from training.terminal import set_up_terminal
@@ -177,15 +176,11 @@ def _write_model(model: keras.Model, splits: Splits, folder: pathlib.Path, uprig
 
 def main(arguments: Arguments = None) -> None:
     options = finetune_options(__doc__, arguments)
-    try:
+    with clear_end():
         if options.folder:
             _finetune_on_folder(options)
             return
         metrics = finetune(options.config, options.source, options.workdir)
-    except Interrupted:
-        leave_resumable()
-    except (ValueError, FloatingPointError, OSError) as error:
-        sys.exit(f"error: {error}")
     print(accuracy_table(metrics["accuracy"]))
 
 

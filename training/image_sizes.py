@@ -19,7 +19,6 @@ import functools
 import itertools
 import logging
 import pathlib
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -33,6 +32,7 @@ from keras_mlp.whole_files import write_text
 from training.config import ImageSizes
 from training.engine.chosen import Splits, engine_module
 from training.engine.workdir import Workdir
+from training.program_end import clear_end
 from training.reports.pictures import draw_image_sizes
 from training.reports.provenance import provenance
 from training.terminal import set_up_terminal
@@ -173,10 +173,8 @@ def _write(folder: pathlib.Path, entries: Sequence[Mapping[str, Any]]) -> None:
 
 def main(arguments: Arguments = None) -> None:
     options = image_sizes_options(__doc__, arguments)
-    try:
+    with clear_end():
         entries = image_sizes(options.config, options.source, options.workdir)
-    except (ValueError, FloatingPointError, OSError) as error:
-        sys.exit(f"error: {error}")
     print(size_table(entries))
 
 

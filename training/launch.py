@@ -9,7 +9,7 @@ again from the newest checkpoint. SIGTERM and Ctrl-C are passed on as SIGTERM, a
 resumes the run; a second Ctrl-C ends it at once.
 """
 
-from training.command_line import launch_options
+from training.command_line import Arguments, launch_options
 from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
@@ -160,7 +160,7 @@ def _free_ports(count: int) -> list[int]:
             each.close()
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: Arguments = None) -> None:
     options = launch_options(__doc__, arguments)
     command = [*program_command("training.train"), *options.train]
     sys.exit(supervise([command] * options.workers, restarts=options.restarts))

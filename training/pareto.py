@@ -21,7 +21,6 @@ if __name__ == "__main__":  # wrong options end here, before Keras loads
 
 import pathlib
 import statistics
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +29,7 @@ from keras_mlp.whole_files import made_folder
 from training.compare import PROGRAM as COMPARE
 from training.compare import by_architecture, comparison_table
 from training.models.function_models import is_function
+from training.program_end import clear_end
 from training.reports.pareto_picture import Point, draw_pareto, front
 from training.studies.results import read_results, with_diverged
 
@@ -139,15 +139,13 @@ def front_table(drawn: Mapping[str, Sequence[Point]]) -> str:
 
 def main(arguments: Arguments = None) -> None:
     options = pareto_options(__doc__, arguments)
-    try:
+    with clear_end():
         results = read_results(options.stored, COMPARE, comparison_table)
         if results is None:
             raise ValueError(f"`--from` {options.stored} is not a results.json of {COMPARE}.")
         costs = read_costs(options.costs) if options.costs else None
         folder = made_folder(options.output, "--output")
         drawn = draw_all(results["runs"], costs, folder, "pareto")
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
     print(f"{front_table(drawn)}\n\npictures: {folder.resolve()}")
 
 

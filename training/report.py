@@ -16,7 +16,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     report_options(__doc__)
 
 import pathlib
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +25,7 @@ from training.config import Config
 from training.engine.explosion import described
 from training.engine.stored_config import as_stored, flat
 from training.evaluate import CONFUSION_FILE, EVALUATION_FILE, RELIABILITY_FILE
+from training.program_end import clear_end
 from training.reports.curves import learning_curves
 from training.reports.evaluation_rows import class_rows, pair_rows
 from training.reports.higher_loss import why_training_loss_is_higher
@@ -348,13 +348,11 @@ def _config(config: dict[str, Any]) -> list[str]:
 
 def main(arguments: Arguments = None) -> None:
     options = report_options(__doc__, arguments)
-    try:
+    with clear_end():
         if len(options.runs) == 1:
             print(write_report(options.runs[0], options.output))
         else:
             print(write_comparison(options.runs, options.output or COMPARISON_FILE))
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

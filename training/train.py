@@ -4,7 +4,7 @@ A run that was stopped, by whatever means, continues from its newest checkpoint 
 command is given again, and ends where it would have ended.
 """
 
-from training.command_line import train_options
+from training.command_line import Arguments, train_options
 from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
@@ -14,7 +14,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
 import contextlib
 import math
 import pathlib
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +27,6 @@ from training.config import Config
 from training.engine.chosen import Engine, Run, Split, Splits, engine_module
 from training.engine.curve import Curve
 from training.engine.explosion import LossLimits, described
-from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
 from training.engine.optimizers import build_optimizer
 from training.engine.points import count_steps
 from training.engine.sizes import check_sizes, has_sizes
@@ -37,6 +35,7 @@ from training.engine.workdir import Workdir, check_same_config
 from training.evaluate import evaluate_model, write_evaluation
 from training.models.arguments import check_model
 from training.models.from_config import build_model, model_image_shape
+from training.program_end import clear_end
 from training.report import METRICS_WAY_OUT, write_report
 from training.reports.pictures import draw_predictions
 from training.reports.printed import result_lines, shown_number, starting_line
@@ -289,17 +288,10 @@ def _headline(metrics: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: Arguments = None) -> None:
     options = train_options(__doc__, arguments)
-    try:
+    with clear_end():
         metrics = train(options.config, options.workdir, accept_changes=options.accept_changes)
-    except Interrupted:
-        leave_resumable()
-    except LostWorker as error:
-        print(error, file=sys.stderr)
-        sys.exit(RESUMABLE)
-    except (ValueError, FloatingPointError, OSError) as error:
-        sys.exit(f"error: {error}")
     print(f"{_headline(metrics)}\n{result_lines(pathlib.Path(options.workdir))}")
 
 

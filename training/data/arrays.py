@@ -7,7 +7,7 @@ writes one from a prepared TFDS data set, or from a folder `SPLIT/CLASS/*.jpg` w
 all of one size. Pages read it as `data.name="arrays"`, `data.data_dir="cifar10.npz"`.
 """
 
-from training.command_line import arrays_options
+from training.command_line import Arguments, arrays_options
 from training.engine.interruption import end_on_ctrl_c
 
 if __name__ == "__main__":  # wrong options end here, before Keras loads
@@ -15,7 +15,6 @@ if __name__ == "__main__":  # wrong options end here, before Keras loads
     arrays_options(__doc__)
 
 import pathlib
-import sys
 import zipfile
 
 import numpy as np
@@ -23,6 +22,7 @@ import numpy as np
 from keras_mlp.typing import Array
 from keras_mlp.whole_files import whole_file
 from training.data.digit_arrays import digit_arrays
+from training.program_end import clear_end
 
 
 class ArrayFile:
@@ -163,16 +163,14 @@ def _splits(arrays: dict[str, Array]) -> list[str]:
     return [name for name in names if f"{name}_labels" in arrays]
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: Arguments = None) -> None:
     options = arrays_options(__doc__, arguments)
-    try:
+    with clear_end():
         # Imported here: reading such a file needs no TensorFlow.
         from training.data.to_arrays import source_arrays
 
         splits, classes = source_arrays(options.name, options.data_dir)
         write_arrays(options.output, splits, classes)
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
     counts = ", ".join(f"{len(labels):,} {name}" for name, (_, labels) in splits.items())
     print(f"{options.output}: {counts}, {len(classes)} classes")
 

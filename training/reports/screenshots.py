@@ -8,6 +8,7 @@ screen and without a network.
 """
 
 from training.engine.interruption import end_on_ctrl_c
+from training.program_end import clear_end
 
 if __name__ == "__main__":
     end_on_ctrl_c()
@@ -16,7 +17,6 @@ import argparse
 import html
 import pathlib
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 
@@ -97,11 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=pathlib.Path, required=True, help="folder of the pictures")
     parser.add_argument("--browser", default="chromium", help="command of Chromium (chromium)")
     options = parser.parse_args(arguments)
-    try:
+    with clear_end(subprocess.TimeoutExpired):
         for path in screenshots(options.page, options.output, options.browser):
             print(path)
-    except (ValueError, OSError, subprocess.TimeoutExpired) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

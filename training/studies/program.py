@@ -2,11 +2,10 @@
 
 import argparse
 import pathlib
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from training.engine.interruption import RESUMABLE, Interrupted, LostWorker, leave_resumable
+from training.program_end import clear_end
 from training.studies.results import stored_results
 
 Runs = Sequence[Mapping[str, Any]]
@@ -29,18 +28,11 @@ def run_study(
         table: function from runs to Markdown.
         study: function that runs the study and returns its runs.
     """
-    try:
+    with clear_end(RuntimeError):
         if options.stored:
             print(stored_results(options.stored, program, table))
             return
         runs = study()
-    except Interrupted:
-        leave_resumable()
-    except LostWorker as error:
-        print(error, file=sys.stderr)
-        sys.exit(RESUMABLE)
-    except (ValueError, FloatingPointError, RuntimeError, OSError) as error:
-        sys.exit(f"error: {error}")
     print(f"\n{table(runs)}")
     if "workdir" in options:
         print(f"\nruns: {pathlib.Path(options.workdir).resolve()}")
