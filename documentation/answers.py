@@ -89,9 +89,9 @@ def _export() -> str:
     lost = max(abs(float(row["points over Keras"])) for row in rows)
     sizes = [float(row["MB"]) for row in rows]
     return (
-        "Any of them. Every architecture converts to LiteRT, ONNX and TensorFlow.js. int8 changed "
-        f"the accuracy of {len(rows)} small models by at most {lost:.2f} points, in files of "
-        f"{min(sizes)} to {max(sizes)} MB. [Table](formats.md#the-artefacts)"
+        "Any of them. Every architecture converts to LiteRT, ONNX, OpenVINO and TensorFlow.js. "
+        f"LiteRT's int8 changed the accuracy of {len(rows)} small models by at most {lost:.2f} "
+        f"points, in files of {min(sizes)} to {max(sizes)} MB. [Table](formats.md#the-artefacts)"
     )
 
 
@@ -142,8 +142,9 @@ def _memory() -> str:
     return (
         f"Where memory is cheap and computing is not, {least['model']}: {least['parameters M']} M "
         f"parameters and {least['GMACs']} GMACs, {least['all']} multiply-accumulates for each "
-        f"parameter. The others have {others[0]['all']} to {others[-1]['all']}. The least of both "
-        f"is in {smallest['model']}: {smallest['parameters M']} M and {smallest['GMACs']} GMACs. "
+        f"parameter. The others have {others[0]['all']} to {others[-1]['all']}. "
+        f"{smallest['model']} needs the least of both: {smallest['parameters M']} M and "
+        f"{smallest['GMACs']} GMACs. "
         "[Table](families.md#how-often-a-parameter-is-used)"
     )
 
@@ -295,8 +296,8 @@ def _fashion_mnist() -> str:
     for cost, label in pareto.AXES.items():
         if cost != "minutes" and (known := pareto.points(runs, cost, costs)):
             names = _listed([f"`{point.label}`" for point in front(known)])
-            parts.append(f"Not beaten in {label}: {names}.")
-    parts.append("[Table and pictures](tradeoffs.md#fashion-mnist-equal-images)")
+            parts.append(f"On the front of accuracy against {label}: {names}.")
+    parts.append("[Table](tradeoffs.md#fashion-mnist-equal-images)")
     return " ".join(parts)
 
 

@@ -78,9 +78,9 @@ STUDIES = {
     "scaling_fashion_mnist": _fashion_mnist(
         scaling.PROGRAM,
         "Fashion-MNIST, more or fewer images",
-        "1,500 steps on nested subsets, balanced over the classes, for five of the models. So many "
-        "steps see 96,000 images, not twice those of the largest subset: longer training would "
-        "change its accuracy most, and with it the laws.",
+        "1,500 steps on nested subsets, balanced over the classes, for five of the models. In "
+        "these steps a model sees 96,000 images, less than two epochs of the largest subset. "
+        "Longer training would change that accuracy most, and so the fitted laws.",
         " --steps 1500 \\\n    --set \"architectures=('MLPMixer', 'ResMLP', 'ViT', "
         "'examples.comparators:nf_resnet', 'examples.comparators:plain_mlp')\"",
     ),
@@ -96,7 +96,7 @@ STUDIES = {
         compare.PROGRAM,
         "Fashion-MNIST, one change at a time",
         "Single changes to a Mixer and to a ViT; eight epochs on one GPU, `KERAS_BACKEND=jax`. "
-        "Several runs shared the card, so the minutes are no comparison.",
+        "Several runs shared the card, so the minutes cannot be compared.",
         ON_JAX,
         page="training/configs/ablations_fashion_mnist.py",
     ),
@@ -114,8 +114,8 @@ STUDIES = {
     TEXT: Study(
         "Masked bytes",
         text.PROGRAM,
-        "gMLP, Mixer and a transformer of equal parameters name hidden bytes of a text, after the "
-        "same steps of 32 texts; a perplexity of 1 is perfect.\n\n```\npython -m examples.text "
+        "gMLP, Mixer and a transformer of nearly equal size predict hidden bytes of a text, after "
+        "the same steps of 32 texts; a perplexity of 1 is perfect.\n\n```\npython -m examples.text "
         "--seeds 0 1 2 --steps 2000 --width 64 --length 64\n```",
     ),
 }

@@ -1,4 +1,4 @@
-"""Programs that train, evaluate and fine-tune the models of keras_mlp; run from the checkout."""
+"""Train, evaluate and fine-tune the models of keras_mlp, from the checkout or by `keras-mlp`."""
 
 import os
 

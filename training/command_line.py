@@ -246,7 +246,7 @@ def dry_run_options(description: str | None, arguments: Arguments = None) -> arg
 def evaluate_options(description: str | None, arguments: Arguments = None) -> argparse.Namespace:
     """See `train_options`; `config` is None if pictures of a folder are evaluated."""
     parser = program_parser("training.evaluate", description)
-    _add_source(parser, "a .keras file, or the folder of a SavedModel or of an artefact")
+    _add_source(parser, "a .keras file, or the folder of a run, of a SavedModel or of an artefact")
     data = parser.add_mutually_exclusive_group(required=True)
     _add_config(parser, data)
     data.add_argument(

@@ -166,7 +166,7 @@ class Augment:
             which is then resized to the model's size; 0 for no random crop.
         aspect: largest ratio of the random crop's longer to its shorter side.
         policy: "randaugment", "trivialaugment" (on JAX only), or an AutoAugment policy
-            ("autoaugment_v0" is ImageNet's); None for none. Needs color images.
+            ("autoaugment_v0" is ImageNet's); None for none. Needs colour images.
         operations: number of RandAugment operations applied to an image in sequence.
         magnitude: magnitude of RandAugment. 10 is AutoAugment's largest; larger values extrapolate
             as in Google's recipes of ViT and Mixer, except that a Solarize threshold beyond 255
@@ -174,7 +174,7 @@ class Augment:
         magnitude_std: standard deviation of Gaussian noise added to the magnitude of every
             operation.
         magnitude_uniform: draw the magnitude of every operation uniformly from 0 to `magnitude`.
-        cutout: side in pixels of a gray square around a random point; 0 for none.
+        cutout: side in pixels of a grey square around a random point; 0 for none.
         erase: probability that a random rectangle is replaced by noise (Random Erasing).
         erase_area: largest share of the image that this rectangle covers; the smallest is 0.02.
         mixup, cutmix: parameter of the symmetric Beta distribution that mixing weights are drawn
@@ -454,7 +454,7 @@ def load_config(
         path: Python file that defines `CONFIG`, or the name of a page of training/configs, such as
             "digits" or "recipes/mixer_in1k".
         overrides: strings; values are Python literals, or plain text for keys that accept text.
-        kind: type of the page: `Config`, `Comparison`, `FineTuneConfig` or `ImageSizes`.
+        kind: type of the page: `Config`, `Comparison`, `FineTuneConfig`, `ImageSizes` or `AnySize`.
 
     Returns:
         A checked config of that kind.

@@ -93,8 +93,8 @@ def resolution_curve(
 
     Raises:
         ValueError: as for `cost_of_variant`, or the constructor refuses a size that the design does
-            not allow: `VisionPermutator` needs square maps whose side divides the channels,
-            `RepMLPNet` maps that its stages can halve.
+            not allow: `VisionPermutator` without `segments` needs square maps whose side divides
+            the channels, `RepMLPNet` maps that its stages can halve.
 
     Example:
 

@@ -36,11 +36,11 @@ def token_mixing_maps(
     | `ConvMixer` | the kernel of one channel, k x k | C |
     | `VisionPermutator` | no grid: the two C x C matrices, [output, input] | 2 |
 
-    S is the number of tokens, of `RepMLPNet` that of its matrices, one after the other. Of a
-    `RepMLPNet` that trains a map is the matrix's alone; `keras_mlp.deploy` adds the convolutions
-    beside it. Vision Permutator's matrices mix rows (map 0) or columns (map 1) together with the
-    C / h channels of a segment: feature `row * (C / h) + channel`. A `ViT` has no such weights: how
-    it mixes depends on the image.
+    S is the number of tokens; for `RepMLPNet`, of matrices, whose maps follow one another. In the
+    training form of a `RepMLPNet` a map shows the matrix alone; `keras_mlp.deploy` adds the
+    parallel convolutions to it. Vision Permutator's matrices mix rows (map 0) or columns (map 1)
+    together with the C / h channels of a segment: feature `row * (C / h) + channel`. A `ViT` has no
+    such weights: how it mixes depends on the image.
 
     Args:
         model: a `VisionModel`.

@@ -22,11 +22,11 @@ _MAX_BYTES = 2**31 - 2**20  # a graph is a protocol buffer, which is limited to 
 def frozen_function(model: keras.Model, parts: int = 1) -> Callable[[Any], Any]:
     """Returns a model at inference as a TensorFlow function that holds its weights as constants.
 
-    On a CPU it is faster than the model in a `tf.function` (docs/performance.md): TensorFlow brings
-    constant weights into the layout of the processor's matrix instructions once, and not at all if
-    they are variables, and a LayerNorm is one operation where TensorFlow has one. Later changes of
-    the model's weights do not reach the function. It holds a second copy of them, and cannot be
-    trained.
+    On a CPU it is usually faster than the model in a `tf.function` (docs/performance.md):
+    TensorFlow brings constant weights into the layout of the processor's matrix instructions once,
+    and not at all if they are variables, and a LayerNorm is one operation where TensorFlow has one.
+    Later changes of the model's weights do not reach the function. It holds a second copy of them,
+    and cannot be trained.
 
     Args:
         model: a `VisionModel`, or any other built functional or sequential Keras model from one

@@ -1,8 +1,8 @@
 """Vision Permutator, ViP (Hou et al., 2021, arXiv:2106.12368).
 
 Each block applies a Permute-MLP, which mixes along height, width and channels, then a channel MLP,
-both pre-norm with a residual connection. Blocks come in stages. Square images only: the side of the
-map has to divide the channels of every stage.
+both pre-norm with a residual connection. Blocks come in stages. Without `segments`, images are
+square and the side of the map divides the channels of every stage.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Vision Transformer (Dosovitskiy et al., 2020, arXiv:2010.11929), the reference of the others.
+"""Vision Transformer (Dosovitskiy et al., 2020, arXiv:2010.11929), the reference for the others.
 
 Each block applies self-attention, then a channel MLP, both pre-norm with a residual connection. A
 class token and a learned position embedding. DeiT (arXiv:2012.12877) is the same network with other

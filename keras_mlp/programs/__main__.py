@@ -32,7 +32,9 @@ class Program:
 
 PROGRAMS = {
     "train": Program("training.train", "train a model, or resume its training"),
-    "finetune": Program("training.finetune", "fine-tune a saved model"),
+    "finetune": Program(
+        "training.finetune", "train on your own pictures, or fine-tune a saved model"
+    ),
     "evaluate": Program("training.evaluate", "evaluate a saved model on a data set or on pictures"),
     "compare": Program("training.compare", "train several architectures on one budget"),
     "image-sizes": Program("training.image_sizes", "try trained models at other image sizes"),
@@ -43,16 +45,16 @@ PROGRAMS = {
     "any-size": Program("training.any_size", "compare one model of every size with others"),
     "dry-run": Program("training.dry_run", "take two real steps of a page"),
     "launch": Program("training.launch", "train in several processes on this machine"),
-    "report": Program("training.report", "write a run's report.html again"),
+    "report": Program("training.report", "write a run's report.html again, or compare runs"),
     "back-to-best": Program("training.back_to_best", "go on from a run's best point"),
     "demo": Program("training.demo", "every stage on real digits, in minutes"),
     "arrays": Program("training.data.arrays", "write a data set as one .npz file"),
     "make": Program("saved_models.make", "make an artefact from a run"),
     "verify": Program("saved_models.verify", "check artefacts, or single SavedModels of them"),
-    "publish": Program("saved_models.publish", "prepare an artefact for a hub"),
+    "publish": Program("saved_models.publish", "prepare an artefact for a hub, or upload it"),
     "export": Program("keras_mlp.export", "write a .keras file as a SavedModel"),
     "formats": Program(
-        "keras_mlp.formats", "convert a .keras file to LiteRT, ONNX or TensorFlow.js"
+        "keras_mlp.formats", "convert a .keras file for another runtime, such as LiteRT or ONNX"
     ),
     "convert": Program("keras_mlp.convert", "convert a published file to a .keras file"),
     "presets": Program("keras_mlp.weights", "list published weights"),
