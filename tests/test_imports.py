@@ -11,7 +11,13 @@ PACKAGES = ("keras_mlp", "training", "saved_models", "examples", "benchmarks", "
 
 # From the bottom up: a part imports from its own row and from the rows above it in this table.
 ROWS = (
-    ("keras_mlp.typing", "keras_mlp.errors", "keras_mlp.interruption", "keras_mlp.stderr_noise"),
+    (
+        "keras_mlp.typing",
+        "keras_mlp.errors",
+        "keras_mlp.interruption",
+        "keras_mlp.stderr_noise",
+        "keras_mlp.version",
+    ),
     ("keras_mlp.arguments", "keras_mlp.whole_files", "keras_mlp.json_files", "keras_mlp.golden"),
     ("keras_mlp.command_line", "keras_mlp.keras_file"),
     ("keras_mlp.layers",),

@@ -1,12 +1,12 @@
 """The card of a converted model: what it is, where it comes from and what was checked."""
 
-import sys
 from typing import Any
 
 import keras
 
 from keras_mlp.models import VisionModel
 from keras_mlp.typing import Array
+from keras_mlp.version import __version__
 from keras_mlp.weights import Preset
 
 _USE = """\
@@ -49,7 +49,7 @@ def card(
             f"# {title}",
             "",
             f"{_subject(model, preset)}, converted from its published file by keras_mlp "
-            f"{sys.modules['keras_mlp'].__version__} with Keras {keras.__version__}.",
+            f"{__version__} with Keras {keras.__version__}.",
             "",
             _USE,
             "| | |",

@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import sys
 from typing import Any
 
 import keras
@@ -12,6 +11,7 @@ from keras_mlp.export.folders import sha256_of_files
 from keras_mlp.export.selection import Selection
 from keras_mlp.json_files import read_json, write_json
 from keras_mlp.models import VisionModel
+from keras_mlp.version import __version__
 
 INFO_FILE = "keras_mlp.json"
 FORMAT_VERSION = 1
@@ -90,7 +90,7 @@ def _describe(selection: Selection, inputs: list[dict[str, Any]]) -> dict[str, A
         "resize": selection.resize,
         "image_shapes": selection.image_shapes,
         "versions": {
-            "keras_mlp": sys.modules["keras_mlp"].__version__,
+            "keras_mlp": __version__,
             "keras": keras.__version__,
             "tensorflow": tf.__version__,
         },

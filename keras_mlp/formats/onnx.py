@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import sys
 from typing import Any
 
 import keras
@@ -11,6 +10,7 @@ from keras_mlp.errors import first_line
 from keras_mlp.formats.destination import check_destination, check_installed
 from keras_mlp.formats.inference_graph import InferenceGraph, inference_graph
 from keras_mlp.json_files import json_text
+from keras_mlp.version import __version__
 from keras_mlp.whole_files import write_bytes
 
 OPSET = 18  # the newest that tf2onnx 1.17 writes
@@ -84,8 +84,7 @@ def _converted(graph: InferenceGraph) -> Any:
 def _describe(proto: Any, graph: InferenceGraph) -> None:
     model = graph.model
     proto.graph.name = model.name
-    version = sys.modules["keras_mlp"].__version__
-    facts = {"keras_mlp": version, "class_name": type(model).__name__}
+    facts = {"keras_mlp": __version__, "class_name": type(model).__name__}
     if graph.class_names is not None:
         facts["class_names"] = json_text(graph.class_names, ascii_only=False)
     for key, value in facts.items():

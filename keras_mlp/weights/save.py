@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from keras_mlp.json_files import json_text
 from keras_mlp.layers.layer_changes import has_lora, is_quantized, layers_by_path
 from keras_mlp.models import VisionModel, check_model
 from keras_mlp.typing import Array
+from keras_mlp.version import __version__
 from keras_mlp.weights.timm_call import timm_call
 from keras_mlp.whole_files import whole_file
 
@@ -142,7 +142,7 @@ def _inverted(model: VisionModel, layout: str) -> dict[str, Array]:
 def _metadata(model: VisionModel, layout: str) -> dict[str, str]:
     metadata = {
         "format": "pt",
-        "keras_mlp": sys.modules["keras_mlp"].__version__,
+        "keras_mlp": __version__,
         "layout": layout,
         "architecture": type(model).__name__,
         "arguments": json_text(model.get_config()),
