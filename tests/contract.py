@@ -361,7 +361,8 @@ def returns_logits_or_probabilities(make):
 
 def names_the_nearest_variant(make):
     architecture = make.func
-    for variant in architecture.variants:
+    for variant, arguments in architecture.variants.items():
+        assert len(arguments["image_shape"]) == 3  # others ask a variant for its image size
         with pytest.raises(ValueError, match=f"`variant` is .* mean {re.escape(repr(variant))}"):
             architecture.from_variant(f"{variant}x")
 

@@ -1,7 +1,6 @@
 """How the cost of an architecture grows with the image."""
 
 import dataclasses
-import inspect
 import itertools
 import math
 from collections.abc import Sequence
@@ -105,7 +104,7 @@ def resolution_curve(
     check_choice("variant", variant, kind.variants)
     if "image_shape" in overrides:
         raise ValueError("`image_shape` cannot be given: `sides` sets it.")
-    *own, channels = _own_image_shape(kind, variant)
+    *own, channels = kind.variants[variant]["image_shape"]
     costs = []
     for size in _sizes(sides, own):
         image_shape = (*size, channels)
@@ -117,11 +116,6 @@ def resolution_curve(
             raise
         costs.append(cost)
     return ResolutionCurve(costs[0].name, tuple(costs))
-
-
-def _own_image_shape(architecture: type[VisionModel], variant: str) -> tuple[int, int, int]:
-    default = inspect.signature(architecture.__init__).parameters["image_shape"].default
-    return architecture.variants[variant].get("image_shape", default)
 
 
 def _sizes(sides: Sequence[Pair] | None, own: Sequence[int]) -> list[tuple[int, ...]]:

@@ -1,7 +1,6 @@
 """Models with published weights, by name or from a file."""
 
 import functools
-import inspect
 import os
 import pathlib
 import sys
@@ -156,18 +155,12 @@ def _in_another_shape(
     model = architecture.from_variant(variant, **overrides)
     checkpoint, image_shape = read(model, path), model.image_shape
     own = shape_in_file(model, checkpoint) or (
-        *_shape_of(architecture, variant)[:2],
+        *architecture.variants[variant]["image_shape"][:2],
         image_shape[-1],
     )
     if own != image_shape:
         model = architecture.from_variant(variant, **{**overrides, "image_shape": own})
     return _in_shape(_load(model, checkpoint, verbose), image_shape)
-
-
-def _shape_of(architecture: type[VisionModel], variant: str) -> tuple[int, int, int]:
-    """Returns the image shape of a variant."""
-    default = inspect.signature(architecture.__init__).parameters["image_shape"].default
-    return architecture.variants[variant].get("image_shape", default)
 
 
 def _in_shape(model: VisionModel, image_shape: tuple[int, int, int]) -> VisionModel:

@@ -100,5 +100,4 @@ def model_image_shape(model: Model) -> tuple[int, ...]:
             return tuple(model.arguments["image_shape"])
         return tuple(trained_model(model.source, "model.source").image_shape)
     variant = keras_mlp.ARCHITECTURES[model.architecture].variants[model.variant]
-    arguments = {"image_shape": (224, 224, 3), **variant, **model.arguments}
-    return tuple(arguments["image_shape"])
+    return tuple({**variant, **model.arguments}["image_shape"])
