@@ -19,7 +19,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     any_size_options(__doc__)
 
 import copy
-import logging
 import pathlib
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +28,7 @@ import keras
 
 import keras_mlp
 from keras_mlp.arguments import check_choice, check_pair
-from keras_mlp.json_files import read_json, write_json
+from keras_mlp.json_files import write_json
 from keras_mlp.recalibrate import has_batch_norm
 from keras_mlp.whole_files import write_text
 from training.compare import seeds_of, single_run
@@ -39,10 +38,12 @@ from training.engine.sizes import check_sizes
 from training.engine.workdir import Workdir
 from training.models.from_config import model_image_shape
 from training.program_end import clear_end
+from training.reports.mean_and_range import mean_and_range
 from training.reports.pictures import draw_any_size
 from training.reports.provenance import provenance
 from training.studies.parallel import check_jobs, train_in_processes
-from training.terminal import set_up_terminal
+from training.studies.results import read_entries
+from training.terminal import many_models, set_up_terminal
 from training.train import train
 
 
@@ -70,11 +71,9 @@ def any_size(page: AnySize, workdir: str | pathlib.Path, *, jobs: int = 0) -> li
     if jobs:
         check_jobs(jobs)
     runs = list(_runs(page))  # all are checked before the first trains for hours
-    # Each run has its own model and step function; TensorFlow would warn of the fifth.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    with Workdir(workdir, page) as owned:
+    with Workdir(workdir, page) as owned, many_models():
         folder = owned.path
-        done = _read(folder)
+        done = read_entries(folder, any_size_table)
         due = {}
         for case, config, sizes in runs:
             left = [size for size in sizes if {**case, "size": list(size)} not in map(_case, done)]
@@ -196,7 +195,8 @@ def lost_table(
                 if (name, each, other) == (architecture, ceiling, size)
                 and (name, seed, way, other) in found
             ]
-            cells.append(_points([100 * (one - other) for one, other in pairs]))
+            points = [100 * (one - other) for one, other in pairs]
+            cells.append(mean_and_range(points, ".1f") if points else "-")
         lines.append(f"| {architecture} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -205,13 +205,6 @@ def own_size(page: AnySize) -> tuple[int, int]:
     """Height and width of the images that the models are built for."""
     height, width, _ = model_image_shape(page.model)
     return height, width
-
-
-def _points(lost: Sequence[float]) -> str:
-    if not lost:
-        return "-"
-    mean = f"{statistics.mean(lost):.1f}"
-    return mean if len(lost) == 1 else f"{mean} ({min(lost):.1f} to {max(lost):.1f})"
 
 
 def _key(entry: Mapping[str, Any]) -> tuple[str, int, str, tuple[int, ...]]:
@@ -271,16 +264,6 @@ def _recalibrated(
 
 def _case(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {name: entry[name] for name in ("architecture", "seed", "way", "size")}
-
-
-def _read(folder: pathlib.Path) -> list[dict[str, Any]]:
-    file = folder / "metrics.json"
-    if not file.exists():
-        return []
-    way_out = "Remove it to evaluate every model again."
-    metrics = read_json(file, way_out, lambda metrics: any_size_table(metrics["entries"]))
-    entries: list[dict[str, Any]] = metrics["entries"]
-    return entries
 
 
 def main(arguments: Arguments = None) -> None:

@@ -26,7 +26,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
 import contextlib
 import copy
 import dataclasses
-import logging
 import pathlib
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,7 +54,7 @@ from training.studies.results import (
     with_diverged,
     write_results,
 )
-from training.terminal import set_up_terminal
+from training.terminal import many_models, set_up_terminal
 from training.train import train_seeds
 
 PROGRAM = "training.compare"
@@ -105,9 +104,7 @@ def compare_all(
         check_jobs(jobs)
     for comparison, _ in parts:  # all of them before the first trains for hours
         check_comparison(comparison)
-    # Each run has its own model and step function; TensorFlow would warn of the fifth.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    with contextlib.ExitStack() as stack:
+    with many_models(), contextlib.ExitStack() as stack:
         for comparison, folder in parts:
             stack.enter_context(Workdir(folder, comparison, may_grow=("seeds", "architectures")))
         _train_all(parts, jobs)

@@ -33,6 +33,7 @@ from training.engine.chosen import Split, engine_module
 from training.engine.stored_config import as_stored
 from training.models.frozen_features import FrozenFeatures, open_features, pixel_features
 from training.reports.fewshot_picture import draw_few_shot
+from training.reports.mean_and_range import mean_and_range
 from training.reports.provenance import provenance
 from training.studies.few_shot import Labelled, few_shot
 from training.studies.program import run_study
@@ -113,16 +114,13 @@ def fewshot_table(runs: Sequence[Mapping[str, Any]]) -> str:
     lines = [f"| {' | '.join(columns)} |", "|---|" + "---:|" * (len(columns) - 1)]
     for source in dict.fromkeys(run["source"] for run in runs):
         own = {run["shots"]: run for run in runs if run["source"] == source}
-        cells = [_cell(own[count]["test"]) if count in own else "" for count in counts]
+        accuracy = {count: mean_and_range(run["test"], ".1%") for count, run in own.items()}
+        cells = [accuracy.get(count, "") for count in counts]
         first = next(iter(own.values()))
         lines.append(
             f"| {source} | {first['features']:,} | {' | '.join(cells)} | {len(first['test'])} |"
         )
     return "\n".join(lines)
-
-
-def _cell(test: Sequence[float]) -> str:
-    return f"{statistics.mean(test):.1%} ({min(test):.1%} to {max(test):.1%})"
 
 
 def _features(model: FrozenFeatures, split: Split, batch_size: int) -> Labelled:

@@ -22,7 +22,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
 
 import argparse
 import dataclasses
-import logging
 import pathlib
 import time
 from typing import Any
@@ -44,7 +43,7 @@ from training.models.trained_model import LABELS_FILE, size_of
 from training.program_end import clear_end
 from training.reports.provenance import provenance
 from training.reports.way_table import accuracy_table
-from training.terminal import set_up_terminal
+from training.terminal import many_models, set_up_terminal
 
 METRICS = "metrics.json"
 
@@ -77,7 +76,7 @@ def finetune(
     splits = engine.load_splits(config.data, start.image_shape)
     for note in start.notes:
         print(note, flush=True)
-    with Workdir(workdir, config) as folder:
+    with Workdir(workdir, config) as folder, many_models():
         _check_same_source(folder.path, source)
         return _compare(config, str(source), start, splits, folder.path)
 
@@ -105,8 +104,6 @@ def _compare(
 ) -> dict[str, Any]:
     """Trains every way with every seed, and writes the results."""
     engine = engine_module()
-    # Each run has its own model and step function; TensorFlow would warn of the fifth.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     accuracy: dict[str, list[float]] = {way: [] for way in start.ways}
     steps = count_steps(config.epochs, splits.train.size / config.data.batch_size)
     kept: keras.Model | None = None

@@ -17,7 +17,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
 
 import functools
 import itertools
-import logging
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -27,7 +26,7 @@ import tqdm
 
 import keras_mlp
 from keras_mlp.arguments import check_choice, check_pair
-from keras_mlp.json_files import read_json, write_json
+from keras_mlp.json_files import write_json
 from keras_mlp.whole_files import write_text
 from training.config import ImageSizes
 from training.engine.chosen import Splits, engine_module
@@ -35,7 +34,8 @@ from training.engine.workdir import Workdir
 from training.program_end import clear_end
 from training.reports.pictures import draw_image_sizes
 from training.reports.provenance import provenance
-from training.terminal import set_up_terminal
+from training.studies.results import read_entries
+from training.terminal import many_models, set_up_terminal
 
 
 def image_sizes(
@@ -60,24 +60,23 @@ def image_sizes(
     """
     files = _find_models(config, source)
     sizes = [check_pair("sizes", size) for size in config.sizes]
-    owned = Workdir(workdir, config)  # as long as this function runs
-    folder = owned.path
-    # Each model has its own step function; TensorFlow would warn of the fifth.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    done = _read(folder)
-    trained = {name: keras.models.load_model(file) for name, file in files.items()}
-    cases = _cases(trained, sizes, config.methods)
-    open_splits = functools.lru_cache(maxsize=1)(
-        functools.partial(engine_module().load_splits, config.data)
-    )
-    for case in tqdm.tqdm(sorted(cases, key=lambda case: case["size"]), unit="model"):
-        if any(all(entry[key] == case[key] for key in case) for entry in done):
-            continue
-        done.append({**case, **_judge(trained[case["architecture"]], case, config, open_splits)})
-        done.sort(key=lambda entry: cases.index({key: entry[key] for key in case}))
-        _write(folder, done)
-    draw_image_sizes(folder / "image_sizes.png", done)
-    return done
+    with Workdir(workdir, config) as owned, many_models():
+        folder = owned.path
+        done = read_entries(folder, size_table)
+        trained = {name: keras.models.load_model(file) for name, file in files.items()}
+        cases = _cases(trained, sizes, config.methods)
+        open_splits = functools.lru_cache(maxsize=1)(
+            functools.partial(engine_module().load_splits, config.data)
+        )
+        for case in tqdm.tqdm(sorted(cases, key=lambda case: case["size"]), unit="model"):
+            if any(all(entry[key] == case[key] for key in case) for entry in done):
+                continue
+            model = trained[case["architecture"]]
+            done.append({**case, **_judge(model, case, config, open_splits)})
+            done.sort(key=lambda entry: cases.index({key: entry[key] for key in case}))
+            _write(folder, done)
+        draw_image_sizes(folder / "image_sizes.png", done)
+        return done
 
 
 def size_table(entries: Iterable[Mapping[str, Any]]) -> str:
@@ -153,16 +152,6 @@ def _judge(
     engine.fit_briefly(resized, splits.train, config, seed=config.runtime.seed, layer_decay=decay)
     after = engine.evaluate(resized, splits.test, config.data.batch_size)["accuracy"]
     return {"before": before, "after": after}
-
-
-def _read(folder: pathlib.Path) -> list[dict[str, Any]]:
-    file = folder / "metrics.json"
-    if not file.exists():
-        return []
-    way_out = "Remove it to judge every model again."
-    metrics = read_json(file, way_out, lambda metrics: size_table(metrics["entries"]))
-    entries: list[dict[str, Any]] = metrics["entries"]
-    return entries
 
 
 def _write(folder: pathlib.Path, entries: Sequence[Mapping[str, Any]]) -> None:

@@ -27,6 +27,7 @@ from training.models.starting_points import DEPLOYED, WAYS
 from training.models.trained_model import size_of, trained_model
 from training.reports.folder_plan import FolderPlan, result_lines
 from training.reports.way_table import accuracy_table
+from training.terminal import many_models
 from training.train import train
 
 COMPARISON = "comparison.md"
@@ -81,9 +82,7 @@ def train_on_folder(wishes: Wishes) -> dict[str, Any]:
     for line in _plan(wishes, checked).lines():
         print(line, flush=True)
     keras.utils.clear_session()
-    # Each run has its own model and step function; TensorFlow would warn of the fifth.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    with _said_once():
+    with many_models(), _said_once():
         metrics = train(checked.config, wishes.workdir, accept_changes=wishes.accept_changes)
         if wishes.compare:
             metrics = {**metrics, "accuracy": _compare(wishes, checked.config, metrics)}

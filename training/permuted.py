@@ -30,6 +30,7 @@ from keras_mlp.whole_files import write_text
 from training.compare import by_architecture, compare_all, records
 from training.config import Comparison
 from training.engine.stored_config import as_stored
+from training.reports.mean_and_range import mean_and_range
 from training.studies.program import run_study
 from training.studies.results import RESULTS_FILE, with_diverged, write_results
 from training.terminal import set_up_terminal
@@ -105,18 +106,11 @@ def permuted_table(runs: Sequence[Mapping[str, Any]]) -> str:
         ]
         cells = [means[0]]
         for order, mean in zip(ORDERS[1:], means[1:], strict=True):
-            lost = [accuracy[ORDERS[0]][seed] - accuracy[order][seed] for seed in accuracy[order]]
-            cells += [mean, _points(lost)]
+            straight = accuracy[ORDERS[0]]
+            points = [100 * (straight[seed] - other) for seed, other in accuracy[order].items()]
+            cells += [mean, mean_and_range(points, ".2f")]
         lines.append(f"| {name} | {' | '.join(cells)} | {len(accuracy[ORDERS[0]])} |")
     return "\n".join(lines)
-
-
-def _points(lost: Sequence[float]) -> str:
-    """Percentage points: the mean, and the range over seeds if there are several."""
-    mean = f"{100 * statistics.mean(lost):.2f}"
-    if len(lost) == 1:
-        return mean
-    return f"{mean} ({100 * min(lost):.2f} to {100 * max(lost):.2f})"
 
 
 def main(arguments: Arguments = None) -> None:

@@ -18,7 +18,11 @@ def program_command(program: str) -> list[str]:
     return [sys.executable, "-P", "-m", program]
 
 
-def program_environment() -> dict[str, str]:
-    """This process's environment, in which Python also finds our programs."""
-    paths = [str(_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
+def program_environment(*more: str) -> dict[str, str]:
+    """This process's environment, in which Python also finds our programs.
+
+    Args:
+        more: further folders in which it finds packages, after ours.
+    """
+    paths = [str(_FOLDER), *more, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

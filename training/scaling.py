@@ -20,7 +20,6 @@ if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
 
 import dataclasses
 import pathlib
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -37,6 +36,7 @@ from training.config import Comparison
 from training.engine.chosen import engine_module
 from training.engine.stored_config import as_stored
 from training.models.from_config import model_image_shape
+from training.reports.mean_and_range import mean_and_range
 from training.reports.scaling_picture import draw_scaling
 from training.studies.pace import with_steps
 from training.studies.power_law import PowerLaw, fit_power_law
@@ -176,12 +176,7 @@ def scaling_tables(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _accuracy(errors: Sequence[float]) -> str:
-    if not errors:
-        return ""
-    mean = f"{1 - statistics.mean(errors):.1%}"
-    if len(errors) == 1:
-        return mean
-    return f"{mean} ({1 - max(errors):.1%} to {1 - min(errors):.1%})"
+    return mean_and_range([1 - error for error in errors], ".1%") if errors else ""
 
 
 def _interval(interval: tuple[float, float] | None, form: str) -> str:

@@ -17,7 +17,7 @@ from keras_mlp.export.picture_headers import MAX_PIXELS
 from keras_mlp.export.pictures import RESIZE_METHODS
 from keras_mlp.models import VisionModel
 from keras_mlp.models.base import logits_model
-from keras_mlp.models.feature_taps import tap_names
+from keras_mlp.models.feature_taps import check_tap_names
 from keras_mlp.models.model_view import ModelView, check_size, resized_outputs
 from keras_mlp.typing import ImageShape
 
@@ -200,8 +200,5 @@ def _check_features(model: keras.Model, features: Any) -> None:
         raise ValueError(
             f"`features` needs a VisionModel; {model.name} is a {type(model).__name__}."
         )
-    for name in features:
-        check_choice("features", name, tap_names(model))
-    twice = [name for name in features if features.count(name) > 1]
-    if twice:
-        raise ValueError(f"`features` must differ, got {twice[0]!r} more than once.")
+    if features:
+        check_tap_names(model, features, "features")

@@ -1,5 +1,6 @@
 """Intermediate outputs of a model: of its layers, and of the branches of its blocks."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import keras
@@ -21,7 +22,9 @@ def feature_model(
     model: "VisionModel | ModelView", names: list[str], grid: bool = True
 ) -> "FeatureModel":
     """A functional model from the same pixels to tensors inside; see `VisionModel.features`."""
-    _check_names(model, names)
+    if not isinstance(names, (list, tuple)) or not names:
+        raise ValueError(f"`names` must be a list of at least one name, got {shown(names)}.")
+    check_tap_names(model, names, "names")
     check_bool("grid", grid)
     taps = _taps(model, names)
     outputs = {name: taps[name] for name in names}
@@ -100,15 +103,20 @@ class BlockBranches(keras.layers.Layer):
         return cls(**{**config, "block": keras.saving.deserialize_keras_object(config["block"])})
 
 
-def _check_names(model: keras.Model, names: Any) -> None:
-    if not isinstance(names, (list, tuple)) or not names:
-        raise ValueError(f"`names` must be a list of at least one name, got {shown(names)}.")
+def check_tap_names(model: keras.Model, names: Sequence[Any], argument: str) -> None:
+    """Raises ValueError for a name that is none of `tap_names`, or is given twice.
+
+    Args:
+        model: the model.
+        names: what the user gave.
+        argument: what the user calls it.
+    """
     allowed = tap_names(model)
     for name in names:
-        check_choice("names", name, allowed)
+        check_choice(argument, name, allowed)
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
-        raise ValueError(f"`names` must differ, got {twice[0]!r} more than once.")
+        raise ValueError(f"`{argument}` must differ, got {twice[0]!r} more than once.")
 
 
 def _taps(model: keras.Model, names: list[str]) -> dict[str, Tensor]:

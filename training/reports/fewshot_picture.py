@@ -8,7 +8,7 @@ import matplotlib.figure
 import matplotlib.ticker
 import numpy as np
 
-from keras_mlp.whole_files import whole_file
+from training.reports.saved_figure import save_figure
 
 
 def draw_few_shot(path: str | pathlib.Path, runs: Sequence[Mapping[str, Any]]) -> None:
@@ -36,5 +36,4 @@ def draw_few_shot(path: str | pathlib.Path, runs: Sequence[Mapping[str, Any]]) -
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
-    with whole_file(path) as file:
-        figure.savefig(file, dpi=110)
+    save_figure(figure, path)

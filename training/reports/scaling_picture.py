@@ -7,7 +7,7 @@ import matplotlib.figure
 import matplotlib.ticker
 import numpy as np
 
-from keras_mlp.whole_files import whole_file
+from training.reports.saved_figure import save_figure
 from training.studies.power_law import PowerLaw
 
 
@@ -49,5 +49,4 @@ def draw_scaling(
     axes.grid(alpha=0.25, which="both")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
-    with whole_file(path) as file:
-        figure.savefig(file, dpi=110)
+    save_figure(figure, path)

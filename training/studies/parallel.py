@@ -6,11 +6,11 @@ import pathlib
 import pickle
 import queue
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 
 from training.config import Config
 from training.engine.interruption import RESUMABLE, Interrupted, StopSignal
+from training.program_process import program_command, program_environment
 
 # Set before TensorFlow or JAX starts: both read them once.
 _ONE_THREAD = {
@@ -19,7 +19,6 @@ _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
-_CHECKOUT = pathlib.Path(__file__).parents[2]
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
@@ -98,9 +97,9 @@ def _train(config: Config, folder: pathlib.Path, minutes: float, stop: StopSigna
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with open(log_file, "a", encoding="utf-8") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "training.studies.train_one"],
+            program_command("training.studies.train_one"),
             # A page may name a module of the folder that the program was started in.
-            env={**os.environ, **_ONE_THREAD, "PYTHONPATH": _python_path()},
+            env={**program_environment(os.getcwd()), **_ONE_THREAD},
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -119,11 +118,6 @@ def _train(config: Config, folder: pathlib.Path, minutes: float, stop: StopSigna
     if process.returncode:
         last = (log_file.read_text(errors="replace").strip().splitlines() or ["no output"])[-1]
         raise RuntimeError(f"{folder}: {last.removeprefix('error: ')} ({log_file} has all of it)")
-
-
-def _python_path() -> str:
-    before = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([str(_CHECKOUT), os.getcwd(), *([before] if before else [])])
 
 
 def _wait(process: subprocess.Popen[bytes]) -> None:

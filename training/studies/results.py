@@ -39,6 +39,28 @@ def run_record(metrics: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def read_entries(
+    folder: pathlib.Path,
+    table: Callable[[Sequence[Mapping[str, Any]]], str],
+) -> list[dict[str, Any]]:
+    """The entries in a folder's `metrics.json`, of a study that was stopped; none without it.
+
+    Args:
+        folder: of the study.
+        table: function from entries to Markdown; it raises for what is not an entry.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    file = folder / "metrics.json"
+    if not file.exists():
+        return []
+    way_out = "Remove it to judge every model again."
+    metrics = read_json(file, way_out, lambda metrics: table(metrics["entries"]))
+    entries: list[dict[str, Any]] = metrics["entries"]
+    return entries
+
+
 def with_diverged(text: str, runs: Iterable[Mapping[str, Any]]) -> str:
     """A cell of a table, which says how many of the runs in it have diverged."""
     count = sum(bool(run.get("diverged")) for run in runs)  # earlier versions do not say

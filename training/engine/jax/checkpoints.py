@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from keras_mlp.errors import first_line
 from keras_mlp.whole_files import whole_file
 from training.engine.jax.program import State
 from training.engine.step_files import step_files
@@ -72,7 +73,7 @@ class Checkpoints:
             if stored:
                 raise ValueError(f"it holds {next(iter(stored))}, which this run lacks")
         except Exception as error:  # damaged bytes raise whatever they happen to break
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            reason = first_line(error)[:200]
             path = self._path(step)
             log.warning("Checkpoint %s cannot be read, trying the one before: %s", path, reason)
             return None

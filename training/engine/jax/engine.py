@@ -16,8 +16,9 @@ from training.engine.chosen import Run
 from training.engine.jax import limits
 from training.engine.jax.limits import check_config
 from training.engine.jax.loop import run_steps
-from training.engine.jax.program import count_batch, means
+from training.engine.jax.program import count_batch
 from training.engine.jax.session import Session, longest_chunk
+from training.engine.means import means
 from training.engine.optimizers import build_optimizer
 from training.engine.points import count_steps
 
@@ -126,8 +127,8 @@ def evaluate(model: keras.Model, split: ArraySplit, batch_size: int) -> dict[str
         return count_batch(logits.astype("float32"), labels)
 
     weights = _weights(model)
-    sums = sum(np.asarray(count(weights, *batch)) for batch in split.batches(batch_size))
-    return means(sums, split.num_classes)
+    sums = [np.asarray(count(weights, *batch)) for batch in split.batches(batch_size)]
+    return means(np.sum(sums, axis=0), split.num_classes)
 
 
 def compiled(model: keras.Model) -> typing.Callable[[Array], Array]:

@@ -365,17 +365,6 @@ def _ranks(logits: jax.Array, labels: jax.Array) -> jax.Array:
     return jnp.sum(before, axis=-1)
 
 
-def means(sums: typing.Any, num_classes: int) -> dict[str, typing.Any]:
-    """What an evaluation's (4,) sums say: `loss`, `accuracy`, `examples`, `top5_accuracy`."""
-    loss, correct, top5, examples = (float(each) for each in sums)
-    found = {
-        "loss": loss / examples,
-        "accuracy": correct / examples,
-        "examples": int(examples),
-    }
-    return found if num_classes <= 5 else {**found, "top5_accuracy": top5 / examples}
-
-
 def key_of(seed: int) -> jax.Array:
     """The key that all of a run's draws but dropout's come from."""
     return jax.random.key(seed)

@@ -24,11 +24,12 @@ from training.engine.jax.program import (
     averaged,
     first_state,
     key_of,
-    means,
     stack,
     unstack,
 )
+from training.engine.means import means
 from training.engine.not_finite import NotFinite
+from training.engine.optimizers import learning_rate
 
 
 class Session:
@@ -227,14 +228,13 @@ class Session:
     def _learning_rate(self) -> float:
         """That of the next step, the same for every seed."""
         optimizer = self.optimizers[0]
-        # A schedule may read the optimizer's variables, whose present values are in the state.
+        # A schedule reads the optimizer's variables, whose present values are in the state; its
+        # counter of steps is `self.step`, as no step is skipped on JAX.
         values = self.state.optimizer
         if self.program.seeds is not None:
             values = [each[0] for each in values]
         with keras.StatelessScope(list(zip(optimizer.variables, values, strict=True))):
-            if isinstance(optimizer, keras.optimizers.MultiOptimizer):
-                optimizer = optimizer.optimizers[-1]
-            return float(optimizer._learning_rate(self.step))
+            return float(learning_rate(optimizer))
 
     def _joined(self, trees: list[typing.Any]) -> typing.Any:
         return trees[0] if self.program.seeds is None else stack(trees)

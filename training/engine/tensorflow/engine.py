@@ -7,6 +7,7 @@ import typing
 import keras
 import tensorflow as tf
 
+from keras_mlp.errors import first_line
 from keras_mlp.models.replicated_model import synchronized_batch_norm
 from keras_mlp.typing import Array
 from training.config import Config, Runtime
@@ -126,4 +127,4 @@ def _lost_workers_named() -> typing.Iterator[None]:
     try:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
-        raise LostWorker(f"Another worker was lost: {str(error).splitlines()[0]}") from error
+        raise LostWorker(f"Another worker was lost: {first_line(error)}") from error

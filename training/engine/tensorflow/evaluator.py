@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from training.data.corrupt import all_damaged
 from training.data.splits import Split, evaluation_batches
+from training.engine.means import means
 from training.engine.tensorflow.strategies import Share, distribute, read
 
 
@@ -56,15 +57,10 @@ class Evaluator(orbit.StandardEvaluator):
         self.sums.assign_add(self.strategy.reduce("SUM", per_replica, axis=None))
 
     def eval_end(self) -> dict[str, Any]:
-        loss, correct, top5, examples = read(self.sums).tolist()
-        if not examples:
+        sums = read(self.sums).tolist()
+        if not sums[-1]:
             raise all_damaged("evaluation")
-        means = {
-            "loss": loss / examples,
-            "accuracy": correct / examples,
-            "examples": int(examples),
-        }
-        return means if self.num_classes <= 5 else {**means, "top5_accuracy": top5 / examples}
+        return means(sums, self.num_classes)
 
     def _replica_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         images, labels = batch
