@@ -12,6 +12,7 @@ import numpy as np
 from keras_mlp.arguments import check_positive_int, shown
 from keras_mlp.export.saved_model import check_tensorflow_backend
 from keras_mlp.layers.layer_normalization import layer_norm_computed_by
+from keras_mlp.models.careful_model import CarefulModel
 from keras_mlp.typing import Array, Tensor
 
 _LAYER_NORM = "_MklLayerNorm"
@@ -39,7 +40,8 @@ def frozen_function(model: keras.Model, parts: int = 1) -> Callable[[Any], Any]:
 
     Returns:
         A function of one array or tensor, such as images (B, H, W, channels), with any B. It
-        returns a tensor: what `model` returns at inference, in float32.
+        returns a tensor: what `model` returns at inference, in float32. It refuses another shape
+        with a ValueError, and warns of pixels in another range, as a `VisionModel` does.
 
     Raises:
         ValueError: the model is of another kind or larger, or `parts` is not a positive integer.
@@ -68,23 +70,47 @@ def frozen_function(model: keras.Model, parts: int = 1) -> Callable[[Any], Any]:
                 model.stateless_call(*constants, part, training=False)[0]
                 for part in _split(inputs, parts)
             ]
-        return tf.cast(tf.concat(outputs, 0), tf.float32)
+        return tf.cast(tf.concat(outputs, 0)[: tf.shape(inputs)[0]], tf.float32)
 
-    dtype = tf.as_dtype(model.input.dtype)
-    signature = tf.TensorSpec(model.input.shape, dtype)
+    dtype = tf.as_dtype(model.inputs[0].dtype)
+    signature = tf.TensorSpec(model.inputs[0].shape, dtype)
     run = tf.function(constant_weights, autograph=False).get_concrete_function(signature)
-    return lambda inputs: run(tf.cast(inputs, dtype))
+
+    def checked(inputs: Any) -> Any:
+        inputs = inputs if hasattr(inputs, "shape") else np.asarray(inputs)
+        if inputs.shape and inputs.shape[0] == 0:  # TensorFlow's convolutions fail without images
+            return tf.zeros((0, *model.outputs[0].shape[1:]))
+        if isinstance(model, CarefulModel):
+            model.check_images(inputs)
+        return run(_of_shape(model, tf.cast(inputs, dtype)))
+
+    return checked
+
+
+def _of_shape(model: keras.Model, inputs: Tensor) -> Tensor:
+    """The inputs, which fit the model: a function with a signature does not look at shapes."""
+    import tensorflow as tf
+
+    expected = model.inputs[0].shape
+    if not inputs.shape.is_compatible_with(expected):
+        raise ValueError(f"{model.name} expected a shape {expected}, got {tuple(inputs.shape)}.")
+    return tf.ensure_shape(inputs, expected)  # sizes that are unknown until it runs
 
 
 def _split(inputs: Tensor, parts: int) -> list[Tensor]:
-    """Parts of a batch whose sizes differ by one at most."""
+    """Parts of a batch whose sizes differ by one at most, and of which none is empty.
+
+    TensorFlow's convolutions fail without images: a smaller batch is filled up.
+    """
     import tensorflow as tf
 
     if parts == 1:
         return [inputs]
+    missing = tf.maximum(0, parts - tf.shape(inputs)[0])
+    inputs = tf.pad(inputs, [[0, missing], *[[0, 0]] * (len(inputs.shape) - 1)])
     ends = [tf.shape(inputs)[0] * number // parts for number in range(parts + 1)]
     slices = [inputs[start:end] for start, end in itertools.pairwise(ends)]
-    return [tf.ensure_shape(each, inputs.shape) for each in slices]
+    return [tf.ensure_shape(each, (None, *inputs.shape[1:])) for each in slices]
 
 
 def _constant(weight: Array) -> Tensor:

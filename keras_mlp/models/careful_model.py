@@ -31,31 +31,31 @@ class CarefulModel(ReplicatedModel):
     _checked_loss: int | None = None
 
     def __call__(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        self._check_images(inputs, look=not self._range_known)
+        self.check_images(inputs, look=not self._range_known)
         return super().__call__(with_known_shape(self, inputs), *args, **kwargs)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        self._check_images(x)
+        self.check_images(x)
         return super().fit(x, *args, **kwargs)
 
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        self._check_images(x)
+        self.check_images(x)
         return super().evaluate(x, *args, **kwargs)
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        self._check_images(x)
+        self.check_images(x)
         return super().predict(x, *args, **kwargs)
 
     def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        self._check_images(x)
+        self.check_images(x)
         return super().train_on_batch(x, *args, **kwargs)
 
     def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        self._check_images(x)
+        self.check_images(x)
         return super().test_on_batch(x, *args, **kwargs)
 
     def predict_on_batch(self, x: Any) -> Any:
-        self._check_images(x)
+        self.check_images(x)
         return super().predict_on_batch(x)
 
     def compute_loss(
@@ -74,7 +74,8 @@ class CarefulModel(ReplicatedModel):
                 warn_about_losses(self, self.loss)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
-    def _check_images(self, images: Any, look: bool = True) -> None:
+    def check_images(self, images: Any, look: bool = True) -> None:
+        """Refuses images of another shape, and warns of another range if `look`, as above."""
         check_shape(self, images)
         if look and not self._range_warned:
             warned = warn_about_range(self, images)

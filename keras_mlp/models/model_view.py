@@ -90,9 +90,19 @@ class ModelView(CarefulModel):
         """A functional model to what this one computes on the way, as `VisionModel.features`."""
         return feature_model(self, names, grid)
 
+    def quantize(self, *args: Any, **kwargs: Any) -> None:
+        self.base.quantize(*args, **kwargs)
+
+    def __dir__(self) -> list[str]:
+        # Keras saves what `dir` lists, in this order, and each object once: an optimizer that the
+        # base is compiled with too would be stored as the base's. The layers of both are the same.
+        return [name for name in super().__dir__() if name != "base"]
+
     def get_config(self) -> Config:
+        base = keras.saving.serialize_keras_object(self.base)
+        base.pop("compile_config", None)  # of another model than the one that is saved
         return {
-            "base": keras.saving.serialize_keras_object(self.base),
+            "base": base,
             "image_shape": self.image_shape,
             "patch_size": self.patch_size,
         }

@@ -7,11 +7,12 @@ from typing import Any
 import keras
 
 from keras_mlp.layers.tree import sublayers
+from keras_mlp.models.retraced_model import RetracedModel
 from keras_mlp.typing import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_mlp")
-class ReplicatedModel(keras.Model):
+class ReplicatedModel(RetracedModel):
     """A `keras.Model` whose `fit` computes the same on several replicas as on one.
 
     For a model made under `tf.distribute.MirroredStrategy`, Keras 3.15 silently clips the gradients

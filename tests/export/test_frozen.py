@@ -50,6 +50,42 @@ def test_takes_any_batch_and_dtype(model):
     np.testing.assert_allclose(run(images[:1]), expected[:1], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "shape", [(2, 16, 16, 3), (1, 9, 9, 3), (2, 4, 16, 3), (8, 8, 3), (2, 8, 8, 1), (8,)]
+)
+def test_another_shape_is_refused(shape, model):
+    pixels = np.zeros(shape, "uint8")
+    with pytest.raises(ValueError, match=r"expected images of shape \(B, 8, 8, 3\), got"):
+        frozen_function(model)(pixels)
+    dense = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
+    if shape != (8,):
+        with pytest.raises(ValueError, match=r"expected a shape \(None, 8\), got"):
+            frozen_function(dense)(pixels)
+
+
+def test_a_size_that_is_unknown_until_it_runs_is_checked_then(model):
+    run = frozen_function(model)
+    traced = tf.function(run, input_signature=[tf.TensorSpec((None, None, None, 3))])
+    images = toy_pixels(2).astype("float32")
+    np.testing.assert_allclose(traced(images), run(images), rtol=0, atol=1e-6)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        traced(np.zeros((2, 16, 16, 3), "float32"))
+
+
+def test_pixels_of_another_range_are_warned_of():
+    with pytest.warns(UserWarning, match="pixels"):
+        frozen_function(toy())(np.random.default_rng(0).random((2, 8, 8, 3), "float32"))
+
+
+@pytest.mark.parametrize("name", ["ConvMixer", "RepMLPNet", "VisionPermutator"])
+def test_a_batch_smaller_than_its_parts_is_computed(name):
+    model = with_random_weights(ARCHITECTURES[name].from_variant("pico/2", num_classes=3))
+    run, images = frozen_function(model, 2), some_pixels(model)
+    expected = np.array(model(images[:1], training=False))
+    np.testing.assert_allclose(run(images[:1]), expected, rtol=0, atol=1e-4)
+    assert run(images[:0]).shape == (0, 3)
+
+
 @pytest.mark.parametrize("parts", [2, 3])
 def test_parts_of_a_batch_give_the_same(parts, model):
     run, images = frozen_function(model, parts), toy_pixels(5)

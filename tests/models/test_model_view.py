@@ -210,6 +210,45 @@ def test_int8_kernels_are_resized_as_floats(architecture):
     assert 0 < np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("of_view", [False, True])
+@pytest.mark.parametrize("change", ["quantize", "enable_lora"])
+def test_compiled_functions_follow_a_change_of_the_shared_layers(change, of_view):
+    if change == "enable_lora" and of_view:
+        pytest.skip("LoRA is for the model itself")
+    model = with_random_weights(keras_mlp.MLPMixer.from_variant("pico/2", num_classes=3))
+    view = model.at((12, 8, 3))
+    each = (model, view, view.features(["norm"]))
+    pixels = [some_pixels(model), some_pixels(view), some_pixels(view)]
+    before = [one.predict(images, verbose=0) for one, images in zip(each, pixels, strict=True)]
+    if change == "quantize":
+        (view if of_view else model).quantize("int8")
+    else:
+        keras_mlp.enable_lora(model, rank=2)
+        for weight in model.trainable_weights:
+            weight.assign(weight + 0.1)
+    for one, images, old in zip(each, pixels, before, strict=True):
+        found, expected = one.predict(images, verbose=0), one(images)
+        if isinstance(found, dict):
+            found, expected, old = found["norm"], expected["norm"], old["norm"]
+        assert np.abs(found - old).max() > 1e-4
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(found).max())
+
+
+def test_a_file_of_a_view_keeps_the_optimizer_that_it_shares_with_its_base(tmp_path):
+    model = keras_mlp.MLPMixer.from_variant("pico/2", num_classes=3)
+    view = model.at((12, 8, 3))
+    optimizer = keras.optimizers.Adam(1e-3)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for each in (model, view):
+        each.compile(optimizer, loss)
+        each.fit(some_pixels(each, batch=4), np.array([0, 1, 2, 0]), verbose=0)
+    view.save(tmp_path / "view.keras")
+    loaded = keras.saving.load_model(tmp_path / "view.keras")
+    for one, other in zip(loaded.optimizer.variables, optimizer.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert int(loaded.optimizer.iterations) == 2
+
+
 def test_other_quantizations_are_refused_before_any_work():
     model = toy("MLPMixer")
     model.quantize("int4")
