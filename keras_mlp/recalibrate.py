@@ -55,6 +55,8 @@ def recalibrate(model: VisionModel, batches: Iterable[Tensor]) -> None:
         layer.rate = 0.0
     count = 0
     try:
+        for each in statistics:
+            each.assign(np.zeros(each.shape))  # 0 times a statistic that is NaN would be NaN
         for images in _checked(batches, model):
             for norm in norms:
                 norm.momentum = count / (count + 1)  # a mean over all batches so far

@@ -79,6 +79,15 @@ def test_frozen_statistics_stay():
         keras_mlp.recalibrate(model, some_batches(model))
 
 
+def test_statistics_that_are_no_numbers_are_replaced():
+    model = factory("ConvMixer")(num_classes=3)
+    for weight in model.non_trainable_weights:
+        if "moving" in weight.path:
+            weight.assign(np.full(weight.shape, np.nan))
+    keras_mlp.recalibrate(model, [some_pixels(model, batch=8)])
+    assert np.isfinite(predict(model, some_pixels(model))).all()
+
+
 def test_an_error_leaves_the_statistics_as_they_were():
     model = with_random_weights(factory("ConvMixer")())
     before = model.get_weights()

@@ -257,8 +257,9 @@ def _recalibrated(
     own = keras_mlp.with_image_shape(model, (*size, model.image_shape[-1]))
     split = engine_module().load_splits(config.data, own.image_shape).train
     batches = split.batches(config.data.batch_size)
-    # Labels of -1 fill up the last batch.
-    keras_mlp.recalibrate(own, (images[labels >= 0] for images, labels in batches))
+    # Labels of -1 fill up the last batch, or are those of damaged pictures.
+    kept = (images[labels >= 0] for images, labels in batches)
+    keras_mlp.recalibrate(own, (images for images in kept if len(images)))
     return own
 
 

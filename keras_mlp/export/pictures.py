@@ -47,13 +47,13 @@ def decoded(
         pixels = tf.ensure_shape(pixels, (None, None, max(channels, 3)))
         if turn:
             pixels = upright(pixels, orientation_of(contents))
-        return resized(_grey(pixels) if channels == 1 else pixels, size, method)
+        return resized(grey(pixels) if channels == 1 else pixels, size, method)
 
     # One by one, since they differ in size until they are resized.
     return tf.map_fn(picture, encoded, fn_output_signature=tf.TensorSpec(image_shape, tf.uint8))
 
 
-def _grey(pixels: Tensor) -> Tensor:
+def grey(pixels: Tensor) -> Tensor:
     """Returns the luma (ITU-R BT.601), as in JPEG files; exact where all channels are equal."""
     import tensorflow as tf
 
