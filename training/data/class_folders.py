@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from keras_mlp.export.picture_headers import MAX_PIXELS, orientation_of, upright, within_bound
+from keras_mlp.export.pictures import grey
 from training.data.decoding import resize
 from training.data.labelled_folder import labelled_folder, unreadable
 from training.data.picture_files import content_of, needs_pillow
@@ -91,9 +92,7 @@ class _Reader:
     def read(self, path: tf.Tensor) -> tf.Tensor:
         pixels = self._decoded(path)
         if self.image_shape[-1] == 1:
-            # Luma as in JPEG files; exact if all three channels are equal.
-            pixels = tf.tensordot(tf.cast(pixels, tf.float32), [[0.299], [0.587], [0.114]], 1)
-            pixels = tf.round(pixels)
+            pixels = grey(pixels)
         return resize(pixels, self.image_shape, "bilinear")
 
     def _decoded(self, path: tf.Tensor) -> tf.Tensor:

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_mlp.export.picture_headers import orientation_of, upright, within_bound
+from keras_mlp.export.pictures import grey
 from keras_mlp.typing import Tensor
 from training.config import Data
 from training.data.sources import Source
@@ -30,8 +31,7 @@ class Decoder:
             content = self.source.content(stored)
             return self._fit(self.source.decode(content))  # type: ignore[attr-defined]
         content = self._content(stored)
-        pixels = tf.io.decode_image(content, self.image_shape[-1], expand_animations=False)
-        return self._fit(self._turned(pixels, content))
+        return self._fit(self._turned(self._pixels(content), content))
 
     def part(self, stored: tf.Tensor, seed: Tensor, smallest: float, aspect: float) -> tf.Tensor:
         """A random part of the picture: uint8 (H, W, C); see `random_box`.
@@ -44,10 +44,11 @@ class Decoder:
 
         def from_jpeg() -> tf.Tensor:
             box = random_box(tf.image.extract_jpeg_shape(content), seed, smallest, aspect)
-            return tf.image.decode_and_crop_jpeg(content, box, channels)
+            part = tf.image.decode_and_crop_jpeg(content, box, max(channels, 3))
+            return grey(part) if channels == 1 else part
 
         def from_others() -> tf.Tensor:
-            pixels = tf.io.decode_image(content, channels, expand_animations=False)
+            pixels = self._pixels(content)
             box = random_box(tf.shape(pixels), seed, smallest, aspect)
             return tf.slice(pixels, [box[0], box[1], 0], [box[2], box[3], channels])
 
@@ -57,6 +58,14 @@ class Decoder:
     def _content(self, stored: tf.Tensor) -> tf.Tensor:
         """The bytes of a picture's file, which is small enough to be decoded."""
         return within_bound(self.source.content(stored), self.max_pixels, "data.max_pixels")
+
+    def _pixels(self, content: tf.Tensor) -> tf.Tensor:
+        """All pixels of a picture, with as many channels as the model takes."""
+        if self.image_shape[-1] == 1:
+            # TensorFlow converts few kinds of files to grey, not CMYK, and truncates. The decoder
+            # of JPEG files reads PNG too.
+            return grey(tf.io.decode_jpeg(content, 3))
+        return tf.io.decode_image(content, self.image_shape[-1], expand_animations=False)
 
     def _turned(self, pixels: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
         return upright(pixels, orientation_of(content)) if self.upright else pixels

@@ -66,6 +66,24 @@ def test_every_kind_of_file_is_read_in_training_and_evaluation(tmp_path, caplog)
     assert len(read) == 14
 
 
+def test_a_jpeg_file_for_printing_becomes_grey_too(tmp_path):
+    printed = Image.fromarray(smooth(16, 16)).convert("CMYK")
+    root = folder_of(tmp_path, {"a/1.jpg": encoded(printed, "JPEG", quality=100)})
+    (image,) = images_of(root)
+    (grey,) = images_of(root, (8, 8, 1))
+    luma = image.astype(float) @ [0.299, 0.587, 0.114]
+    assert np.abs(grey[..., 0] - luma).max() <= 2
+    stream = training_stream(
+        load_splits(data_of(root), (8, 8, 1)).train,
+        batch_size=1,
+        seed=0,
+        start_step=0,
+        augment=Augment(crop=0.5),
+    )
+    trained, _ = next(stream.take(1).as_numpy_iterator())
+    assert trained.shape == (1, 8, 8, 1)
+
+
 def test_colours_become_grey_for_a_model_of_one_channel(tmp_path, caplog):
     root = folder_of(tmp_path, of_each_kind())
     images = images_of(root, (8, 8, 1))
