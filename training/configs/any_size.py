@@ -3,7 +3,7 @@
 python -m training.any_size --config training/configs/any_size.py --workdir runs/any_size --jobs 2
 
 The flexible model sees as many images in total as each of the others. Test sizes lie between the
-trained ones too, and beyond them. Nothing was tuned. docs/any_size.md explains the comparison.
+trained ones too, and beyond them. Nothing was tuned. docs/any_size.md has the results.
 """
 
 from training.config import AnySize, Augment, Data, Model, Optimizer, Runtime

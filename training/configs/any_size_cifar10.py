@@ -4,7 +4,7 @@ python -m training.any_size --config training/configs/any_size_cifar10.py \
     --workdir runs/any_size_cifar10 --jobs 2
 
 Budgets, optimizer and model are those of Fashion-MNIST, but for the images. Nothing was tuned.
-docs/any_size.md explains the comparison.
+docs/any_size.md has the results.
 """
 
 import dataclasses
