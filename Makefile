@@ -12,9 +12,6 @@ TEST := $(PYTEST) --dist worksteal
 # Full-size models are a group: two at once may not fit the memory.
 SWEEP := $(PYTEST) --dist loadgroup -m sweep
 
-# Tests start a hundred processes. Where this is set, each would compile our modules again.
-export PYTHONDONTWRITEBYTECODE =
-
 # A few minutes that touch every part: what `make test-pythons` runs.
 QUICK := tests/programs tests/test_command_lines.py tests/layers tests/export/test_command.py \
 	tests/weights tests/test_new_head.py tests/training/test_config.py tests/training/test_train.py \
