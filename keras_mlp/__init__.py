@@ -23,7 +23,7 @@ from keras_mlp.models import __all__ as _models
 from keras_mlp.new_head import with_new_head
 from keras_mlp.recalibrate import recalibrate
 from keras_mlp.saved_model_layer import SavedModelLayer
-from keras_mlp.version import __version__
+from keras_mlp.version import __version__ as __version__
 from keras_mlp.weights import (
     class_names,
     load_checkpoint,
@@ -54,5 +54,4 @@ __all__ = [
     "saved_model_info",
     "with_image_shape",
     "with_new_head",
-    "__version__",
 ]

@@ -5,7 +5,6 @@ python -m saved_models.index
 
 from saved_models.command_line import index_options
 from training.engine.interruption import end_on_ctrl_c
-from training.program_end import clear_end
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     end_on_ctrl_c()
@@ -19,6 +18,7 @@ from keras_mlp.whole_files import write_text
 from saved_models.artefact import CARD, CLASSIFIER, MANIFEST, read_metrics
 from saved_models.card import card, dataset, kind
 from saved_models.manifest import read_manifest
+from training.program_end import clear_end
 
 FOLDER = pathlib.Path(__file__).parent
 BEGIN, END = "<!-- artefacts: begin -->", "<!-- artefacts: end -->"

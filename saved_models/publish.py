@@ -10,7 +10,6 @@ Hugging Face instead:
 
 from saved_models.command_line import OWNER, publish_options
 from training.engine.interruption import end_on_ctrl_c
-from training.program_end import clear_end
 
 if __name__ == "__main__":  # wrong options end here, before TensorFlow loads
     end_on_ctrl_c()
@@ -30,6 +29,7 @@ from saved_models.artefact import check_output
 from saved_models.card import card, dataset, kind
 from saved_models.manifest import manifest_problems, read_manifest
 from saved_models.upload import upload
+from training.program_end import clear_end
 
 LICENCE = "Apache 2.0"  # as Kaggle calls it
 FRAMEWORK = "tensorFlow2"

@@ -70,7 +70,10 @@ def frozen_function(model: keras.Model, parts: int = 1) -> Callable[[Any], Any]:
                 model.stateless_call(*constants, part, training=False)[0]
                 for part in _split(inputs, parts)
             ]
-        return tf.cast(tf.concat(outputs, 0)[: tf.shape(inputs)[0]], tf.float32)
+        joined = tf.concat(outputs, 0)
+        if parts > 1:
+            joined = joined[: tf.shape(inputs)[0]]  # without what filled up a smaller batch
+        return tf.cast(joined, tf.float32)
 
     dtype = tf.as_dtype(model.inputs[0].dtype)
     signature = tf.TensorSpec(model.inputs[0].shape, dtype)
@@ -81,7 +84,7 @@ def frozen_function(model: keras.Model, parts: int = 1) -> Callable[[Any], Any]:
         if inputs.shape and inputs.shape[0] == 0:  # TensorFlow's convolutions fail without images
             return tf.zeros((0, *model.outputs[0].shape[1:]))
         if isinstance(model, CarefulModel):
-            model.check_images(inputs)
+            model.check_images(inputs, again=False)
         return run(_of_shape(model, tf.cast(inputs, dtype)))
 
     return checked

@@ -31,7 +31,7 @@ class CarefulModel(ReplicatedModel):
     _checked_loss: int | None = None
 
     def __call__(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        self.check_images(inputs, look=not self._range_known)
+        self.check_images(inputs, again=False)
         return super().__call__(with_known_shape(self, inputs), *args, **kwargs)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -74,10 +74,15 @@ class CarefulModel(ReplicatedModel):
                 warn_about_losses(self, self.loss)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
-    def check_images(self, images: Any, look: bool = True) -> None:
-        """Refuses images of another shape, and warns of another range if `look`, as above."""
+    def check_images(self, images: Any, again: bool = True) -> None:
+        """Refuses images of another shape, and warns of another range, as above.
+
+        Args:
+            images: what the model is given.
+            again: whether to look at the range of pixels although it is known from other images.
+        """
         check_shape(self, images)
-        if look and not self._range_warned:
+        if (again or not self._range_known) and not self._range_warned:
             warned = warn_about_range(self, images)
             self._range_known = self._range_known or warned is not None
             self._range_warned = bool(warned)

@@ -13,8 +13,7 @@ _LOWEST, _HIGHEST = 160, 400  # sides of a picture, in pixels
 
 
 def write_sample_pictures(root: pathlib.Path, data: Data, count: int) -> None:
-    """Writes JPEG files, cut from scikit-learn's two photographs, into every split that
-    the config names.
+    """Writes JPEG files, cut from scikit-learn's two photographs, into every split of a config.
 
     Args:
         root: path of an empty folder.

@@ -8,7 +8,6 @@ screen and without a network.
 """
 
 from training.engine.interruption import end_on_ctrl_c
-from training.program_end import clear_end
 
 if __name__ == "__main__":
     end_on_ctrl_c()
@@ -21,6 +20,8 @@ import tempfile
 from collections.abc import Sequence
 
 import PIL.Image
+
+from training.program_end import clear_end
 
 # Width and height in CSS pixels.
 SIZES = {"wide": (1280, 1500), "phone": (390, 1500)}
