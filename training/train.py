@@ -37,12 +37,14 @@ from training.models.arguments import check_model
 from training.models.from_config import build_model, model_image_shape
 from training.program_end import clear_end
 from training.report import METRICS_WAY_OUT, write_report
+from training.reports.judgement import NotFiniteLogits
 from training.reports.pictures import draw_predictions
 from training.reports.printed import result_lines, shown_number, starting_line
 from training.reports.provenance import device_name, provenance
 from training.terminal import set_up_terminal
 
 _DRAWN = 32  # test images in `predictions.png`
+_TEST = ("loss", "accuracy", "top5_accuracy", "examples")  # in `metrics.json`
 
 
 def train(
@@ -167,7 +169,8 @@ def _train_in(
     all_metrics = []
     for run in runs:
         with splits.explained():
-            test = engine.evaluate(run.model, splits.test, config.data.batch_size)
+            judged = _judged(run.model, splits, config.data.batch_size)
+        test = {key: judged[key] for key in _TEST if key in judged}
         metrics = {
             "test": test,
             **_health(Curve(run.folder, limits, total_steps), test, total_steps),
@@ -183,7 +186,7 @@ def _train_in(
             **provenance(),
         }
         if run.folder.chief:
-            _write_results(run, splits.test, metrics)
+            _write_results(run, splits.test, judged, metrics)
         all_metrics.append(metrics)
     engine.finish()
     return all_metrics
@@ -194,6 +197,14 @@ def _say_start(run: Run, splits: Splits) -> None:
     sizes = splits.train.size, held_out, splits.test.size, len(splits.classes)
     model, data = as_stored(run.config)["model"], run.config.data.name
     print(starting_line(model, run.model.count_params(), data, sizes, device_name()), flush=True)
+
+
+def _judged(model: keras.Model, splits: Splits, batch_size: int) -> dict[str, Any]:
+    """The evaluation on the test split; nothing but a loss of NaN if a logit is not finite."""
+    try:
+        return evaluate_model(model, splits.test, splits.classes, batch_size)
+    except NotFiniteLogits:
+        return {"loss": math.nan}
 
 
 def _health(curve: Curve, test: dict[str, Any], total_steps: int) -> dict[str, Any]:
@@ -244,7 +255,7 @@ def _check_batch(config: Config, replicas: int) -> None:
         )
 
 
-def _write_results(run: Run, test: Split, metrics: dict[str, Any]) -> None:
+def _write_results(run: Run, test: Split, judged: dict[str, Any], metrics: dict[str, Any]) -> None:
     """Writes model, SavedModels, then the metrics, which mark the run as finished, and a report."""
     config, folder, model = run.config, run.folder, run.model
     with whole_file(folder.path / "model.keras") as path:
@@ -269,7 +280,6 @@ def _write_results(run: Run, test: Split, metrics: dict[str, Any]) -> None:
                 f"SavedModels need TensorFlow: `python -m saved_models.make {folder.path} --output "
                 "FOLDER` makes them where it is installed."
             )
-    judged = evaluate_model(model, test, metrics["classes"], config.data.batch_size)
     data = f"{config.data.name}, test"
     write_evaluation({"source": "model.keras", "data": data, **judged}, folder.path)
     draw_predictions(folder.path / "predictions.png", images, labels, logits, metrics["classes"])

@@ -3,16 +3,19 @@
 import json
 import math
 import shutil
+import types
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_mlp.json_files import read_json
 from tests.training.blank_pictures import blank_pictures
 from training import back_to_best as program
 from training import compare, report
 from training.compare import comparison_table
+from training.data.pipeline import Split
 from training.engine.best import BestCheckpoint
 from training.engine.curve import Curve
 from training.engine.explosion import LossLimits
@@ -22,7 +25,7 @@ from training.engine.workdir import Workdir
 from training.reports.curves import learning_curves
 from training.reports.pictures import draw_run
 from training.studies.results import run_record, write_results
-from training.train import _health, main
+from training.train import _health, _judged, main
 
 
 def entry(step, loss, accuracy=None):
@@ -256,8 +259,13 @@ def test_a_spoiled_checkpoint_is_not_recommended(folder):
     assert curve.best.judged["step"] == 10 and curve.way_out() == ""
 
 
-def test_a_test_loss_that_is_not_finite_is_an_error(folder):
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_logits_that_are_not_finite_are_an_error(folder, value):
+    images = tf.zeros((6, 1, 1, 2), tf.uint8)
+    split = Split(lambda: tf.data.Dataset.from_tensor_slices((images, np.zeros(6, "int64"))), 6)
+    splits = types.SimpleNamespace(test=split, classes=["a", "b"])
+    test = _judged(lambda x, training: tf.cast(x[:, 0, 0], tf.float32) + value, splits, 2)
     curve = grow(folder, [entry(10, 1.0, 0.5)])
     with pytest.raises(FloatingPointError, match="test loss is not finite at step 20") as error:
-        _health(curve, {"loss": math.nan}, 20)
+        _health(curve, test, 20)
     assert "step 10, is kept" in str(error.value) and "back_to_best" in str(error.value)

@@ -72,7 +72,7 @@ class Splits(typing.Protocol):
 
 
 class Engine(typing.Protocol):
-    """What trains: devices, data, the loop and the evaluation.
+    """What trains: devices, data and the loop.
 
     Attributes:
         chief: whether this process writes the run's files; one of all workers does.
@@ -98,10 +98,6 @@ class Engine(typing.Protocol):
         Returns:
             What `metrics.json` holds of it; `wall_seconds` at least.
         """
-        ...
-
-    def evaluate(self, model: keras.Model, split: Split, batch_size: int) -> dict[str, typing.Any]:
-        """Loss and accuracy on every example of a split."""
         ...
 
     def finish(self) -> None:
@@ -198,7 +194,7 @@ class EngineModule(typing.Protocol):
         ...
 
     def evaluate(self, model: keras.Model, split: Split, batch_size: int) -> dict[str, typing.Any]:
-        """Loss and accuracy on every example of a split, without an `Engine`."""
+        """Loss and accuracy on every example of a split."""
         ...
 
     def accelerators(self) -> list[dict[str, typing.Any]]:

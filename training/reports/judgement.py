@@ -6,6 +6,10 @@ import numpy.typing as npt
 CALIBRATION_BINS = 15
 
 
+class NotFiniteLogits(ValueError):
+    """A model's logits are infinite or NaN: it has diverged, and nothing can be counted."""
+
+
 class Judgement:
     """Loss, accuracy, confusion matrix and calibration of a classifier.
 
@@ -45,7 +49,8 @@ class Judgement:
             labels: (B,), integers from 0 to K - 1.
 
         Raises:
-            ValueError: the shapes do not match, a logit is not finite, or a label is out of range.
+            NotFiniteLogits: a logit is not finite.
+            ValueError: the shapes do not match, or a label is out of range.
         """
         logits, labels = _checked(logits, labels, len(self.confusion))
         probabilities, losses = _softmax_and_losses(logits, labels)
@@ -132,7 +137,7 @@ def _checked(
             f"{num_classes} classes it must be ({len(labels)}, {num_classes})."
         )
     if not np.isfinite(logits).all():
-        raise ValueError("The model gives logits that are not finite.")
+        raise NotFiniteLogits("The model gives logits that are not finite.")
     if len(labels) and not 0 <= labels.min() <= labels.max() < num_classes:
         raise ValueError(
             f"Labels must be from 0 to {num_classes - 1}, got {labels.min()} to {labels.max()}."

@@ -57,11 +57,6 @@ class JaxEngine:
     def fit(self, runs: list[Run], splits: ArraySplits, total_steps: int) -> dict[str, typing.Any]:
         return run_steps(runs, splits, total_steps, self.devices)
 
-    def evaluate(
-        self, model: keras.Model, split: ArraySplit, batch_size: int
-    ) -> dict[str, typing.Any]:
-        return evaluate(model, split, batch_size)
-
     def finish(self) -> None:
         pass
 

@@ -4,7 +4,6 @@ import contextlib
 import pathlib
 import typing
 
-import keras
 import tensorflow as tf
 
 from keras_mlp.errors import first_line
@@ -14,7 +13,7 @@ from training.config import Config, Runtime
 from training.data.class_folders import load_folder
 from training.data.pipeline import load_splits
 from training.data.policies import check_policy
-from training.data.splits import Split, Splits
+from training.data.splits import Splits
 from training.engine.chosen import Run
 from training.engine.interruption import LostWorker
 from training.engine.tensorflow.adamw import AdamW
@@ -96,10 +95,6 @@ class TensorFlowEngine:
             with self.scope():
                 averages.take()
         return {"wall_seconds": round(seconds, 1)}
-
-    def evaluate(self, model: keras.Model, split: Split, batch_size: int) -> dict[str, typing.Any]:
-        with _lost_workers_named(), self.scope():
-            return evaluate(model, split, batch_size)
 
     def finish(self) -> None:
         # No worker leaves before the chief is done: it would be taken for dead.
