@@ -20,11 +20,15 @@ def entries_of(name):
 
 
 STUDIES = {name: entries_of(name) for name in OWN}
-DIGITS = STUDIES["digits"]
-LONGER, BATCH_NORM = map(entries_of, ("digits_longer", "digits_batch_norm"))
-# Longer runs of the same page, against the same models for one size each.
-ALONE = [entry for entry in DIGITS if entry["way"] != "flexible"]
-AGAINST = [entry for entry in ALONE if entry["architecture"] == "MLPMixer"] + LONGER
+# Longer runs of a flexible Mixer on the same page.
+LONGER = {name: entries_of(f"{name}_longer") for name in ("fashion_mnist", "digits")}
+BATCH_NORM = entries_of("digits_batch_norm")
+
+
+def against_longer(name):
+    """The longer runs, with the models for one size each that they are compared with."""
+    alone = [entry for entry in STUDIES[name] if entry["way"] != "flexible"]
+    return [entry for entry in alone if entry["architecture"] == "MLPMixer"] + LONGER[name]
 
 
 @pytest.mark.parametrize(
@@ -32,11 +36,17 @@ AGAINST = [entry for entry in ALONE if entry["architecture"] == "MLPMixer"] + LO
     [
         *map(any_size_table, STUDIES.values()),
         *(lost_table(STUDIES[name], own) for name, own in OWN.items()),
-        any_size_table(LONGER),
-        lost_table(AGAINST, OWN["digits"]),
+        *map(any_size_table, LONGER.values()),
+        *(lost_table(against_longer(name), OWN[name]) for name in LONGER),
         any_size_table(BATCH_NORM),
     ],
-    ids=[*STUDIES, *(f"{name} lost" for name in OWN), "longer", "longer lost", "batch norm"],
+    ids=[
+        *STUDIES,
+        *(f"{name} lost" for name in OWN),
+        *(f"{name} longer" for name in LONGER),
+        *(f"{name} longer lost" for name in LONGER),
+        "batch norm",
+    ],
 )
 def test_the_page_shows_what_is_stored(table):
     assert table in (ROOT / "docs/any_size.md").read_text(encoding="utf-8")
@@ -90,15 +100,29 @@ def test_the_goal_is_missed_on_equal_budgets(name, architecture):
     assert -gained(name, architecture, OWN[name]) > 0.5  # the resized model is the native one
 
 
-def test_longer_training_meets_the_goal_at_square_sizes_only():
-    def lost(entries, size):
-        ceiling = "resized" if size == [8, 8] else "separate"
-        own = mean(DIGITS, "MLPMixer", ceiling, size)
-        return own - mean(entries, "MLPMixer", "flexible", size)
+def lost(name, entries, size):
+    """Points that a flexible Mixer loses to the model for one size."""
+    way = "resized" if size == list(OWN[name]) else "separate"
+    own = mean(STUDIES[name], "MLPMixer", way, size)
+    return own - mean(entries, "MLPMixer", "flexible", size)
 
-    assert lost(DIGITS, [8, 8]) > 0.5 and lost(DIGITS, [6, 6]) > 1 and lost(DIGITS, [8, 16]) > 1
-    assert lost(LONGER, [8, 8]) <= 0.5 and lost(LONGER, [8, 16]) > 1
-    assert all(lost(LONGER, [side, side]) <= 1 for side in (6, 12, 16))
+
+def test_longer_training_meets_the_goal_at_every_size_of_fashion_mnist():
+    sizes = {tuple(entry["size"]) for entry in STUDIES["fashion_mnist"]}
+    assert {tuple(entry["size"]) for entry in LONGER["fashion_mnist"]} == sizes
+    assert lost("fashion_mnist", LONGER["fashion_mnist"], [28, 56]) <= 0.5
+    for side in (20, 28, 36, 56):
+        assert lost("fashion_mnist", LONGER["fashion_mnist"], [side, side]) < 0
+
+
+def test_longer_training_meets_the_goal_at_square_sizes_of_digits_only():
+    before, after = (
+        {size: lost("digits", entries, list(size)) for size in [(8, 8), (6, 6), (8, 16)]}
+        for entries in (STUDIES["digits"], LONGER["digits"])
+    )
+    assert before[8, 8] > 0.5 and before[6, 6] > 1 and before[8, 16] > 1
+    assert after[8, 8] <= 0.5 and after[8, 16] > 1
+    assert all(lost("digits", LONGER["digits"], [side, side]) <= 1 for side in (6, 12, 16))
 
 
 @pytest.mark.parametrize("architecture", ["ConvMixer", "RepMLPNet"])
