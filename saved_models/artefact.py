@@ -5,13 +5,13 @@ import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 import keras_mlp
 from keras_mlp.errors import first_line
 from keras_mlp.golden import GOLDEN_FILE
 from keras_mlp.json_files import read_json
+from keras_mlp.keras_file import load_vision_model
 from keras_mlp.typing import Array
 
 CARD = "README.md"
@@ -151,16 +151,7 @@ def load_keras_model(folder: str | pathlib.Path) -> keras_mlp.VisionModel:
         ValueError: the file is not a `.keras` archive, is damaged, holds code that `safe_mode`
             refuses, or holds another kind of model.
     """
-    file = pathlib.Path(folder) / KERAS_MODEL
-    if not zipfile.is_zipfile(file):
-        raise ValueError(f"{file} is not a .keras archive.")
-    try:
-        model = keras.saving.load_model(file, compile=False, safe_mode=True)
-    except Exception as error:  # Keras can raise anything here
-        raise ValueError(f"{file} cannot be loaded: {first_line(error)}") from error
-    if not isinstance(model, keras_mlp.VisionModel):
-        raise ValueError(f"{file} holds a {type(model).__name__}, not a model of keras_mlp.")
-    return model
+    return load_vision_model(pathlib.Path(folder) / KERAS_MODEL)
 
 
 def load_saved_model(folder: str | pathlib.Path) -> Any:

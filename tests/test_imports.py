@@ -19,9 +19,10 @@ ROWS = (
         "keras_mlp.version",
     ),
     ("keras_mlp.arguments", "keras_mlp.whole_files", "keras_mlp.json_files", "keras_mlp.golden"),
-    ("keras_mlp.command_line", "keras_mlp.keras_file"),
+    ("keras_mlp.command_line",),
     ("keras_mlp.layers",),
     ("keras_mlp.models",),
+    ("keras_mlp.keras_file",),
     ("keras_mlp.weights",),
     (
         "keras_mlp.new_head",

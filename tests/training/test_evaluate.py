@@ -283,7 +283,7 @@ def test_a_folder_that_does_not_fit_ends_with_one_line(saved, how, message, tmp_
         ("features", "outputs features, not logits"),
         ("pictures", "was not written by keras_mlp"),
         ("pictures", "pictures was not written by keras_mlp: the folder holds neither model.keras"),
-        ("torn.keras", "torn.keras cannot be read: it is not a .keras archive, or it is cut off"),
+        ("torn.keras", "damaged: it is not a .keras archive, or it is cut off"),
     ],
 )
 def test_a_source_that_cannot_be_judged_ends_with_one_line(saved, source, message):

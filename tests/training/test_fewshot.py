@@ -77,7 +77,9 @@ def test_what_has_no_features_is_named(sources, tmp_path):
     with pytest.raises(ValueError, match="has no pooled features"):
         open_features(tmp_path / "flat.keras")
     (tmp_path / "bad.keras").write_text("no model")
-    with pytest.raises(ValueError, match=r"bad\.keras cannot be read: it is not a \.keras archive"):
+    with pytest.raises(
+        ValueError, match=r"bad\.keras cannot be loaded; .*: it is not a \.keras archive"
+    ):
         open_features(tmp_path / "bad.keras")
 
 

@@ -11,7 +11,7 @@ import keras
 import keras_mlp
 from keras_mlp.errors import first_line
 from keras_mlp.json_files import read_json
-from keras_mlp.keras_file import fault_of
+from keras_mlp.keras_file import load_keras_file
 from training.engine.chosen import engine_module
 from training.models.function_models import is_function
 from training.models.opened_model import check_reads_saved_models
@@ -63,10 +63,7 @@ def pixel_features(image_shape: tuple[int, int, int]) -> FrozenFeatures:
 
 def _of_keras_file(file: pathlib.Path) -> FrozenFeatures:
     _import_custom_layers(file.parent)
-    try:
-        model = keras.models.load_model(file, compile=False)
-    except Exception as error:  # Keras can raise anything here
-        raise ValueError(f"`--source` {file} cannot be read: {fault_of(file, error)}") from error
+    model = load_keras_file(file, f"`--source` {file}")
     features = _features(model)
     if features is None or len(features.shape) != 2 or len(model.input_shape) != 4:
         raise ValueError(

@@ -11,7 +11,7 @@ import keras_mlp
 from keras_mlp.errors import first_line
 from keras_mlp.golden import GOLDEN_FILE
 from keras_mlp.json_files import read_json
-from keras_mlp.keras_file import fault_of
+from keras_mlp.keras_file import load_keras_file
 from training.engine.chosen import engine_module
 from training.models.logits import logits_model
 
@@ -70,12 +70,14 @@ def open_model(source: str | pathlib.Path) -> OpenedModel:
 
 def _open_keras_file(file: pathlib.Path) -> OpenedModel:
     try:
-        model = keras.models.load_model(file, compile=False)
-    except Exception as error:  # Keras can raise anything here
-        message = f"`--source` {file} cannot be read: {fault_of(file, error)}"
-        if (file.parent / "saved_model").is_dir() and "safe_mode" in str(error):
-            message += f" Or evaluate {file.parent / 'saved_model'}, which holds the same model."
-        raise ValueError(message) from error
+        model = load_keras_file(file, f"`--source` {file}")
+    except ValueError as error:
+        saved_model = file.parent / "saved_model"
+        if saved_model.is_dir() and "safe_mode" in str(error.__cause__):
+            raise ValueError(
+                f"{error} Or evaluate {saved_model}, which holds the same model."
+            ) from error
+        raise
     shapes = model.input_shape, model.output_shape
     if not all(isinstance(shape, tuple) for shape in shapes) or len(shapes[0]) != 4:
         raise ValueError(f"`--source` {file} does not take a single batch of images.")

@@ -1,13 +1,10 @@
 """The trained model that a user names: a file, a folder or published weights."""
 
 import pathlib
-import zipfile
-
-import keras
 
 import keras_mlp
 from keras_mlp.arguments import describe_choices
-from keras_mlp.errors import first_line
+from keras_mlp.keras_file import load_vision_model
 from keras_mlp.models import VisionModel
 from keras_mlp.models.about import variant_of
 from training.models.opened_model import check_reads_saved_models
@@ -69,7 +66,7 @@ def trained_model(source: str | pathlib.Path, key: str = "--source") -> VisionMo
         return VisionModel.from_preset(str(source))
     file = keras_file(path)
     if file is not None:
-        return _from_keras_file(file, key)
+        return load_vision_model(file, f"`{key}` {file}")
     if not path.is_dir():
         raise ValueError(f"`{key}` {path} must be {KINDS}.")
     check_reads_saved_models(path, key)
@@ -79,19 +76,6 @@ def trained_model(source: str | pathlib.Path, key: str = "--source") -> VisionMo
 def size_of(model: VisionModel) -> str:
     """The name of a model's size, as configs and reports call it."""
     return variant_of(model) or OWN_SIZE
-
-
-def _from_keras_file(file: pathlib.Path, key: str) -> VisionModel:
-    if not zipfile.is_zipfile(file):
-        raise ValueError(f"`{key}` {file} cannot be read: it is not a .keras archive.")
-    try:
-        model = keras.models.load_model(file, compile=False)
-    except Exception as error:  # Keras can raise anything here
-        message = f"`{key}` {file} cannot be read; it may be damaged: {first_line(error)}"
-        raise ValueError(message) from error
-    if not isinstance(model, VisionModel):
-        raise ValueError(f"`{key}` {file} holds a {type(model).__name__}, not a keras_mlp model.")
-    return model
 
 
 def _presets() -> list[str]:
