@@ -33,6 +33,8 @@ _INTERPRETERS = {
     "timm": "timm_python",
     "openvino": "openvino_python",
     "onnxruntime": "onnx_python",
+    "keras_hub": "peers_python",
+    "zeromodels": "peers_python",
 }
 
 
@@ -279,6 +281,9 @@ def _models(options: argparse.Namespace) -> list[tuple[str, str]]:
 
 
 def _missing(contender: Contender, task: Task, options: argparse.Namespace) -> list[str]:
+    architectures = contender.architectures
+    if architectures is not None and options.architecture not in architectures:
+        return [f"{contender.libraries[0]} has no such network"]
     reason = lack(contender, task)
     if reason:
         return [reason]

@@ -38,6 +38,11 @@ def _parser() -> argparse.ArgumentParser:
         default=sys.executable,
         help="interpreter with the extra openvino-int8",
     )
+    add(
+        "--peers-python",
+        default=sys.executable,
+        help="interpreter with this package, KerasHub and ZeroModels",
+    )
     add("--onnx-python", default=sys.executable, help="interpreter with the extra onnx")
     return parser
 

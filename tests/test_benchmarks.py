@@ -30,7 +30,8 @@ def toy(function, name=None, libraries=("numpy",)):
 
 def options(**overrides):
     defaults = {"architecture": "MLPMixer", "variant": "pico/2", "batch": 2, "rounds": 2}
-    pythons = dict.fromkeys(("timm_python", "openvino_python", "onnx_python"), sys.executable)
+    interpreters = ("timm_python", "openvino_python", "onnx_python", "peers_python")
+    pythons = dict.fromkeys(interpreters, sys.executable)
     return argparse.Namespace(**{**defaults, **pythons, "seconds": 0.001, **overrides})
 
 
@@ -180,6 +181,14 @@ def test_a_network_that_timm_lacks_is_reported(tmp_path, cpu):
     run = inference.measure(contenders, only, [cpu], {}, tmp_path)
     assert run["missing"] == {"of_timm": ["timm has no such network"]}
     assert set(run["contenders"]) == {"picture_sums"}
+
+
+def test_a_network_that_a_library_lacks_is_reported(tmp_path, cpu):
+    of_others = dataclasses.replace(toy(picture_sums, "of_others"), architectures=("ViT",))
+    only = options(architecture="FFOnly", rounds=1)
+    run = inference.measure([toy(picture_sums), of_others], only, [cpu], {}, tmp_path)
+    (reason,) = run["missing"]["of_others"]
+    assert reason.endswith(" has no such network") and set(run["contenders"]) == {"picture_sums"}
 
 
 @pytest.mark.parametrize("features", [["avx2"], ["avx2", "amx_bf16"]])

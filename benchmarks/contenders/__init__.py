@@ -24,6 +24,7 @@ class Contender:
         precision: what it computes in, "float32", "bfloat16" or "int8"; outputs of the last two
             are compared loosely.
         environment: variables of its process, besides those that all have.
+        architectures: those that its library has; None for whatever the task has.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Contender:
     form: str | None = None
     precision: str = "float32"
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    architectures: tuple[str, ...] | None = None
 
 
 _TENSORFLOW = ("tensorflow", "keras", "numpy")
@@ -48,6 +50,7 @@ _OPENVINO = ("openvino", "tensorflow", "numpy")
 _OURS = "benchmarks.contenders.ours"
 _TORCH = "benchmarks.contenders.timm_mixer"
 _FILES = "benchmarks.contenders.exported"
+_PEERS = "benchmarks.contenders.keras_peers"
 
 INFERENCE = {
     contender.name: contender
@@ -116,6 +119,27 @@ INFERENCE = {
             f"{_TORCH}:frozen_bfloat16",
             _TIMM,
             precision="bfloat16",
+        ),
+        Contender(
+            "timm_int8",
+            "timm, torch.compile, int8 by torchao",
+            f"{_TORCH}:int8",
+            (*_TIMM, "torchao"),
+            precision="int8",
+        ),
+        Contender(
+            "keras_hub",
+            "KerasHub, tf.function",
+            f"{_PEERS}:keras_hub",
+            ("keras_hub", *_TENSORFLOW),
+            architectures=("ViT",),
+        ),
+        Contender(
+            "zeromodels",
+            "ZeroModels, tf.function",
+            f"{_PEERS}:zeromodels",
+            ("zeromodels", *_TENSORFLOW),
+            architectures=("MLPMixer", "ResMLP", "ViT"),
         ),
         Contender("litert", "LiteRT, float32", f"{_FILES}:litert", _LITERT, form="litert"),
         Contender(

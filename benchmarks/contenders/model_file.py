@@ -11,8 +11,16 @@ def forward(
     task: dict[str, Any], jit_compile: bool = False, dtype: str | None = None
 ) -> Callable[[], np.ndarray]:
     """The model as a `tf.function` that takes the batch as numpy; `dtype` as for `read_model`."""
-    tf = tensorflow_for(task)
-    model = read_model(task, dtype)
+    tensorflow_for(task)
+    return compiled(read_model(task, dtype), task, jit_compile)
+
+
+def compiled(
+    model: Any, task: dict[str, Any], jit_compile: bool = False
+) -> Callable[[], np.ndarray]:
+    """Any Keras model as a `tf.function` that takes the batch as numpy."""
+    import tensorflow as tf
+
     images = np.load(task["images"])
 
     @tf.function(jit_compile=jit_compile)

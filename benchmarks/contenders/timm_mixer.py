@@ -40,6 +40,11 @@ def frozen_bfloat16(task: dict[str, Any]) -> Callable[[], np.ndarray]:
     return _forward(task, _frozen, torch.bfloat16)
 
 
+def int8(task: dict[str, Any]) -> Callable[[], np.ndarray]:
+    """Linear layers in int8 by torchao, activations quantized on the fly; torch.compile."""
+    return _forward(task, _int8)
+
+
 def read_timm(task: dict[str, Any]) -> tuple[torch.nn.Module, torch.Tensor]:
     """The module with the weights of a task, and its images, channels first."""
     torch.set_num_threads(task["threads"])
@@ -66,6 +71,13 @@ def _forward(
         return run(images).float().numpy()
 
     return forward
+
+
+def _int8(model: torch.nn.Module) -> Model:
+    from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
+
+    quantize_(model, Int8DynamicActivationInt8WeightConfig())
+    return torch.compile(model)
 
 
 def _as_it_is(model: torch.nn.Module) -> Model:
