@@ -159,7 +159,9 @@ def markdown(run: Mapping[str, Any]) -> str:
 
 
 def _cell(result: dict[str, Any]) -> str:
-    return f"{result['milliseconds']:.3g} ({result['lowest']:.3g} to {result['highest']:.3g})"
+    figures = (result[key] for key in ("milliseconds", "lowest", "highest"))
+    median, lowest, highest = (f"{x:.3g}" if x < 1000 else f"{x:,.0f}" for x in figures)
+    return f"{median} ({lowest} to {highest})"
 
 
 def _exponent(results: Sequence[dict[str, Any]]) -> str:

@@ -4,16 +4,18 @@ import re
 import statistics
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from documentation.cifar10_table import CIFAR10, accuracies, epochs_told
 from documentation.page_tables import page_table
-from documentation.stored_studies import LATENCY, TEXT, results_of, stored
+from documentation.stored_studies import LATENCY, TEXT, TOKENS, results_of, stored
 from keras_mlp.models import ARCHITECTURES
 from keras_mlp.weights import presets
 from training import pareto, permuted
 from training.reports.pareto_picture import Point, front
 
 FASHION_MNIST = "compare_fashion_mnist"
+MINUTES = "minutes_fashion_mnist"
 SCALING = "scaling_fashion_mnist"
 PERMUTED = "permuted_fashion_mnist"
 ABLATIONS = "ablations_fashion_mnist"
@@ -123,14 +125,25 @@ def _large_images() -> str:
         page_table("analysis.md", after=f"**{name} S/16**")[-1] for name in ("MLPMixer", "GMLP")
     )
     cost = "token mixing GMACs"
-    tokens = ""
-    if stored("tokens").exists():
-        tokens = " [Measured milliseconds](tradeoffs.md#milliseconds-against-tokens)"
+    measured = f" {_measured_tokens()}" if stored(TOKENS).exists() else ""
     return (
         f"{_listed(linear)}: their token mixing is linear in the number of tokens. It is "
         f"quadratic in {_listed(others)}. With {mixer['tokens']} tokens, token mixing takes "
         f"{float(mixer[cost]):.1f} GMACs in MLPMixer S/16 and {float(gmlp[cost]):.0f} in GMLP "
-        f"S/16. [Table](families.md#how-the-cost-grows-with-the-image){tokens}"
+        f"S/16. [Table](families.md#how-the-cost-grows-with-the-image){measured}"
+    )
+
+
+def _measured_tokens() -> str:
+    results = results_of(TOKENS)["results"]
+    most = max(result["tokens"] for result in results)
+    largest = {
+        result["model"]: result["milliseconds"] for result in results if result["tokens"] == most
+    }
+    shown = [f"{name} {largest[name]:,.0f}" for name in sorted(largest, key=largest.__getitem__)]
+    return (
+        f"Measured at one width, on one CPU thread, an image of {most:,} tokens takes, in "
+        f"milliseconds: {_listed(shown)}. [Table](tradeoffs.md#milliseconds-against-tokens)"
     )
 
 
@@ -284,21 +297,39 @@ def _fashion_mnist() -> str:
             "[How to run it](tradeoffs.md)"
         )
     runs = results_of(FASHION_MNIST)["runs"]
+    parts = [f"On Fashion-MNIST, for equal images: {_best_of_each_kind(runs)}"]
+    costs = pareto.read_costs(stored(LATENCY)) if stored(LATENCY).exists() else None
+    fronts: dict[str, list[str]] = {}  # from the names of models to the costs of their front
+    for cost, label in pareto.AXES.items():
+        if cost != "minutes" and (known := pareto.points(runs, cost, costs)):
+            names = _listed([f"`{point.label}`" for point in front(known)])
+            fronts.setdefault(names, []).append(label)
+    each = [f"against {' and '.join(labels)}: {names}" for names, labels in fronts.items()]
+    parts.append(f"On the front of accuracy {'; '.join(each)}.")
+    parts.append("[Table](tradeoffs.md#fashion-mnist-equal-images)")
+    return " ".join(parts)
+
+
+def _equal_minutes() -> str:
+    if not stored(MINUTES).exists():
+        return _UNFINISHED
+    study = results_of(MINUTES)
+    return (
+        f"On Fashion-MNIST, after {study['config']['minutes']:g} minutes of training on one CPU "
+        f"core: {_best_of_each_kind(study['runs'])} "
+        "[Table](tradeoffs.md#fashion-mnist-equal-minutes)"
+    )
+
+
+def _best_of_each_kind(runs: Sequence[Mapping[str, Any]]) -> str:
+    """The leaders of the architectures, then those of the models to compare with."""
     points = pareto.points(runs, "parameters")
     families, others = (
         leaders([point for point in points if (point.label in ARCHITECTURES) == ours])
         for ours in (True, False)
     )
-    parts = [f"On Fashion-MNIST, for equal images: {_named(families)}."]
-    if others:
-        parts.append(f"Of the models to compare with, {_named(others)}.")
-    costs = pareto.read_costs(stored(LATENCY)) if stored(LATENCY).exists() else None
-    for cost, label in pareto.AXES.items():
-        if cost != "minutes" and (known := pareto.points(runs, cost, costs)):
-            names = _listed([f"`{point.label}`" for point in front(known)])
-            parts.append(f"On the front of accuracy against {label}: {names}.")
-    parts.append("[Table](tradeoffs.md#fashion-mnist-equal-images)")
-    return " ".join(parts)
+    compared = f" Of the models to compare with, {_named(others)}." if others else ""
+    return f"{_named(families)}.{compared}"
 
 
 def answer(name: str) -> str:
@@ -321,6 +352,7 @@ ANSWERS: Mapping[str, Callable[[], str]] = {
     "from_scratch": _from_scratch,
     "fashion_mnist": _fashion_mnist,
     "short_training": _short_training,
+    "equal_minutes": _equal_minutes,
     "throughput": _throughput,
     "cpu": _cpu,
     "memory": _memory,
