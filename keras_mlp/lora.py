@@ -8,6 +8,7 @@ from keras_mlp.layers.dense import LORA_FACTORS
 from keras_mlp.layers.layer_changes import has_lora, is_quantized, layers_by_path
 from keras_mlp.layers.tree import sublayers
 from keras_mlp.models import VisionModel, check_model
+from keras_mlp.models.blank_model import blank_model
 from keras_mlp.typing import Array
 
 
@@ -91,7 +92,8 @@ def merge_lora(model: VisionModel) -> VisionModel:
         raise ValueError(f"`model` {model.name} has no LoRA factors to merge.")
     if any(is_quantized(layer) for layer in layers):
         raise ValueError(f"`model` {model.name} is quantized: merged kernels would be rounded.")
-    merged = type(model).from_config({**model.get_config(), "lora": {}, "frozen": ()})
+    config = {**model.get_config(), "lora": {}, "frozen": ()}
+    merged = blank_model(type(model).from_config, config)
     values = {weight.path: weight for weight in model.weights}
     for layer in layers:
         values[f"{layer.path}/kernel"] = np.asarray(values[f"{layer.path}/kernel"]) + _update(layer)

@@ -10,6 +10,7 @@ from keras_mlp.arguments import check_choice, check_image_shape, check_pair, pat
 from keras_mlp.layers.token_grid import IN, OUT
 from keras_mlp.models import VisionModel, check_model
 from keras_mlp.models.base import IMAGENET_MEAN, IMAGENET_STD
+from keras_mlp.models.blank_model import blank_model
 from keras_mlp.models.token_mixing import POSITION
 from keras_mlp.typing import Array, Config, ImageShape
 from keras_mlp.weights.input_channels import fit_channels
@@ -85,7 +86,8 @@ def with_image_shape(
     image_shape = _checked_shape(model, image_shape)
     check_choice("method", method, METHODS)
     check_choice("position_method", position_method, POSITION_METHODS)
-    new = type(model).from_config(_config(model, image_shape, method))
+    build, config = type(model).from_config, _config(model, image_shape, method)
+    new = build(config) if method == "reinitialize" else blank_model(build, config)
     weights = _by_path(model, new)
     arrays: dict[str, Any] = {
         path: ops.convert_to_numpy(weight) for path, weight in weights.items()

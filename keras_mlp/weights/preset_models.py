@@ -15,6 +15,7 @@ from keras_mlp.arguments import (
     check_path,
 )
 from keras_mlp.models import ARCHITECTURES, VisionModel
+from keras_mlp.models.blank_model import blank_model
 from keras_mlp.weights.catalogue import find_preset
 from keras_mlp.weights.checkpoint import Checkpoint, place, recognise
 from keras_mlp.weights.class_names import names_of
@@ -80,7 +81,7 @@ def from_preset(
     architecture = _architecture_of(row, architecture)
     image_shape = _image_shape(row, overrides.pop("image_shape", None))
     arguments = {**row.constructor_arguments(), **overrides}
-    model = architecture.from_variant(row.variant, **arguments)
+    model = blank_model(architecture.from_variant, row.variant, **arguments)
     if not file:
         file = cache_folder(cache_dir) / f"{row.name}{row.suffix}"
         if not file.is_file():
@@ -133,11 +134,11 @@ def _from_file(
     if file_image_shape is not None:
         overrides = {**overrides, "image_shape": file_image_shape}
     if variant is None:
-        model = architecture(**overrides)
+        model = blank_model(architecture, **overrides)
     elif "image_shape" in overrides and file_image_shape is None:
         return _in_another_shape(architecture, path, variant, read, verbose, overrides)
     else:
-        model = architecture.from_variant(variant, **overrides)
+        model = blank_model(architecture.from_variant, variant, **overrides)
     model = _load(model, read(model, path), verbose)
     return model if image_shape is None else _in_shape(model, check_image_shape(image_shape))
 
@@ -152,14 +153,15 @@ def _in_another_shape(
 ) -> VisionModel:
     """Returns the model in a file of any image shape, resized to the requested one."""
     check_choice("variant", variant, architecture.variants)
-    model = architecture.from_variant(variant, **overrides)
+    model = blank_model(architecture.from_variant, variant, **overrides)
     checkpoint, image_shape = read(model, path), model.image_shape
     own = shape_in_file(model, checkpoint) or (
         *architecture.variants[variant]["image_shape"][:2],
         image_shape[-1],
     )
     if own != image_shape:
-        model = architecture.from_variant(variant, **{**overrides, "image_shape": own})
+        overrides = {**overrides, "image_shape": own}
+        model = blank_model(architecture.from_variant, variant, **overrides)
     return _in_shape(_load(model, checkpoint, verbose), image_shape)
 
 
