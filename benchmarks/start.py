@@ -21,7 +21,13 @@ from keras_mlp.arguments import check_choice, check_positive_int
 from keras_mlp.json_files import write_json
 
 _STAGES = ("import", "build", "load", "first call", "second call")
-_NEEDED = {"tensorflow": ["tensorflow"], "jax": ["jax"], "saved_model": ["tensorflow"]}
+_NEEDED = {
+    "tensorflow": ["tensorflow"],
+    "jax": ["jax"],
+    "preset": ["tensorflow"],
+    "saved_model": ["tensorflow"],
+}
+_OF_TIMM = {"timm": ["torch", "timm"], "timm_preset": ["torch", "timm"]}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -67,19 +73,20 @@ def measure(
     Raises:
         WorkerFailed: a process ended early.
     """
-    needed = {**_NEEDED, "timm": ["torch", "timm"]}
-    interpreters = dict.fromkeys(_NEEDED, sys.executable) | {"timm": timm_python}
+    needed = _NEEDED | _OF_TIMM
+    interpreters = dict.fromkeys(_NEEDED, sys.executable) | dict.fromkeys(_OF_TIMM, timm_python)
     absent = {}
     for name, libraries in needed.items():
         if missing := missing_libraries(interpreters[name], libraries):
             absent[name] = f"{interpreters[name]} lacks {', '.join(missing)}"
     image_shape = MLPMixer.variants[variant]["image_shape"]
     if image_shape != (224, 224, 3):  # our own sizes for small images
-        absent["timm"] = f"timm has no {variant}"
+        absent |= dict.fromkeys(_OF_TIMM, f"timm has no {variant}")
     with tempfile.TemporaryDirectory() as folder:
         order = {
             "variant": variant,
             "folder": f"{folder}/model",
+            "weights": f"{folder}/weights.safetensors",
             "image_shape": image_shape,
             "timm_model": f"mixer_{variant.replace('/', '').lower()}_224",
         }

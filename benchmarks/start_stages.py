@@ -33,6 +33,21 @@ def built(order: dict[str, Any]) -> Stages:
     return stages
 
 
+def preset(order: dict[str, Any]) -> Stages:
+    """Our model with the weights of a file in timm's naming."""
+    stages: Stages = {}
+    with _timed(stages, "import"):
+        import keras_mlp
+    with _timed(stages, "load"):
+        model = keras_mlp.MLPMixer.from_preset(order["weights"], variant=order["variant"])
+    import keras
+    import numpy as np
+
+    images = np.zeros((1, *model.image_shape), "uint8")
+    _time_calls(stages, lambda: keras.ops.convert_to_numpy(model(images, training=False)))
+    return stages
+
+
 def saved(order: dict[str, Any]) -> Stages:
     """The SavedModel of the same model, in plain TensorFlow."""
     stages: Stages = {}
@@ -47,6 +62,15 @@ def saved(order: dict[str, Any]) -> Stages:
 
 def timm(order: dict[str, Any]) -> Stages:
     """timm's model of the network with random weights."""
+    return _timm(order, "build")
+
+
+def timm_preset(order: dict[str, Any]) -> Stages:
+    """The same with the weights of the file."""
+    return _timm(order, "load", checkpoint_path=order["weights"])
+
+
+def _timm(order: dict[str, Any], stage: str, **arguments: Any) -> Stages:
     stages: Stages = {}
     with _timed(stages, "import"):
         from benchmarks.contenders.timm_mixer import declare_detection_ops
@@ -54,8 +78,8 @@ def timm(order: dict[str, Any]) -> Stages:
         declare_detection_ops()
         import timm
         import torch
-    with _timed(stages, "build"):
-        model = timm.create_model(order["timm_model"]).eval()
+    with _timed(stages, stage):
+        model = timm.create_model(order["timm_model"], **arguments).eval()
     height, width, channels = order["image_shape"]
     images = torch.zeros((1, channels, height, width))
     with torch.inference_mode():
@@ -64,21 +88,24 @@ def timm(order: dict[str, Any]) -> Stages:
 
 
 def export(order: dict[str, Any]) -> Stages:
-    """Writes the SavedModel that `saved` loads."""
+    """Writes the SavedModel that `saved` loads, and the file of weights."""
     import keras_mlp
 
     stages: Stages = {}
     model = keras_mlp.MLPMixer.from_variant(order["variant"])
     with _timed(stages, "export"):
         keras_mlp.export_saved_model(model, order["folder"])
+    keras_mlp.save_checkpoint(model, order["weights"])
     return stages
 
 
 CONTENDERS: dict[str, Callable[[dict[str, Any]], Stages]] = {
     "tensorflow": built,
     "jax": built,
+    "preset": preset,
     "saved_model": saved,
     "timm": timm,
+    "timm_preset": timm_preset,
     "export": export,
 }
 

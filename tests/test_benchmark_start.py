@@ -25,6 +25,7 @@ def test_a_run_times_every_stage_of_each_contender():
         for name, stages in {
             "tensorflow": ["import", "build", *calls],
             "jax": ["import", "build", *calls],
+            "preset": ["import", "load", *calls],
             "saved_model": ["import", "load", *calls],
         }.items()
         if name not in absent
@@ -52,10 +53,11 @@ def test_contenders_without_their_libraries_are_named(monkeypatch):
     )
     monkeypatch.setattr(start, "_start", lambda name, order, python: turn(build=1.0))
     samples, absent = start.measure("S/16", rounds=2, timm_python="other")
-    assert absent == {"timm": "other lacks torch"}
+    assert absent == {"timm": "other lacks torch", "timm_preset": "other lacks torch"}
     assert {name: len(turns) for name, turns in samples.items()} == {
         "tensorflow": 2,
         "jax": 2,
+        "preset": 2,
         "saved_model": 2,
     }
 
