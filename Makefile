@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-# At most four processes, since each imports TensorFlow; tests/conftest.py says how many.
+# One process per core, at most four: each imports TensorFlow.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4
 # Each process takes one stretch of the tests, so that a file's shared runs are made once, and what is
 # left at the end goes to whoever is done.

@@ -35,11 +35,6 @@ def same_start(same_start_of_a_file):
     assert policy == "float32", f"the test left the global dtype policy at {policy}"
 
 
-def pytest_xdist_auto_num_workers():
-    """One process more than there are cores: a tenth of the time a test only waits."""
-    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else None
-
-
 def pytest_collection_modifyitems(items):
     """Starts with the files that have slow tests: one that is left to the end keeps a core idle."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
@@ -59,7 +54,7 @@ def pytest_collection_finish(session):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item, nextitem):
-    """Collects garbage once the process has grown by 64 MiB, and after each sweep.
+    """Collects garbage once the process has grown by 256 MiB, and after each sweep.
 
     Models are in reference cycles, and those of sweeps are large: two workers must fit the memory.
     Keras and TensorFlow collect garbage themselves, Keras once for every layer that it quantizes:
@@ -68,7 +63,7 @@ def pytest_runtest_teardown(item, nextitem):
     global _collected_at
     result = yield
     is_last_of_file = nextitem is not None and nextitem.path != item.path
-    has_grown = is_last_of_file and _resident_bytes() > _collected_at + 2**26
+    has_grown = is_last_of_file and _resident_bytes() > _collected_at + 2**28
     if has_grown or item.get_closest_marker("sweep"):
         gc.collect()
     if has_grown:
