@@ -6,6 +6,7 @@ from collections.abc import Callable
 import keras
 
 from keras_mlp.arguments import check_choice, shown
+from keras_mlp.layers.layer_changes import freeze
 from keras_mlp.models import VisionModel, check_model
 from keras_mlp.models.block import Block
 
@@ -37,7 +38,7 @@ def freeze_through(model: VisionModel, layer: str) -> VisionModel:
     names = [each.name for each in model.layers]
     check_choice("layer", layer, names)
     for each in model.layers[: names.index(layer) + 1]:
-        each.trainable = False
+        freeze(each)
     return model
 
 

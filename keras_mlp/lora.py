@@ -5,7 +5,7 @@ import numpy as np
 from keras_mlp.arguments import check_choice, check_positive, check_positive_int
 from keras_mlp.layers import Dense
 from keras_mlp.layers.dense import LORA_FACTORS
-from keras_mlp.layers.layer_changes import has_lora, is_quantized, layers_by_path
+from keras_mlp.layers.layer_changes import has_lora, is_quantized, layers_by_path, unfreeze
 from keras_mlp.layers.tree import sublayers
 from keras_mlp.models import VisionModel, check_model
 from keras_mlp.models.blank_model import blank_model
@@ -144,7 +144,7 @@ def _check_head(model: VisionModel) -> None:
 
 
 def _freeze_all_else(model: VisionModel, train_head: bool) -> None:
-    model.trainable = True
+    unfreeze(model)
     for path, layer in layers_by_path(model).items():
         if has_lora(layer):
             for weight in layer.weights:

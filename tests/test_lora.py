@@ -94,14 +94,28 @@ def test_the_head_can_be_left_out():
     assert len(enable_lora(features, 2)) == len(features.trainable_weights) / 2
 
 
-def test_what_was_frozen_before_does_not_matter():
+@pytest.mark.parametrize(
+    "freeze",
+    [
+        lambda model: setattr(model, "trainable", False),
+        lambda model: keras_mlp.freeze_through(model, "block_0"),
+        lambda model: setattr(model.get_layer("block_0").channel_mlp.fc1, "trainable", False),
+    ],
+    ids=["all", "through a block", "one layer"],
+)
+def test_what_was_frozen_before_does_not_matter(freeze):
     model = plain()
-    model.trainable = False
+    freeze(model)
     enable_lora(model, 2)
     again = plain()
     enable_lora(again, 2)
     paths = [weight.path for weight in model.trainable_weights]
     assert paths == [weight.path for weight in again.trainable_weights] and len(paths) == 10
+    for copy in (reloaded(model), keras_mlp.with_new_head(model, 4)):
+        assert [weight.path for weight in copy.trainable_weights] == paths
+    keras_mlp.freeze_through(model, "block_0")
+    left = [weight.path for weight in model.trainable_weights]
+    assert left == [path for path in paths if not path.startswith("block_0/")] != paths
 
 
 @pytest.mark.parametrize("architecture", DENSE)

@@ -88,6 +88,13 @@ def freeze(thing: keras.layers.Layer | keras.Variable) -> None:
     thing.trainable = False
 
 
+def unfreeze(thing: keras.layers.Layer | keras.Variable) -> None:
+    """Lets a layer learn, with all layers inside it, or a weight."""
+    # As in `freeze`: layers inside may be frozen although this one is not.
+    thing.trainable = False
+    thing.trainable = True
+
+
 def without_head(changes: Mapping[str, Any]) -> Config:
     """The changes to all layers but the classifier, which a new one does not inherit.
 

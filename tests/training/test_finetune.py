@@ -156,6 +156,16 @@ def test_a_wrong_first_try_does_not_claim_the_folder(fine, sources, tmp_path, bl
     assert not (tmp_path / "run").exists()
 
 
+def test_everything_learns_whatever_the_source_froze(tmp_path):
+    model = keras_mlp.MLPMixer.from_variant("pico/2", num_classes=10)
+    keras_mlp.freeze_through(model, "block_1")
+    model.save(tmp_path / "model.keras")
+    start = open_starting_point(tmp_path / "model.keras", Transfer())
+    for way in ("fine-tuned", "from scratch"):
+        built = start.build(way, 3)
+        assert len(built.trainable_weights) == len(built.weights) == len(model.weights)
+
+
 def test_results_of_another_config_or_source_are_kept(fine, tuned, sources):
     other = FineTuneConfig(**{**vars(fine), "epochs": 3})
     before = (tuned("feature_vector") / "metrics.json").read_bytes()

@@ -7,6 +7,7 @@ import numpy as np
 
 import keras_mlp
 from keras_mlp.arguments import check_choice
+from keras_mlp.layers.layer_changes import unfreeze
 from keras_mlp.typing import Config
 from training.config import Transfer, Way
 from training.models.opened_model import check_reads_saved_models
@@ -97,7 +98,7 @@ class TrainedModel:
     def build(self, way: str, num_classes: int) -> keras_mlp.VisionModel:
         """A model for a new task, with a new head; see `WAYS`."""
         model = keras_mlp.with_new_head(self.model, num_classes)
-        model.trainable = True
+        unfreeze(model)
         if way == "from scratch":
             return unchanged(type(model), model.get_config())
         if way == "frozen":
