@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_mlp.json_files import write_json
-from keras_mlp.whole_files import whole_folder
+from keras_mlp.whole_files import check_replaceable, whole_folder
 from saved_models import artefact
 from saved_models.archive import pack
 from saved_models.artefact import check_output
@@ -33,7 +33,7 @@ from training.program_end import clear_end
 
 LICENCE = "Apache 2.0"  # as Kaggle calls it
 FRAMEWORK = "tensorFlow2"
-KAGGLE = "kaggle"
+KAGGLE, METADATA = "kaggle", "model-metadata.json"
 
 
 def publish(
@@ -48,15 +48,17 @@ def publish(
 
     Args:
         path: folder of the artefact.
-        output: folder to write in, created if it does not exist; a folder of the artefact's name
-            in it is replaced.
+        output: folder to write in, created if it does not exist. What was published there for an
+            artefact of this name is replaced, nothing else.
         owner: owner of the model on Kaggle.
 
     Returns:
         The path of the written folder.
 
     Raises:
-        ValueError: the artefact's files differ from its manifest.
+        ValueError: the artefact's files differ from its manifest, or `output` is in it or is the
+            folder that holds it.
+        FileExistsError: there is something else of the artefact's name in `output`.
         OSError: the folder cannot be written.
     """
     path, output = pathlib.Path(path), pathlib.Path(output)
@@ -65,9 +67,10 @@ def publish(
         raise ValueError(f"{path} is damaged: {problems[0]}")
     check_output(output)
     metrics, name = artefact.read_metrics(path, card), read_manifest(path)["name"]
+    _check_target(output / name, path)
     output.mkdir(parents=True, exist_ok=True)
     with whole_folder(output / name) as folder:
-        _write_json(folder / KAGGLE / "model-metadata.json", model_metadata(metrics, path, owner))
+        _write_json(folder / KAGGLE / METADATA, model_metadata(metrics, path, owner))
         for part in artefact.saved_model_names(path):
             tarball = folder / f"{part}.tar.gz"
             tarball.parent.mkdir(exist_ok=True)
@@ -77,6 +80,22 @@ def publish(
             metadata = variation_metadata(metrics, part, owner)
             _write_json(variation / "model-instance-metadata.json", metadata)
     return output / name
+
+
+def _check_target(target: pathlib.Path, path: pathlib.Path) -> None:
+    """Raises an error if writing `target` would replace or change what is not ours."""
+    if path.resolve() in (target.resolve(), *target.resolve().parents):
+        raise ValueError(
+            f"`--output` {target.parent} is the folder of the artefact {path}, or in it: choose "
+            "another folder."
+        )
+    check_replaceable(
+        target,
+        True,
+        lambda folder: (folder / KAGGLE / METADATA).is_file(),
+        "was not written by saved_models.publish",
+        option="--output",
+    )
 
 
 def slug(name: str) -> str:

@@ -59,6 +59,23 @@ def test_a_damaged_artefact_is_not_published(copy, tmp_path):
     assert os.listdir(tmp_path) == [copy.name]
 
 
+def test_what_was_published_is_replaced_and_nothing_else(copy, tmp_path):
+    files = sorted(copy.rglob("*"))
+    for output in (tmp_path, copy):  # where the artefact is, and inside it
+        with pytest.raises(ValueError, match=r"`--output` .* is the folder of the artefact"):
+            publish(copy, output)
+    assert sorted(copy.rglob("*")) == files
+    other = tmp_path / "other" / copy.name
+    other.mkdir(parents=True)
+    (other / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"was not written by saved_models\.publish"):
+        publish(copy, other.parent)
+    assert (other / "notes.txt").read_text() == "mine"
+    folder = publish(copy, tmp_path / "published")
+    (folder / "classifier.tar.gz").unlink()
+    assert (publish(copy, tmp_path / "published") / "classifier.tar.gz").is_file()
+
+
 def test_the_output_is_made_where_a_folder_can_be(made, tmp_path):
     assert (publish(made, tmp_path / "not/there") / "classifier.tar.gz").is_file()
     (tmp_path / "file").touch()
