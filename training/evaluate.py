@@ -35,6 +35,7 @@ from keras_mlp.json_files import json_text
 from keras_mlp.whole_files import made_folder, write_text
 from training.config import Config
 from training.data.checks import check_names
+from training.data.damage import all_damaged
 from training.engine.chosen import Split, engine_module
 from training.models.opened_model import OpenedModel, open_model
 from training.program_end import clear_end
@@ -191,8 +192,9 @@ def evaluate_model(
         confidence, as in `Mistakes.most_confident`; and the keys of `provenance`.
 
     Raises:
-        ValueError: the split is empty, or the model has other classes or logits that are not
-            finite.
+        NotFiniteLogits: a logit is not finite.
+        ValueError: the split is empty, all its pictures are damaged, or the model has other
+            classes.
     """
     judgement, mistakes, images_per_second = _judge(model, split, len(classes), batch_size)
     return {
@@ -237,6 +239,8 @@ def _judge(
         mistakes.add(np.asarray(images)[counted], logits, labels)
         if began is None:
             began, first = time.perf_counter(), judgement.examples
+    if split.size and not judgement.examples:
+        raise all_damaged("evaluation")
     if began is None or judgement.examples == first:
         return judgement, mistakes, None
     return judgement, mistakes, (judgement.examples - first) / (time.perf_counter() - began)

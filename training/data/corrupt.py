@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,14 +18,6 @@ log = logging.getLogger(__name__)
 # Examples that are tried together. TensorFlow instantiates a function for each try, at a tenth of
 # the cost of decoding a photograph; a block shares that cost.
 BLOCK = 8
-
-
-def all_damaged(use: str) -> ValueError:
-    """The error of a split, for "training" or "evaluation", that has damaged pictures only."""
-    return ValueError(
-        f"Every picture read for {use} is damaged: the warnings above name them. Check the files; "
-        "`data.max_corrupt` is for a few damaged ones."
-    )
 
 
 def attempt_each(
@@ -115,7 +108,7 @@ class Ledger:
             raise
 
     def _note(self, names: Array, labels: Array) -> Array:
-        for name in np.ravel(names).astype(str).tolist():
+        for name in map(os.fsdecode, np.ravel(names).tolist()):
             if name and name not in self.names:
                 self.names.append(name)
                 log.warning("Skipped a damaged picture: %s", described(name, self.explain(name)))

@@ -25,3 +25,11 @@ def beyond_limit(damaged: collections.abc.Mapping[str, str], limit: int) -> str 
 def described(name: str, reason: str) -> str:
     """A damaged picture in a message."""
     return f"{name} ({reason})" if reason else name
+
+
+def all_damaged(use: str) -> ValueError:
+    """The error of a split, for "training" or "evaluation", that has damaged pictures only."""
+    return ValueError(
+        f"Every picture read for {use} is damaged: the warnings above name them. Check the files; "
+        "`data.max_corrupt` is for a few damaged ones."
+    )

@@ -12,7 +12,8 @@ import tensorflow as tf
 from keras_mlp.typing import Array, Tensor
 from training.config import Augment, Data
 from training.data.checks import check_data, held_out, kept_for_training
-from training.data.corrupt import Ledger, all_damaged, attempt_each
+from training.data.corrupt import Ledger, attempt_each
+from training.data.damage import all_damaged
 from training.data.decoding import Decoder
 from training.data.image_folder import ImageFolder
 from training.data.picture_notes import picture_fault

@@ -90,8 +90,9 @@ def test_a_damaged_picture_ends_the_run_with_its_name_or_is_left_out(
     folder_config, blank, tmp_path
 ):
     file = tmp_path / "data" / "train" / "china" / "000.jpg"
+    file = file.rename(file.with_name("Zürich.jpg"))
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(ValueError, match=r"1 damaged picture\(s\).*china/000\.jpg") as error:
+    with pytest.raises(ValueError, match=r"1 damaged picture\(s\).*china/Zürich\.jpg") as error:
         train(folder_config, tmp_path / "run")
     assert "\n" not in str(error.value)
     folder_config.data.max_corrupt = 1

@@ -7,7 +7,7 @@ import keras
 import orbit
 import tensorflow as tf
 
-from training.data.corrupt import all_damaged
+from training.data.damage import all_damaged
 from training.data.splits import Split, evaluation_batches
 from training.engine.means import means
 from training.engine.tensorflow.strategies import Share, distribute, read

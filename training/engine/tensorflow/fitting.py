@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from training.config import Config
-from training.data.corrupt import all_damaged
+from training.data.damage import all_damaged
 from training.data.pipeline import training_stream
 from training.data.splits import Split
 from training.engine.optimizers import build_optimizer

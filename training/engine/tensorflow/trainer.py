@@ -11,7 +11,7 @@ import orbit
 import tensorflow as tf
 
 from keras_mlp.typing import Array, Tensor
-from training.data.corrupt import all_damaged
+from training.data.damage import all_damaged
 from training.engine.not_finite import NotFinite
 from training.engine.optimizers import learning_rate
 from training.engine.sizes import Size, sizes_of
