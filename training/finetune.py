@@ -30,7 +30,7 @@ import keras
 import tqdm
 
 import keras_mlp
-from keras_mlp.json_files import read_json, write_json
+from keras_mlp.json_files import write_json
 from keras_mlp.whole_files import whole_file, write_text
 from training.config import FineTuneConfig
 from training.engine.chosen import Splits, engine_module
@@ -43,6 +43,7 @@ from training.models.trained_model import LABELS_FILE, size_of
 from training.program_end import clear_end
 from training.reports.provenance import provenance
 from training.reports.way_table import accuracy_table
+from training.studies.results import check_same_source
 from training.terminal import many_models, set_up_terminal
 
 METRICS = "metrics.json"
@@ -77,22 +78,8 @@ def finetune(
     for note in start.notes:
         print(note, flush=True)
     with Workdir(workdir, config) as folder, many_models():
-        _check_same_source(folder.path, source)
+        check_same_source(folder.path, source, "accuracy")
         return _compare(config, str(source), start, splits, folder.path)
-
-
-def _check_same_source(folder: pathlib.Path, source: str | pathlib.Path) -> None:
-    """Raises ValueError if a folder holds the results of another source."""
-    file = folder / METRICS
-    if not file.exists():
-        return
-    metrics = read_json(file, "Choose another folder.", lambda metrics: metrics["accuracy"])
-    there = metrics.get("source")
-    if there != str(source):
-        raise ValueError(
-            f"`--workdir` {folder} holds the results of another source ({there}). Choose another "
-            "folder."
-        )
 
 
 def _compare(

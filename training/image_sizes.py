@@ -34,7 +34,7 @@ from training.engine.workdir import Workdir
 from training.program_end import clear_end
 from training.reports.pictures import draw_image_sizes
 from training.reports.provenance import provenance
-from training.studies.results import read_entries
+from training.studies.results import check_same_source, read_entries
 from training.terminal import many_models, set_up_terminal
 
 
@@ -47,7 +47,8 @@ def image_sizes(
 
     Args:
         config: a checked `training.config.ImageSizes`.
-        source: folder of a comparison, with `ARCHITECTURE/seedN/model.keras`.
+        source: folder of a comparison, with `ARCHITECTURE/seedN/model.keras`; of several seeds,
+            the model of the first is taken.
         workdir: path of the run's folder.
 
     Returns:
@@ -56,13 +57,15 @@ def image_sizes(
         method "trained".
 
     Raises:
-        ValueError: the source lacks a model, or the config does not fit.
+        ValueError: the source lacks a model, the config does not fit, or the folder holds the
+            results of another source.
     """
     files = _find_models(config, source)
     sizes = [check_pair("sizes", size) for size in config.sizes]
     with Workdir(workdir, config) as owned, many_models():
         folder = owned.path
         done = read_entries(folder, size_table)
+        check_same_source(folder, source, "entries")
         trained = {name: keras.models.load_model(file) for name, file in files.items()}
         cases = _cases(trained, sizes, config.methods)
         open_splits = functools.lru_cache(maxsize=1)(
@@ -74,7 +77,7 @@ def image_sizes(
             model = trained[case["architecture"]]
             done.append({**case, **_judge(model, case, config, open_splits)})
             done.sort(key=lambda entry: cases.index({key: entry[key] for key in case}))
-            _write(folder, done)
+            _write(folder, str(source), done)
         draw_image_sizes(folder / "image_sizes.png", done)
         return done
 
@@ -96,10 +99,14 @@ def _find_models(config: ImageSizes, source: str | pathlib.Path) -> dict[str, pa
     files = {}
     for name in config.architectures:
         check_choice("architectures", name, keras_mlp.ARCHITECTURES)
-        found = sorted(pathlib.Path(source).glob(f"{name}/seed*/model.keras"))
+        found = {
+            int(file.parent.name.removeprefix("seed")): file
+            for file in pathlib.Path(source).glob(f"{name}/seed*/model.keras")
+            if file.parent.name.removeprefix("seed").isdecimal()
+        }
         if not found:
             raise ValueError(f"`--source` {source} holds no {name}/seedN/model.keras.")
-        files[name] = found[0]
+        files[name] = found[min(found)]
     return files
 
 
@@ -154,8 +161,8 @@ def _judge(
     return {"before": before, "after": after}
 
 
-def _write(folder: pathlib.Path, entries: Sequence[Mapping[str, Any]]) -> None:
-    metrics = {"entries": entries, **provenance()}
+def _write(folder: pathlib.Path, source: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    metrics = {"source": source, "entries": entries, **provenance()}
     write_json(folder / "metrics.json", metrics)
     write_text(folder / "table.md", size_table(entries) + "\n")
 

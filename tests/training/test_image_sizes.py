@@ -6,6 +6,7 @@ import pytest
 
 from tests.training.blank_pictures import blank_pictures
 from training import compare, image_sizes
+from training.config import ImageSizes
 
 PAGE = "training/configs/image_sizes.py"
 
@@ -39,6 +40,23 @@ def arguments(source, workdir, data_dir, **overrides):
     }
     places = ["--source", str(source), "--config", PAGE, "--workdir", str(workdir)]
     return [*places, *(f"--set={key}={value}" for key, value in settings.items())]
+
+
+def test_results_of_another_source_are_not_taken_for_this_one(source, data_dir, tmp_path):
+    folder = tmp_path / "sizes"
+    folder.mkdir()
+    (folder / "metrics.json").write_text('{"source": "runs/other", "entries": []}')
+    with pytest.raises(SystemExit, match=r"results of another source \(runs/other\)"):
+        image_sizes.main(arguments(source, folder, data_dir))
+
+
+def test_the_first_seed_is_the_smallest_number(tmp_path):
+    for name in ("seed10", "seed9", "seeds"):
+        (tmp_path / "MLPMixer" / name).mkdir(parents=True)
+        (tmp_path / "MLPMixer" / name / "model.keras").touch()
+    page = ImageSizes(architectures=("MLPMixer",))
+    found = image_sizes._find_models(page, tmp_path)
+    assert found["MLPMixer"].parent.name == "seed9"
 
 
 @pytest.mark.sweep

@@ -61,6 +61,26 @@ def read_entries(
     return entries
 
 
+def check_same_source(folder: pathlib.Path, source: str | pathlib.Path, results: str) -> None:
+    """Raises ValueError if a folder's `metrics.json` is of another source.
+
+    Args:
+        folder: of the run.
+        source: that of the command.
+        results: key of the results, without which the file is damaged.
+    """
+    file = folder / "metrics.json"
+    if not file.exists():
+        return
+    metrics = read_json(file, "Choose another folder.", lambda metrics: metrics[results])
+    there = metrics.get("source", str(source))  # earlier versions of some programs do not say
+    if there != str(source):
+        raise ValueError(
+            f"`--workdir` {folder} holds the results of another source ({there}). Choose another "
+            "folder."
+        )
+
+
 def with_diverged(text: str, runs: Iterable[Mapping[str, Any]]) -> str:
     """A cell of a table, which says how many of the runs in it have diverged."""
     count = sum(bool(run.get("diverged")) for run in runs)  # earlier versions do not say
