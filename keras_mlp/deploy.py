@@ -14,7 +14,7 @@ from keras_mlp.layers.layer_changes import changes_of, layers_and_weights_by_pat
 from keras_mlp.layers.locality_injection import batch_norm_affine
 from keras_mlp.layers.tree import sublayers
 from keras_mlp.models import VisionModel
-from keras_mlp.models.feature_taps import FeatureModel
+from keras_mlp.models.feature_taps import BlockBranches, FeatureModel
 from keras_mlp.typing import Array, Config
 
 # Subclasses may compute something different, so the type must be exactly one of these.
@@ -175,6 +175,11 @@ def _check_reach(model: keras.Model) -> None:
         if _is_model(layer) or hasattr(layer, "deployed_weights"):
             continue
         hidden = [each for each in sublayers(layer) if _trains(each)]
+        if hidden and isinstance(layer, BlockBranches):
+            raise ValueError(
+                f"`model` {model.name} has taps inside blocks, which cannot be folded: deploy the "
+                "whole model first, then call its `features`."
+            )
         if hidden:
             raise ValueError(
                 f"`model` {model.name} cannot be folded: its layer {layer.name} "

@@ -277,6 +277,10 @@ def functional(*layers):
             lambda: functional(Wrapper(name="mine")),
             r"its layer mine \(Wrapper\) holds the RepMLP layer inner",
         ),
+        (
+            lambda: tiny(name="toy").features(["stage_0_block_0/token_mixing"]),
+            "has taps inside blocks, which cannot be folded: deploy the whole model first",
+        ),
         (FunctionalSubclass, "`model` mine is of the class FunctionalSubclass"),
         (lambda: functional(Subclassed(name="mine")), "`model` mine is of the class Subclassed"),
         (Subclassed, "`model` must be a built functional or sequential model"),

@@ -50,8 +50,21 @@ def _load(file: pathlib.Path) -> keras.Model:
     model = load_keras_file(file)
     labels = file.parent / LABELS_FILE  # an artefact's
     if isinstance(model, VisionModel) and model.class_names is None and labels.is_file():
-        model.class_names = labels.read_text(encoding="utf-8").splitlines()
+        model.class_names = _names_in(labels, model)
     return model
+
+
+def _names_in(labels: pathlib.Path, model: VisionModel) -> list[str]:
+    try:
+        names = labels.read_text(encoding="utf-8").splitlines()
+    except ValueError as error:
+        raise ValueError(f"{labels} must be UTF-8 text, or be moved away: {error}.") from error
+    if model.include_top and len(names) != model.num_classes:
+        raise ValueError(
+            f"{labels} has {len(names)} class names, the model {model.num_classes} classes: "
+            "correct it, or move it away."
+        )
+    return names
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from keras_mlp.export import check_tensorflow_backend
 from keras_mlp.layers.layer_changes import is_quantized, layers_by_path
 from keras_mlp.models import VisionModel
 from keras_mlp.models.base import logits_model
+from keras_mlp.models.model_view import ModelView
 from keras_mlp.typing import Tensor
 from keras_mlp.whole_files import write_errors
 
@@ -97,6 +98,11 @@ def inference_graph(model: keras.Model, deployed: bool) -> InferenceGraph:
     """
     check_tensorflow_backend()
     check_bool("deployed", deployed)
+    if isinstance(model, ModelView):
+        raise ValueError(
+            f"`model` {model.name} is a view of {model.base.name}: export "
+            "`keras_mlp.with_image_shape(view.base, view.image_shape)`."
+        )
     if not (isinstance(model, keras.Model) and model.built and hasattr(model, "inputs")):
         raise ValueError(f"`model` must be a built functional Keras model, got {shown(model)}.")
     if isinstance(model, keras.Sequential):

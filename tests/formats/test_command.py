@@ -121,6 +121,19 @@ def test_a_damaged_model_is_one_line(damage, source, tmp_path, capsys):
     assert not output.exists()
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [(b"one\ntwo\n", "has 2 class names, the model "), (b"\xff\n", "must be UTF-8 text")],
+)
+def test_wrong_labels_beside_the_model_are_named(source, labels, message, tmp_path, capsys):
+    file = tmp_path / "model.keras"
+    shutil.copy(source / "model.keras", file)
+    (tmp_path / "labels.txt").write_bytes(labels)
+    output = tmp_path / "toy.tflite"
+    told = failure([str(file), "--format", "litert", "--output", str(output)], capsys)
+    assert f"error: {tmp_path / 'labels.txt'} {message}" in told and not output.exists()
+
+
 def test_an_existing_output_is_told_with_the_option_of_the_command(source, tmp_path, capsys):
     output = tmp_path / "toy.tflite"
     output.write_bytes(b"mine")

@@ -21,6 +21,14 @@ def test_a_model_of_probabilities_gives_logits():
     np.testing.assert_allclose(outputs["logits"], plain(pixels), rtol=0, atol=1e-6)
 
 
+def test_a_view_is_refused_with_the_way_out():
+    model = factory("MLPMixer")()
+    height, width, channels = model.image_shape
+    view = model.at((2 * height, width, channels))
+    with pytest.raises(ValueError, match=r"is a view of .*with_image_shape\(view\.base, view"):
+        inference_graph(view, deployed=True)
+
+
 # TensorFlow's convolution on CPU gives an empty batch the shape of the image: only what follows a
 # reshape to tokens gets over it.
 MAPS = {"VisionPermutator", "RepMLPNet", "ConvMixer"}
