@@ -20,26 +20,22 @@ def main() -> None:
 
 def built(order: dict[str, Any]) -> Stages:
     """Our model with random weights, on the backend of the environment."""
-    stages: Stages = {}
-    with _timed(stages, "import"):
-        import keras_mlp
-    with _timed(stages, "build"):
-        model = keras_mlp.MLPMixer.from_variant(order["variant"])
-    import keras
-    import numpy as np
-
-    images = np.zeros((1, *model.image_shape), "uint8")
-    _time_calls(stages, lambda: keras.ops.convert_to_numpy(model(images, training=False)))
-    return stages
+    return _ours("build", lambda mixer: mixer.from_variant(order["variant"]))
 
 
 def preset(order: dict[str, Any]) -> Stages:
     """Our model with the weights of a file in timm's naming."""
+    return _ours(
+        "load", lambda mixer: mixer.from_preset(order["weights"], variant=order["variant"])
+    )
+
+
+def _ours(stage: str, make: Callable[[Any], Any]) -> Stages:
     stages: Stages = {}
     with _timed(stages, "import"):
         import keras_mlp
-    with _timed(stages, "load"):
-        model = keras_mlp.MLPMixer.from_preset(order["weights"], variant=order["variant"])
+    with _timed(stages, stage):
+        model = make(keras_mlp.MLPMixer)
     import keras
     import numpy as np
 
