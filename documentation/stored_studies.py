@@ -117,7 +117,7 @@ STUDIES = {
     "tokens_pair": Study(
         "Mixer against ViT at the paper's sizes",
         tokens.PROGRAM,
-        "The Mixer paper compares Mixer-L/16 with 448 pixels, 784 tokens, and ViT-L/16 with 512 "
+        "The Mixer paper compares Mixer-L/16 at 448 pixels, 784 tokens, with ViT-L/16 at 512 "
         "pixels, 1,024 tokens: 105 and 32 images per second and core. Both at 224 pixels and at "
         "their own sizes, one image on one CPU thread:",
     ),

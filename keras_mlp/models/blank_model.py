@@ -20,8 +20,8 @@ _DRAWN = (
 def blank_model(make: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
     """Builds a model without drawing the random weights that a file or another model replaces.
 
-    Drawing them takes longer than all the rest: three quarters of the time of Mixer-L/16. They are
-    zeros instead. The classifier has its usual initial values, for other classes than the file's.
+    Drawing them takes longer than all the rest. They are zeros instead. The classifier has its
+    usual initial values, for other classes than the file's.
 
     Args:
         make: function that builds a model without assigning a weight.
